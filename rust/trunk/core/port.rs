@@ -1,0 +1,325 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Ports as the table sees them: names, states, sets.
+
+use super::MAX_PORTS;
+use ::core::ops::{
+    BitAnd,
+    BitOr,
+    Index,
+    IndexMut,
+    Not, //
+};
+
+/// A port's number within its trunk.
+///
+/// # Invariants
+///
+/// Less than [`MAX_PORTS`].
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct PortId(u8);
+
+impl PortId {
+    /// The port of number `index`; `None` if no trunk can have such a port.
+    #[inline]
+    pub const fn new(index: usize) -> Option<Self> {
+        if index < MAX_PORTS {
+            // INVARIANT: Just checked; `MAX_PORTS` fits in a `u8`.
+            Some(Self(index as u8))
+        } else {
+            None
+        }
+    }
+
+    /// The number, less than [`MAX_PORTS`].
+    #[inline]
+    pub const fn index(self) -> usize {
+        // The remainder changes nothing; it shows the bound to the compiler.
+        self.0 as usize % MAX_PORTS
+    }
+
+    /// All possible ports, in order.
+    pub fn all() -> impl Iterator<Item = Self> {
+        (0..MAX_PORTS).filter_map(Self::new)
+    }
+}
+
+/// What one byte of a table holds: a port's number, or negative for none.
+pub type Slot = i8;
+
+/// The slot that names no port.
+pub const NO_PORT: Slot = -1;
+
+/// The slot that names `port`.
+#[inline]
+pub const fn to_slot(port: Option<PortId>) -> Slot {
+    match port {
+        Some(id) => id.0 as Slot,
+        None => NO_PORT,
+    }
+}
+
+/// The port that `slot` names. A value that is no port's number names none.
+#[inline]
+pub const fn from_slot(slot: Slot) -> Option<PortId> {
+    if slot < 0 {
+        None
+    } else {
+        PortId::new(slot as usize)
+    }
+}
+
+/// Whether a link is usable.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum LinkState {
+    /// Usable both ways.
+    Act,
+    /// Not usable.
+    Sby,
+}
+
+impl LinkState {
+    /// The name shown to the user.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Act => "act",
+            Self::Sby => "sby",
+        }
+    }
+}
+
+/// Why a port is `sby`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Reason {
+    /// No signal on the link.
+    NoCarrier,
+    /// The port is down.
+    AdminDown,
+    /// Probes went unanswered.
+    ProbeTimeout,
+    /// The other end is not the one that belongs there.
+    PeerMismatch,
+    /// It came back too often of late, and is not believed yet.
+    HeldDown,
+}
+
+impl Reason {
+    /// The name shown to the user.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::NoCarrier => "no-carrier",
+            Self::AdminDown => "admin-down",
+            Self::ProbeTimeout => "probe-timeout",
+            Self::PeerMismatch => "peer-mismatch",
+            Self::HeldDown => "held-down",
+        }
+    }
+}
+
+/// What the choice of ports depends on, for one port.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PortView {
+    /// 1 = working port, 2 and more = spare, lower number first. 0 counts as 1.
+    pub priority: u16,
+    /// Share of a working port, in proportion to the others'. 0 counts as 1.
+    pub weight: u16,
+    /// Whether the link is usable.
+    pub state: LinkState,
+    /// Whether there is signal: all that is left to go by when every port is `sby`.
+    pub carrier: bool,
+    /// A claim holds this spare, so it is not free to stand in.
+    pub held: bool,
+    /// This working port is `act` again, but the failback policy does not let it return yet. Without
+    /// meaning on a port that is `sby`.
+    pub held_back: bool,
+}
+
+impl PortView {
+    /// Is it a working port, one that has buckets of its own?
+    pub const fn is_working(&self) -> bool {
+        self.priority <= 1
+    }
+
+    /// Is its link state `act`?
+    pub const fn is_act(&self) -> bool {
+        matches!(self.state, LinkState::Act)
+    }
+
+    /// Is it `act`, yet waiting to be let back?
+    pub const fn is_held_back(&self) -> bool {
+        self.is_act() && self.held_back
+    }
+}
+
+/// One value for each port a trunk can have.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct PerPort<T>([T; MAX_PORTS]);
+
+impl<T: Copy> PerPort<T> {
+    /// The same `value` for all.
+    pub const fn new(value: T) -> Self {
+        Self([value; MAX_PORTS])
+    }
+}
+
+impl<T> Index<PortId> for PerPort<T> {
+    type Output = T;
+
+    #[inline]
+    #[expect(clippy::indexing_slicing)] // In range by the invariant of `PortId`.
+    fn index(&self, id: PortId) -> &T {
+        &self.0[id.index()]
+    }
+}
+
+impl<T> IndexMut<PortId> for PerPort<T> {
+    #[inline]
+    #[expect(clippy::indexing_slicing)] // In range by the invariant of `PortId`.
+    fn index_mut(&mut self, id: PortId) -> &mut T {
+        &mut self.0[id.index()]
+    }
+}
+
+/// The ports of a trunk (640 bytes: better kept than put on a stack).
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Ports(PerPort<Option<PortView>>);
+
+impl Ports {
+    /// No ports.
+    pub const fn new() -> Self {
+        Self(PerPort::new(None))
+    }
+
+    /// The port of that number, if the trunk has it.
+    pub fn get(&self, id: PortId) -> Option<&PortView> {
+        self.0[id].as_ref()
+    }
+
+    /// Adds or replaces the port of that number; with `None`, removes it.
+    pub fn set(&mut self, id: PortId, view: Option<PortView>) {
+        self.0[id] = view;
+    }
+
+    /// The ports there are, in order.
+    pub fn iter(&self) -> impl Iterator<Item = (PortId, &PortView)> {
+        PortId::all().filter_map(|id| Some((id, self.get(id)?)))
+    }
+
+    /// The ports for which `test` holds.
+    pub fn select(&self, test: impl Fn(&PortView) -> bool) -> PortSet {
+        self.iter()
+            .filter(|(_, view)| test(view))
+            .map(|(id, _)| id)
+            .collect()
+    }
+
+    /// The ports that may carry frames: those that are `act`. If none is, the last resort: those
+    /// with carrier, since to send into doubt is better than to send nowhere.
+    pub fn usable(&self) -> PortSet {
+        let act = self.select(PortView::is_act);
+        if act.is_empty() {
+            self.select(|view| view.carrier)
+        } else {
+            act
+        }
+    }
+
+    /// The first of `among` by priority, then number.
+    pub fn best(&self, among: PortSet) -> Option<PortId> {
+        among
+            .iter()
+            .filter_map(|id| Some((self.get(id)?.priority, id)))
+            .min()
+            .map(|(_, id)| id)
+    }
+}
+
+impl Default for Ports {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// A set of ports.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct PortSet(u64);
+
+impl PortSet {
+    /// The set of no ports.
+    pub const EMPTY: Self = Self(0);
+
+    const fn bit(id: PortId) -> u64 {
+        1u64.wrapping_shl(id.0 as u32)
+    }
+
+    /// Is there no port in it?
+    pub const fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+
+    /// The number of ports in it.
+    pub const fn len(self) -> u32 {
+        self.0.count_ones()
+    }
+
+    /// Is `id` in it?
+    #[inline]
+    pub const fn contains(self, id: PortId) -> bool {
+        self.0 & Self::bit(id) != 0
+    }
+
+    /// Puts `id` in.
+    pub fn insert(&mut self, id: PortId) {
+        self.0 |= Self::bit(id);
+    }
+
+    /// Takes `id` out.
+    pub fn remove(&mut self, id: PortId) {
+        self.0 &= !Self::bit(id);
+    }
+
+    /// Takes the lowest-numbered port out.
+    pub fn pop_first(&mut self) -> Option<PortId> {
+        // No bit set: 64 trailing zeros, which is no port.
+        let id = PortId::new(self.0.trailing_zeros() as usize)?;
+        self.remove(id);
+        Some(id)
+    }
+
+    /// Its ports, in order.
+    pub fn iter(mut self) -> impl Iterator<Item = PortId> {
+        ::core::iter::from_fn(move || self.pop_first())
+    }
+}
+
+impl FromIterator<PortId> for PortSet {
+    fn from_iter<I: IntoIterator<Item = PortId>>(ids: I) -> Self {
+        let mut set = Self::EMPTY;
+        ids.into_iter().for_each(|id| set.insert(id));
+        set
+    }
+}
+
+impl BitAnd for PortSet {
+    type Output = Self;
+
+    fn bitand(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+}
+
+impl BitOr for PortSet {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+impl Not for PortSet {
+    type Output = Self;
+
+    fn not(self) -> Self {
+        Self(!self.0)
+    }
+}

@@ -1,0 +1,63 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! From a frame to a number whose low bits name a bucket.
+
+/// What picks a frame's bucket.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u32)]
+pub enum Selector {
+    /// The destination MAC address: the server's side, where the far ends are many.
+    Dmac = 0,
+    /// The source MAC address: the switch's side, where the near ends are many.
+    Smac = 1,
+    /// Both addresses, the same for both directions of a pair.
+    SmacDmac = 2,
+    /// The flow's hash, over addresses and ports of the upper layers.
+    Flow = 3,
+}
+
+impl Selector {
+    /// All selectors, by number.
+    pub const ALL: [Self; 4] = [Self::Dmac, Self::Smac, Self::SmacDmac, Self::Flow];
+
+    /// The selector of that number, `None` if there is none.
+    pub fn from_u32(number: u32) -> Option<Self> {
+        Self::ALL.get(number as usize).copied()
+    }
+
+    /// The selector of that name, `None` if there is none.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|s| s.as_str() == name)
+    }
+
+    /// The name the user knows it by.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Dmac => "dmac",
+            Self::Smac => "smac",
+            Self::SmacDmac => "smac-dmac",
+            Self::Flow => "flow",
+        }
+    }
+
+    /// The number whose low bits are the bucket: `index & (N - 1)`.
+    ///
+    /// For the MAC selectors it is the last two bytes of the address, which is as many bits as the
+    /// largest table has. `flow` is called only if its hash is asked for.
+    #[inline(always)]
+    pub fn index(self, dst: &[u8; 6], src: &[u8; 6], flow: impl FnOnce() -> u32) -> u32 {
+        match self {
+            Self::Dmac => low(dst),
+            Self::Smac => low(src),
+            Self::SmacDmac => low(dst) ^ low(src),
+            Self::Flow => flow(),
+        }
+    }
+}
+
+/// The low 16 bits of an address; its last byte is the least significant.
+#[inline(always)]
+fn low(mac: &[u8; 6]) -> u32 {
+    let [.., high, low] = *mac;
+    u32::from(u16::from_be_bytes([high, low]))
+}
