@@ -8,90 +8,86 @@ use super::port::{
     PortSet,
     Ports, //
 };
-use super::MAX_BITS;
 use ::core::cmp::Reverse;
-
-/// A step of an even pace: true in `rate` of every `of` calls, spread over them. `credit` is the
-/// state, less than `of`; the nearer to `of` it starts, the sooner the first true.
-pub(super) fn step(credit: &mut u32, rate: u32, of: u32) -> bool {
-    *credit = credit.saturating_add(rate);
-    let fires = *credit >= of;
-    if fires {
-        *credit = credit.saturating_sub(of);
-    }
-    fires
-}
 
 /// Deals buckets, one a call, until each port has what it needs.
 ///
-/// The deal goes in rounds, as many as the neediest port needs buckets. That port gets one in each
-/// round, one that needs half as much in every other round, and so on; so equal needs make a plain
-/// round robin. To look at every port in every round would take long when one needs far more than
-/// the others: ports of class c, which need at most one bucket in 2^c rounds, are looked at every
-/// 2^c rounds. Of two looks at a port at least one deals, so a bucket takes O(1).
+/// The deal goes in rounds, as many as the neediest port needs buckets. That port gets one in every
+/// round, one that needs a third as much in every third round, and so on. Equal needs make a plain
+/// round robin.
+///
+/// To look at every port in every round would take long where one needs far more than the others.
+/// So the ports wait on a wheel for the round they are due in: a look either deals, or happens once
+/// in [`PLACES`] rounds, and a bucket takes O(1).
 pub(super) struct Dealer {
     need: PerPort<u32>,
-    credit: PerPort<u32>,
-    /// How often each port is looked at.
-    looks: PerPort<u32>,
-    classes: [PortSet; MAX_BITS as usize + 1],
+    got: PerPort<u32>,
     rounds: u32,
     round: u32,
-    /// Ports still to be looked at in this round.
-    due: PortSet,
+    /// The ports by the round they are due in, modulo the number of places.
+    wheel: [PortSet; PLACES],
+    /// The ports at this round's place yet to be looked at.
+    here: PortSet,
 }
 
+const PLACES: usize = 64;
+
 impl Dealer {
-    /// Makes ready to deal `need[id]` buckets (at most 2^[`MAX_BITS`]) to each port of `among`.
+    /// Makes ready to deal `need[id]` buckets (at most 2^16) to each port of `among`.
     pub(super) fn new(need: PerPort<u32>, among: PortSet) -> Self {
-        let rounds = among.iter().map(|id| need[id]).max().unwrap_or(0);
         let mut deal = Self {
             need,
-            credit: PerPort::new(0),
-            looks: PerPort::new(0),
-            classes: [PortSet::EMPTY; MAX_BITS as usize + 1],
-            rounds,
+            got: PerPort::new(0),
+            rounds: among.iter().map(|id| need[id]).max().unwrap_or(0),
             round: 0,
-            due: PortSet::EMPTY,
+            wheel: [PortSet::EMPTY; PLACES],
+            here: PortSet::EMPTY,
         };
         for id in among.iter() {
-            let Some(class) = rounds
-                .checked_div(deal.need[id])
-                .and_then(u32::checked_ilog2)
-            else {
-                continue; // It needs none.
-            };
-            if let Some(members) = deal.classes.get_mut(class as usize) {
-                members.insert(id);
+            if let Some(round) = deal.due(id) {
+                deal.place(round).insert(id);
             }
-            // Rounds 0, 2^c, 2 * 2^c, ... below `rounds`, and a bucket in the first of them.
-            let last = rounds.saturating_sub(1);
-            deal.looks[id] = last.wrapping_shr(class).saturating_add(1);
-            deal.credit[id] = last.wrapping_shr(class);
         }
+        deal.here = *deal.place(0);
         deal
+    }
+
+    /// The round in which `id` gets its next bucket; `None` if it needs no more.
+    fn due(&self, id: PortId) -> Option<u32> {
+        let (need, got) = (self.need[id], self.got[id]);
+        if got >= need {
+            return None;
+        }
+        // `got` is less than `need`, hence less than 2^16: no more than 32 bits.
+        let even = self.rounds.saturating_mul(got).checked_div(need)?;
+        // Ports due every so many rounds do not all start in the first.
+        let pause = self.rounds.checked_div(need)?;
+        let start = (id.index() as u32).checked_rem(pause)?;
+        Some(even.saturating_add(start))
+    }
+
+    #[expect(clippy::indexing_slicing)] // A remainder is in range.
+    fn place(&mut self, round: u32) -> &mut PortSet {
+        &mut self.wheel[round as usize % PLACES]
     }
 
     /// The port that gets the next bucket; `None` when all have what they need.
     pub(super) fn next(&mut self) -> Option<PortId> {
-        loop {
-            while let Some(id) = self.due.pop_first() {
-                if step(&mut self.credit[id], self.need[id], self.looks[id]) {
+        while self.round < self.rounds {
+            while let Some(id) = self.here.pop_first() {
+                if self.due(id) == Some(self.round) {
+                    self.place(self.round).remove(id);
+                    self.got[id] = self.got[id].saturating_add(1);
+                    if let Some(round) = self.due(id) {
+                        self.place(round).insert(id);
+                    }
                     return Some(id);
                 }
             }
-            if self.round >= self.rounds {
-                return None;
-            }
-            // 2^c divides the round's number: class c and those below it are due.
-            let classes = self.round.trailing_zeros().saturating_add(1) as usize;
-            self.due = self
-                .classes
-                .iter()
-                .take(classes)
-                .fold(PortSet::EMPTY, |due, class| due | *class);
             self.round = self.round.saturating_add(1);
+            self.here = *self.place(self.round);
         }
+        None
     }
 }
 
@@ -130,4 +126,78 @@ pub(super) fn shares(
         left = left.saturating_sub(1);
     }
     share
+}
+
+#[cfg(any(test, CONFIG_TRUNK_KUNIT_TEST))]
+#[cfg_attr(not(test), ::kernel::macros::kunit_tests(trunk_deal))]
+mod tests {
+    use super::super::testing::ports;
+    use super::*;
+
+    #[test]
+    fn a_deal_gives_each_what_it_needs() {
+        for needs in [
+            &[8, 8, 8, 8][..],
+            &[11, 11, 10],
+            &[0, 3, 0, 1],
+            &[1],
+            &[65536],
+            &[65535, 1],
+            &[40000, 20000, 5000, 500, 33, 2, 1],
+            &[],
+        ] {
+            let mut need = PerPort::new(0);
+            let mut among = PortSet::EMPTY;
+            for (id, count) in PortId::all().zip(needs) {
+                need[id] = *count;
+                among.insert(id);
+            }
+            let mut deal = Dealer::new(need, among);
+            let mut got = PerPort::new(0);
+            while let Some(id) = deal.next() {
+                got[id] += 1;
+            }
+            assert!(got == need);
+            assert_eq!(deal.next(), None);
+        }
+    }
+
+    #[test]
+    fn equal_needs_are_dealt_in_turn() {
+        let among: PortSet = PortId::all().take(3).collect();
+        let mut need = PerPort::new(4);
+        if let Some(last) = among.iter().last() {
+            need[last] = 3;
+        }
+        let mut deal = Dealer::new(need, among);
+        for turn in 0..11 {
+            assert_eq!(deal.next(), PortId::new(turn % 3));
+        }
+        assert_eq!(deal.next(), None);
+    }
+
+    #[test]
+    fn shares_follow_the_weights() {
+        // Buckets, ports, what they have, and their shares.
+        let cases: [(u32, &str, [u32; 3], [u32; 3]); 7] = [
+            (32, "1a 1a 1a", [0, 0, 0], [11, 11, 10]),
+            (32, "1a 1a 1a", [10, 11, 11], [10, 11, 11]),
+            (32, "1a*3 1a*1 1a*4", [0, 0, 0], [12, 4, 16]),
+            (32, "1a*2 1a*2 1a*1", [0, 0, 0], [13, 13, 6]),
+            (32, "1a*0 1a*1 -", [0, 0, 0], [16, 16, 0]),
+            (1, "1a 1a*9 1a", [0, 0, 0], [0, 1, 0]),
+            (32, "- - -", [0, 0, 0], [0, 0, 0]),
+        ];
+        for (buckets, line, has, expected) in cases {
+            let ports = ports(line);
+            let mut per_port = PerPort::new(0);
+            PortId::all()
+                .zip(has)
+                .for_each(|(id, has)| per_port[id] = has);
+            let share = shares(&ports, ports.select(|_| true), buckets, &per_port);
+            assert!(PortId::all()
+                .zip(expected)
+                .all(|(id, expected)| share[id] == expected));
+        }
+    }
 }

@@ -38,6 +38,8 @@ pub mod spares;
 pub mod table;
 
 mod deal;
+#[cfg(any(test, CONFIG_TRUNK_KUNIT_TEST))]
+mod testing;
 
 /// The most ports one trunk may have; [`port::PortSet`] has one bit for each.
 pub const MAX_PORTS: usize = 64;

@@ -323,3 +323,78 @@ impl Not for PortSet {
         Self(!self.0)
     }
 }
+
+#[cfg(any(test, CONFIG_TRUNK_KUNIT_TEST))]
+#[cfg_attr(not(test), ::kernel::macros::kunit_tests(trunk_port))]
+mod tests {
+    use super::super::testing::{
+        id,
+        ports, //
+    };
+    use super::*;
+
+    #[test]
+    fn every_slot_names_a_port_or_none() {
+        for slot in Slot::MIN..=Slot::MAX {
+            let port = from_slot(slot);
+            let named = (0..MAX_PORTS as Slot).contains(&slot);
+            assert_eq!(port.is_some(), named);
+            assert_eq!(to_slot(port), if named { slot } else { NO_PORT });
+            assert_eq!(
+                port.map(PortId::index),
+                usize::try_from(slot).ok().filter(|_| named)
+            );
+        }
+        assert_eq!(PortId::new(MAX_PORTS), None);
+        assert_eq!(PortId::all().count(), MAX_PORTS);
+    }
+
+    #[test]
+    fn sets_hold_what_was_put_in() {
+        let odd: PortSet = PortId::all().filter(|id| id.index() % 2 == 1).collect();
+        assert_eq!(odd.len(), 32);
+        assert!(PortId::all().all(|id| odd.contains(id) == (id.index() % 2 == 1)));
+        assert!(odd
+            .iter()
+            .eq(PortId::all().filter(|id| id.index() % 2 == 1)));
+        assert!((odd & !odd).is_empty());
+        assert_eq!((odd | !odd).len(), 64);
+
+        let mut rest = !odd;
+        assert_eq!(rest.pop_first(), id(0));
+        assert_eq!(rest.pop_first(), id(2));
+        assert_eq!(rest.len(), 30);
+        assert_eq!((odd & !odd).iter().next(), None);
+    }
+
+    #[test]
+    fn usable_is_act_or_else_carrier() {
+        let cases: [(&str, &[Slot]); 6] = [
+            ("1a 1s 2a", &[0, 2]),
+            ("1c 1s 2a", &[2]),
+            ("1ab 1c 2ah", &[0, 2]),
+            ("1c 1s 2c", &[0, 2]),
+            ("1s 1s 2s", &[]),
+            ("- - -", &[]),
+        ];
+        for (line, usable) in cases {
+            assert_eq!(
+                ports(line).usable(),
+                usable.iter().filter_map(|n| id(*n)).collect()
+            );
+        }
+    }
+
+    #[test]
+    fn best_is_by_priority_then_number() {
+        for (line, best) in [
+            ("2a 1a 1a", 1),
+            ("3a 2a 2a", 1),
+            ("- 9a 3a", 2),
+            ("- - -", NO_PORT),
+        ] {
+            let ports = ports(line);
+            assert_eq!(ports.best(ports.usable()), id(best));
+        }
+    }
+}

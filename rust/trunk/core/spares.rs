@@ -105,3 +105,98 @@ impl Failback {
         }
     }
 }
+
+#[cfg(any(test, CONFIG_TRUNK_KUNIT_TEST))]
+#[cfg_attr(not(test), ::kernel::macros::kunit_tests(trunk_spares))]
+mod tests {
+    use super::super::testing::{
+        id,
+        ports, //
+    };
+    use super::*;
+
+    #[test]
+    fn spares_stand_in_by_rank_and_stay() {
+        // Ports 0 to 2 work, 3 to 5 are spares; what stands in for 0, 1 and 2 after each step.
+        for steps in [
+            // The best spare first; ties go to the lower number.
+            &[
+                ("1s 1a 1a 3a 2a 2a", [4, -1, -1]),
+                ("1s 1s 1a 3a 2a 2a", [4, 5, -1]),
+            ][..],
+            // A better spare that comes later does not push the stand-in out.
+            &[
+                ("1s 1a 1a 3a 2s 2s", [3, -1, -1]),
+                ("1s 1a 1a 3a 2a 2a", [3, -1, -1]),
+            ],
+            // The spares run out in the order of the homes; one set free goes to the next waiting.
+            &[
+                ("1s 1s 1s 2a 3a -", [3, 4, -1]),
+                ("1s 1a 1s 2a 3a -", [3, -1, 4]),
+                ("1a 1s 1s 2a 3a -", [-1, 3, 4]),
+                ("1a 1a 1a 2a 3a -", [-1, -1, -1]),
+            ],
+            // A stand-in that fails, leaves or becomes a working port is replaced.
+            &[
+                ("1s 1a 1a 2a 3a 4a", [3, -1, -1]),
+                ("1s 1a 1a 2s 3a 4a", [4, -1, -1]),
+                ("1s 1a 1a 2s - 4a", [5, -1, -1]),
+                ("1s 1a 1a 2a 3a 1a", [3, -1, -1]),
+            ],
+            // A claimed spare is not free; one that already stands in stays.
+            &[
+                ("1s 1a 1a 2ah 3a -", [4, -1, -1]),
+                ("1s 1s 1a 2ah 3ah -", [4, -1, -1]),
+            ],
+            // A home held back keeps its stand-in; one that loses it gets no other.
+            &[
+                ("1s 1a 1a 2a 3a -", [3, -1, -1]),
+                ("1ab 1a 1a 2a 3a -", [3, -1, -1]),
+                ("1ab 1s 1a 2s 3a -", [-1, 4, -1]),
+            ],
+            // A home that leaves or turns spare frees its stand-in.
+            &[
+                ("1s 1s 1a 2a 3a -", [3, 4, -1]),
+                ("- 5s 1s 2a 3a -", [-1, -1, 3]),
+            ],
+            // The last resort: carrier will do, for homes and for spares.
+            &[
+                ("1s 1s 1a 2a 3a -", [3, 4, -1]),
+                ("1c 1s 1s 2s 3c -", [-1, 4, -1]),
+            ],
+        ] {
+            let mut stand_ins = StandIns::new();
+            for (line, expected) in steps {
+                let ports = ports(line);
+                stand_ins.update(&ports);
+                for (home, spare) in PortId::all().zip(expected) {
+                    assert_eq!(stand_ins.of(home), id(*spare));
+                    assert!(id(*spare).is_none_or(|id| stand_ins.home_of(id) == Some(home)));
+                }
+                let in_use = expected.iter().filter_map(|spare| id(*spare)).collect();
+                assert_eq!(stand_ins.in_use(), in_use);
+
+                let before = stand_ins;
+                stand_ins.update(&ports);
+                assert!(stand_ins == before);
+            }
+        }
+    }
+
+    #[test]
+    fn failback_is_due_by_its_policy() {
+        const MS: u64 = 1_000_000;
+        for (policy, since, now, due) in [
+            (Failback::Immediate, 5, 5, true),
+            (Failback::Delay(0), 5, 5, true),
+            (Failback::Delay(3), 5, 3 * MS + 4, false),
+            (Failback::Delay(3), 5, 3 * MS + 5, true),
+            // A clock read before the port came up.
+            (Failback::Delay(3), 5, 0, false),
+            (Failback::Delay(u32::MAX), 0, u64::MAX, true),
+            (Failback::Manual, 0, u64::MAX, false),
+        ] {
+            assert_eq!(policy.due(since, now), due);
+        }
+    }
+}

@@ -4,7 +4,6 @@
 
 use super::deal::{
     shares,
-    step,
     Dealer, //
 };
 use super::port::{
@@ -77,6 +76,16 @@ fn release(homes: &mut [Slot], ports: &Ports, working: PortSet) -> PerPort<u32> 
         need[id] = share[id].saturating_sub(has[id]);
     }
     need
+}
+
+/// True in `part` of every `whole` calls, evenly. `credit`, less than `whole`, is the state.
+fn step(credit: &mut u32, part: u32, whole: u32) -> bool {
+    *credit = credit.saturating_add(part);
+    let fires = *credit >= whole;
+    if fires {
+        *credit = credit.saturating_sub(whole);
+    }
+    fires
 }
 
 /// What becomes of the buckets of one home.
@@ -190,5 +199,162 @@ fn level(targets: PortSet, spread: impl Iterator<Item = Option<PortId>>) -> PerP
         };
         low.remove(high);
         total = total.saturating_sub(has[high]);
+    }
+}
+
+#[cfg(any(test, CONFIG_TRUNK_KUNIT_TEST))]
+#[cfg_attr(not(test), ::kernel::macros::kunit_tests(trunk_table))]
+mod tests {
+    use super::super::testing::{
+        ports,
+        Trunk, //
+    };
+    use super::*;
+
+    #[test]
+    fn a_fresh_table_takes_the_ports_in_turn() {
+        for (line, homes) in [
+            ("1a 1a 1a 1a", [0, 1, 2, 3, 0, 1, 2, 3]),
+            ("1a 1a 1a -", [0, 1, 2, 0, 1, 2, 0, 1]),
+            ("2a 1s - 1a", [1, 3, 1, 3, 1, 3, 1, 3]),
+            ("1a*6 1a*2 2a*9 -", [0, 0, 1, 0, 0, 0, 1, 0]),
+            ("1a*4 1a*2 1a*1 1a*1", [0, 0, 1, 0, 2, 0, 1, 3]),
+            ("2a 2a 3a -", [-1; 8]),
+        ] {
+            assert_eq!(Trunk::<8>::new(line).homes, homes);
+        }
+    }
+
+    #[test]
+    fn joining_takes_a_fair_share_and_leaving_gives_it_back() {
+        let mut trunk = Trunk::<16>::new("1a");
+        for (line, moved, count) in [
+            ("1a 1a", 8, [8, 8, 0, 0]),
+            ("1a 1a 1a", 5, [6, 5, 5, 0]),
+            ("1a 1a 1a 1s", 4, [4, 4, 4, 4]),
+            ("1a 1a 1a 1s", 0, [4, 4, 4, 4]),
+            // A spare has no buckets of its own.
+            ("1a 1a 2a 1s", 4, [6, 5, 0, 5]),
+            ("1a 1a - -", 5, [8, 8, 0, 0]),
+            // Weights move the difference, no more.
+            ("1a*3 1a", 4, [12, 4, 0, 0]),
+            ("- -", 0, [0, 0, 0, 0]),
+        ] {
+            let before = trunk.homes;
+            assert_eq!(trunk.configure(line), moved);
+            let changed = trunk.homes.iter().zip(&before).filter(|(a, b)| a != b);
+            assert!(changed.count() == moved || line == "- -");
+            for (id, count) in (0..).zip(count) {
+                assert_eq!(
+                    trunk.homes.iter().filter(|home| **home == id).count(),
+                    count
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_stand_in_takes_all_and_only_its_homes_buckets() {
+        let mut trunk = Trunk::<8>::new("1a 1a 1a 1a 2a");
+        assert_eq!(trunk.slots(), [0, 1, 2, 3, 0, 1, 2, 3]);
+        assert_eq!(trunk.change("1a 1s 1a 1a 2a"), 2);
+        assert_eq!(trunk.slots(), [0, 4, 2, 3, 0, 4, 2, 3]);
+        assert_eq!(trunk.change("1a 1s 1a 1a 2a"), 0);
+        assert_eq!(trunk.change("1a 1a 1a 1a 2a"), 2);
+        assert_eq!(trunk.slots(), [0, 1, 2, 3, 0, 1, 2, 3]);
+    }
+
+    #[test]
+    fn without_a_spare_the_others_share_evenly() {
+        let mut trunk = Trunk::<12>::new("1a 1a 1a 1a");
+        assert_eq!(trunk.change("1a 1a 1a 1s"), 3);
+        assert_eq!(trunk.slots(), [0, 1, 2, 0, 0, 1, 2, 1, 0, 1, 2, 2]);
+        // The next to fail hands on its own buckets and those it had for the first.
+        assert_eq!(trunk.change("1a 1s 1a 1s"), 4);
+        assert_eq!(trunk.slots(), [0, 0, 2, 0, 0, 2, 2, 0, 0, 2, 2, 2]);
+        // Back come the buckets of the one that recovers, no others.
+        assert_eq!(trunk.change("1a 1a 1a 1s"), 3);
+        assert_eq!(trunk.slots(), [0, 1, 2, 0, 0, 1, 2, 0, 0, 1, 2, 2]);
+        assert_eq!(trunk.change("1a 1a 1a 1a"), 3);
+        assert_eq!(trunk.slots(), [0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3]);
+    }
+
+    #[test]
+    fn a_spare_set_free_serves_the_next() {
+        let mut trunk = Trunk::<8>::new("1a 1a 1a 1a 2a");
+        trunk.change("1s 1s 1a 1a 2a");
+        assert_eq!(trunk.slots(), [4, 2, 2, 3, 4, 3, 2, 3]);
+        trunk.change("1a 1s 1a 1a 2a");
+        assert_eq!(trunk.slots(), [0, 4, 2, 3, 0, 4, 2, 3]);
+    }
+
+    #[test]
+    fn with_no_working_port_the_spares_carry_all() {
+        let mut trunk = Trunk::<6>::new("1a 1a 1a 2a 3a");
+        trunk.change("1s 1s 1s 2a 3a");
+        assert_eq!(trunk.slots(), [3, 4, 3, 3, 4, 4]);
+        // A claimed spare is better than nothing.
+        trunk.change("1s 1s 1s 2s 3ah");
+        assert_eq!(trunk.slots(), [4; 6]);
+        // Nor need there be a working port at all.
+        assert_eq!(Trunk::<4>::new("3a 2a").slots(), [1; 4]);
+    }
+
+    #[test]
+    fn a_home_held_back_waits_until_it_must_return() {
+        // With a stand-in: until that fails.
+        let mut trunk = Trunk::<4>::new("1a 1a 2a 3a");
+        trunk.change("1a 1s 2a 3a");
+        assert_eq!(trunk.change("1a 1ab 2a 3a"), 0);
+        assert_eq!(trunk.slots(), [0, 2, 0, 2]);
+        trunk.change("1a 1ab 2s 3a");
+        assert_eq!(trunk.slots(), [0, 1, 0, 1]);
+        // It has returned, and stays when the spare is back.
+        assert_eq!(trunk.change("1a 1ab 2a 3a"), 0);
+        assert_eq!(trunk.change("1a 1a 2a 3a"), 0);
+
+        // Without: until the ports that carry its buckets fail.
+        let mut trunk = Trunk::<6>::new("1a 1a 1a");
+        trunk.change("1a 1a 1s");
+        assert_eq!(trunk.change("1a 1a 1ab"), 0);
+        assert_eq!(trunk.slots(), [0, 1, 0, 0, 1, 1]);
+        trunk.change("1a 1s 1ab");
+        assert_eq!(trunk.slots(), [0, 0, 0, 0, 0, 2]);
+        trunk.change("1a 1a 1a");
+        assert_eq!(trunk.slots(), [0, 1, 2, 0, 1, 2]);
+    }
+
+    #[test]
+    fn carrier_is_the_last_resort() {
+        let mut trunk = Trunk::<8>::new("1a 1a 1a 2a");
+        for (line, slots) in [
+            // The peer died: all silent, carrier stays, nothing moves.
+            ("1c 1c 1c 2c", [0, 1, 2, 0, 1, 2, 0, 1]),
+            ("1s 1c 1c 2c", [3, 1, 2, 3, 1, 2, 3, 1]),
+            ("1s 1s 1c 2s", [2; 8]),
+            ("1s 1s 1s 2c", [3; 8]),
+            ("1s 1s 1s 2s", [NO_PORT; 8]),
+            // One `act` port is better than any carrier.
+            ("1c 1c 1a 2c", [2; 8]),
+            ("1c 1c 1s 2a", [3; 8]),
+            ("- - - -", [NO_PORT; 8]),
+            ("1a 1a 1a 2a", [0, 1, 2, 0, 1, 2, 0, 1]),
+        ] {
+            trunk.change(line);
+            assert_eq!(trunk.slots(), slots);
+        }
+    }
+
+    #[test]
+    fn homes_without_their_port_are_carried_all_the_same() {
+        // A port is gone before the homes were assigned anew.
+        let mut trunk = Trunk::<4>::new("1a 1a");
+        assert_eq!(trunk.change("1a -"), 2);
+        assert_eq!(trunk.slots(), [0; 4]);
+        // Slots that never were a port's are no port's.
+        let mut homes = [100, -7, 64, 0];
+        assert_eq!(assign_homes(&mut homes, &ports("1a 1a")), 3);
+        assert_eq!(homes, [0, 1, 1, 0]);
+        assert_eq!(assign_homes(&mut [], &ports("1a 1a")), 0);
     }
 }
