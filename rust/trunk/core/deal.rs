@@ -19,51 +19,62 @@ use ::core::cmp::Reverse;
 /// To look at every port in every round would take long where one needs far more than the others.
 /// So the ports wait on a wheel for the round they are due in: a look either deals, or happens once
 /// in [`PLACES`] rounds, and a bucket takes O(1).
+///
+/// It is set up in two steps, so that its one kilobyte is not copied: `need` first, then
+/// [`start`](Dealer::start).
 pub(super) struct Dealer {
-    need: PerPort<u32>,
+    /// The buckets each port is to get in all, at most 2^16.
+    pub(super) need: PerPort<u32>,
     got: PerPort<u32>,
-    rounds: u32,
-    round: u32,
-    /// The ports by the round they are due in, modulo the number of places.
+    /// The round in which each gets its next one.
+    due: PerPort<u32>,
+    /// The ports that need more, by that round modulo the number of places.
     wheel: [PortSet; PLACES],
-    /// The ports at this round's place yet to be looked at.
+    /// Those at this round's place yet to be looked at.
     here: PortSet,
+    round: u32,
+    rounds: u32,
 }
 
-const PLACES: usize = 64;
+const PLACES: usize = 16;
 
 impl Dealer {
-    /// Makes ready to deal `need[id]` buckets (at most 2^16) to each port of `among`.
-    pub(super) fn new(need: PerPort<u32>, among: PortSet) -> Self {
-        let mut deal = Self {
-            need,
+    /// Nothing to deal.
+    #[inline(always)] // Else it is made in one place and copied to another.
+    pub(super) fn new() -> Self {
+        Self {
+            need: PerPort::new(0),
             got: PerPort::new(0),
-            rounds: among.iter().map(|id| need[id]).max().unwrap_or(0),
-            round: 0,
+            due: PerPort::new(0),
             wheel: [PortSet::EMPTY; PLACES],
             here: PortSet::EMPTY,
-        };
-        for id in among.iter() {
-            if let Some(round) = deal.due(id) {
-                deal.place(round).insert(id);
-            }
+            round: 0,
+            rounds: 0,
         }
-        deal.here = *deal.place(0);
-        deal
     }
 
-    /// The round in which `id` gets its next bucket; `None` if it needs no more.
-    fn due(&self, id: PortId) -> Option<u32> {
-        let (need, got) = (self.need[id], self.got[id]);
-        if got >= need {
-            return None;
+    /// Makes ready to deal to the ports `among`, from the first round.
+    pub(super) fn start(&mut self, among: PortSet) {
+        self.rounds = among.iter().map(|id| self.need[id]).max().unwrap_or(0);
+        for id in among.iter() {
+            self.wait(id);
         }
+        self.here = *self.place(0);
+    }
+
+    /// Has `id` wait for the round in which it gets its next bucket, if it needs more.
+    fn wait(&mut self, id: PortId) {
+        let (need, got) = (self.need[id], self.got[id]);
+        let Some(pause) = self.rounds.checked_div(need).filter(|_| got < need) else {
+            return;
+        };
         // `got` is less than `need`, hence less than 2^16: no more than 32 bits.
-        let even = self.rounds.saturating_mul(got).checked_div(need)?;
-        // Ports due every so many rounds do not all start in the first.
-        let pause = self.rounds.checked_div(need)?;
-        let start = (id.index() as u32).checked_rem(pause)?;
-        Some(even.saturating_add(start))
+        let even = self.rounds.saturating_mul(got).checked_div(need);
+        // Ports that are due every so many rounds are not all due in the first.
+        let start = (id.index() as u32).checked_rem(pause);
+        let round = even.unwrap_or(0).saturating_add(start.unwrap_or(0));
+        self.due[id] = round;
+        self.place(round).insert(id);
     }
 
     #[expect(clippy::indexing_slicing)] // A remainder is in range.
@@ -75,12 +86,10 @@ impl Dealer {
     pub(super) fn next(&mut self) -> Option<PortId> {
         while self.round < self.rounds {
             while let Some(id) = self.here.pop_first() {
-                if self.due(id) == Some(self.round) {
+                if self.due[id] == self.round {
                     self.place(self.round).remove(id);
                     self.got[id] = self.got[id].saturating_add(1);
-                    if let Some(round) = self.due(id) {
-                        self.place(round).insert(id);
-                    }
+                    self.wait(id);
                     return Some(id);
                 }
             }
@@ -146,18 +155,18 @@ mod tests {
             &[40000, 20000, 5000, 500, 33, 2, 1],
             &[],
         ] {
-            let mut need = PerPort::new(0);
+            let mut deal = Dealer::new();
             let mut among = PortSet::EMPTY;
             for (id, count) in PortId::all().zip(needs) {
-                need[id] = *count;
+                deal.need[id] = *count;
                 among.insert(id);
             }
-            let mut deal = Dealer::new(need, among);
+            deal.start(among);
             let mut got = PerPort::new(0);
             while let Some(id) = deal.next() {
                 got[id] += 1;
             }
-            assert!(got == need);
+            assert!(got == deal.need);
             assert_eq!(deal.next(), None);
         }
     }
@@ -165,11 +174,11 @@ mod tests {
     #[test]
     fn equal_needs_are_dealt_in_turn() {
         let among: PortSet = PortId::all().take(3).collect();
-        let mut need = PerPort::new(4);
-        if let Some(last) = among.iter().last() {
-            need[last] = 3;
+        let mut deal = Dealer::new();
+        for (id, count) in among.iter().zip([4, 4, 3]) {
+            deal.need[id] = count;
         }
-        let mut deal = Dealer::new(need, among);
+        deal.start(among);
         for turn in 0..11 {
             assert_eq!(deal.next(), PortId::new(turn % 3));
         }

@@ -30,20 +30,11 @@ use super::spares::StandIns;
 pub fn assign_homes(homes: &mut [Slot], ports: &Ports) -> usize {
     let working = ports.select(PortView::is_working);
     let need = release(homes, ports, working);
-    let mut deal = Dealer::new(need, working);
-    let mut moved = 0usize;
-    for slot in homes.iter_mut().filter(|slot| **slot == NO_PORT) {
-        let Some(home) = deal.next() else {
-            break;
-        };
-        *slot = to_slot(Some(home));
-        moved = moved.saturating_add(1);
-    }
-    moved
+    fill(homes, &need, working)
 }
 
-/// Takes from `homes` what its port is to lose, and returns what each of `working` is to get.
-#[inline(never)] // Its stack is gone before the deal.
+/// Takes from `homes` what each port is to lose, and returns what each of `working` is to get.
+#[inline(never)] // So that its stack is not in use at the same time as that of `fill`.
 fn release(homes: &mut [Slot], ports: &Ports, working: PortSet) -> PerPort<u32> {
     let mut has = PerPort::new(0u32);
     for slot in homes.iter_mut() {
@@ -58,7 +49,7 @@ fn release(homes: &mut [Slot], ports: &Ports, working: PortSet) -> PerPort<u32> 
     // Each giver starts at another phase, lest neighbours in the table be taken together.
     let givers: PortSet = working.iter().filter(|id| has[*id] > share[*id]).collect();
     let mut credit = PerPort::new(0u32);
-    for (rank, id) in (0u32..).zip(givers.iter()) {
+    for (rank, id) in (0..givers.len()).zip(givers.iter()) {
         let phase = has[id].saturating_mul(rank);
         credit[id] = phase.checked_div(givers.len()).unwrap_or(0);
     }
@@ -71,11 +62,28 @@ fn release(homes: &mut [Slot], ports: &Ports, working: PortSet) -> PerPort<u32> 
         }
     }
 
-    let mut need = PerPort::new(0);
+    let mut need = share;
     for id in working.iter() {
         need[id] = share[id].saturating_sub(has[id]);
     }
     need
+}
+
+/// Deals the buckets that have no home, and returns how many there were.
+#[inline(never)]
+fn fill(homes: &mut [Slot], need: &PerPort<u32>, working: PortSet) -> usize {
+    let mut deal = Dealer::new();
+    deal.need = *need;
+    deal.start(working);
+    let mut dealt = 0usize;
+    for slot in homes.iter_mut().filter(|slot| **slot == NO_PORT) {
+        let Some(home) = deal.next() else {
+            break;
+        };
+        *slot = to_slot(Some(home));
+        dealt = dealt.saturating_add(1);
+    }
+    dealt
 }
 
 /// True in `part` of every `whole` calls, evenly. `credit`, less than `whole`, is the state.
@@ -145,15 +153,17 @@ pub fn resolve(
         .unwrap_or(PortSet::EMPTY);
     let stays = |port: Option<PortId>| port.filter(|id| targets.contains(*id));
 
-    let spread = homes
-        .iter()
-        .enumerate()
+    // Not `enumerate()`, which checks for overflow and so can panic.
+    let homes = || (0..homes.len()).zip(homes);
+    let spread = homes()
         .filter(|(_, home)| matches!(plan(from_slot(**home)), Plan::Spread))
         .map(|(bucket, _)| stays(from_slot(current(bucket))));
-    let mut deal = Dealer::new(level(targets, spread), targets);
+    let mut deal = Dealer::new();
+    level(targets, spread, &mut deal.need);
+    deal.start(targets);
 
     let mut moved = 0usize;
-    for (bucket, home) in homes.iter().enumerate() {
+    for (bucket, home) in homes() {
         let home = from_slot(*home);
         let now = current(bucket);
         let port = match plan(home) {
@@ -170,35 +180,35 @@ pub fn resolve(
     moved
 }
 
-/// How many more buckets each of `targets` is to get, for all to have as many as each other.
+/// Sets in `need`, which is all 0, how many more buckets each of `targets` is to get for all to have
+/// as many as each other.
 ///
 /// `spread` gives, for each bucket to be spread, the target it stays on, or `None` if it is yet to
 /// be dealt. A target on which more stay than its even part gets none.
-#[inline(never)] // Its stack is gone before the deal.
-fn level(targets: PortSet, spread: impl Iterator<Item = Option<PortId>>) -> PerPort<u32> {
-    let mut has = PerPort::new(0u32);
+fn level(targets: PortSet, spread: impl Iterator<Item = Option<PortId>>, need: &mut PerPort<u32>) {
+    // What each has, to begin with.
     let mut total = 0u32;
     for port in spread {
         total = total.saturating_add(1);
         if let Some(id) = port {
-            has[id] = has[id].saturating_add(1);
+            need[id] = need[id].saturating_add(1);
         }
     }
 
     let mut low = targets;
-    let mut need = PerPort::new(0);
-    loop {
-        let part = total.checked_div(low.len()).unwrap_or(0);
-        let Some(high) = low.iter().find(|id| has[*id] > part) else {
-            let more = total.checked_rem(low.len()).unwrap_or(0);
-            for (rank, id) in (0u32..).zip(low.iter()) {
-                let part = part.saturating_add(u32::from(rank < more));
-                need[id] = part.saturating_sub(has[id]);
-            }
-            return need;
-        };
-        low.remove(high);
-        total = total.saturating_sub(has[high]);
+    while let Some(part) = total.checked_div(low.len()) {
+        if let Some(high) = low.iter().find(|id| need[*id] > part) {
+            low.remove(high);
+            total = total.saturating_sub(need[high]);
+            need[high] = 0;
+            continue;
+        }
+        let more = total.checked_rem(low.len()).unwrap_or(0);
+        for (rank, id) in (0..low.len()).zip(low.iter()) {
+            let part = part.saturating_add(u32::from(rank < more));
+            need[id] = part.saturating_sub(need[id]);
+        }
+        break;
     }
 }
 
