@@ -1,0 +1,139 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""Runs the guest tests, all or those whose name contains one of the words given; prints KTAP.
+
+A test runs in a process and a network namespace of its own. It has failed, too, if the kernel
+complained meanwhile, or if the module cannot be removed afterwards.
+"""
+
+import glob
+import importlib
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import traceback
+
+import lab
+
+LIMIT = 1200  # seconds until a test counts as hung: no measurement
+
+
+def collect(pattern, words):
+    """(name, function, arguments) of each test, in the order of files and lines."""
+    tests = []
+    here = os.path.dirname(os.path.abspath(__file__))
+    for path in sorted(glob.glob(f"{here}/{pattern}.py")):
+        module = importlib.import_module(os.path.basename(path)[:-3])
+        area = module.__name__.removeprefix("test_")
+        for name, function in vars(module).items():
+            if not name.startswith("test_") or getattr(function, "__module__", "") != module.__name__:
+                continue
+            name = f"{area}.{name.removeprefix('test_')}"
+            if hasattr(function, "cases"):
+                tests += [(f"{name}[{case}]", function, (case,)) for case in function.cases]
+            else:
+                tests.append((name, function, ()))
+    return [test for test in tests if not words or any(word in test[0] for word in words)]
+
+
+def in_child(function, arguments):
+    """Runs a test in a process of its own; None if it passed, else (skipped, why)."""
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.setpgid(0, 0)
+        skipped, why = False, ""
+        try:
+            with lab.Netns():
+                function(*arguments)
+        except lab.Skipped as reason:
+            skipped, why = True, str(reason)
+        except BaseException as error:
+            why = str(error) if isinstance(error, lab.Failed) else repr(error)
+            for entry in traceback.extract_tb(error.__traceback__):
+                file = os.path.basename(entry.filename)
+                if file.startswith(("test_", "two_")) or not isinstance(error, lab.Failed):
+                    lab.note(f"{file}:{entry.lineno}: {entry.line}")
+        os.write(writing, f"{'skip' if skipped else 'fail' if why else 'pass'} {why}"[:4000].encode())
+        sys.stdout.flush()
+        os._exit(0)
+    os.close(writing)
+    signal.alarm(LIMIT)
+    try:
+        said = os.read(reading, 4096).decode(errors="replace")
+    except TimeoutError:
+        said = f"fail hung: no end after {LIMIT} s"
+    signal.alarm(0)
+    os.close(reading)
+    try:  # the test, if it hangs, and processes it left behind
+        os.killpg(pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    os.waitpid(pid, 0)
+    verdict, _, why = said.partition(" ")
+    if verdict == "pass":
+        return None
+    return verdict == "skip", why or "the test died"
+
+
+def still_loaded():
+    """Removes the module if the test left it; says why not if that does not succeed."""
+    if not lab.loaded():
+        return ""
+    rmmod = subprocess.Popen(["rmmod", lab.KIND], stderr=subprocess.PIPE, text=True)
+    for _ in range(600):
+        if rmmod.poll() is not None:
+            return rmmod.stderr.read().strip()
+        time.sleep(0.1)
+    return "rmmod hangs"
+
+
+def out_of_time(*_):
+    raise TimeoutError
+
+
+def run_all(tests):
+    """Runs each and prints its line; how many failed."""
+    signal.signal(signal.SIGALRM, out_of_time)
+    log = lab.KernelLog()
+    failed = 0
+    print(f"KTAP version 1\n1..{len(tests)}", flush=True)
+    for number, (name, function, arguments) in enumerate(tests, 1):
+        started = time.monotonic()
+        ended = in_child(function, arguments)
+        skipped, why = ended or (False, "")
+        if not skipped:
+            left = still_loaded()
+            lines = log.lines()
+            bad = [line for line in lines if lab.COMPLAINTS.search(line)]
+            for line in lines if bad or left else []:
+                lab.note(f"kernel: {line}")
+            why = "; ".join(filter(None, [why, left, bad and f"the kernel complains: {bad[0]}"]))
+        if skipped:
+            print(f"ok {number} {name} # SKIP {why}", flush=True)
+            continue
+        if why:
+            lab.note(why)
+            failed += 1
+        lab.note(f"{time.monotonic() - started:.1f} s")
+        print(f"{'not ok' if why else 'ok'} {number} {name}", flush=True)
+    return failed
+
+
+def main(words):
+    role = re.search(r"\blab\.role=(\w+)", open("/proc/cmdline").read())
+    role = role[1] if role else "single"
+    if role == "single":
+        failed = run_all(collect("test_*", words))
+    else:
+        import two_guests
+
+        failed = run_all(two_guests.collect(role, words))
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

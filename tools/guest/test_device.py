@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What ip, ethtool and sysfs say of a trunk is true."""
+
+from lab import *
+
+
+def test_counters_are_exact():
+    """
+    server                     switch
+    trunk0 ─┬─ eth1 ───────── sw1    out: 1,000 frames of 60…1,059 bytes from each of two
+            └─ eth2 ───────── sw2    CPUs; in: 500 frames of 60…559 bytes by each link
+    """
+    star = Star(2)
+    with star.server:
+        own = address("trunk0")
+        before = counters("trunk0")
+        on_trunk = Taps(["trunk0"])
+
+    def sending(cpu):
+        def go(_):
+            sender = Sender("trunk0")
+            for n in range(1_000):
+                sender.send(frame(mac(n), mac(cpu), n, size=60 + n))
+
+        return go
+
+    with star.server, Background(sending(0), cpu=0), Background(sending(1), cpu=1):
+        pass
+    equal(len(star.taps.take(2_000)), 2_000, "frames that arrived")
+    with star.switch:
+        for far in star.far:
+            sender = Sender(far)
+            for n in range(500):
+                sender.send(frame(own, mac(9), n, size=60 + n))
+    equal(len(on_trunk.take(1_000)), 1_000, "frames received")
+    with star.server:
+        equal(
+            moved(before, counters("trunk0")),
+            {
+                "tx_packets": 2_000,
+                "tx_bytes": 2 * sum(60 + n for n in range(1_000)),
+                "rx_packets": 1_000,
+                "rx_bytes": 2 * sum(60 + n for n in range(500)),
+            },
+            "counters",
+        )
+
+
+def test_carrier_follows_the_ports():
+    """
+    trunk0 ─┬─ eth1 ─  ✂ ── sw1    carrier as long as one port has it
+            └─ eth2 ─  ✂ ── sw2
+    """
+    star = Star(2)
+
+    def has(expected):
+        with star.server:
+            eventually(lambda: carrier("trunk0") == expected, f"carrier is {expected}")
+
+    has(True)
+    star.pull(0)
+    has(True)
+    star.pull(1)
+    has(False)
+    star.plug(0)
+    has(True)
+    with star.server:
+        ip("link set eth1 nomaster")
+        has(False)
+        ip("link set eth1 down\nlink set eth1 master trunk0")
+        has(True)
+        equal(link("trunk0")["operstate"], "UP", "operstate")
+
+
+def test_ethtool_tells_driver_speed_and_statistics():
+    """
+    trunk0 ─┬─ eth1 ── sw1    a veth says 10,000 Mb/s
+            ├─  …       …
+            └─ eth4 ── sw4
+    """
+    star = Star(4)
+    with star.server:
+        equal(ethtool_field("trunk0", "driver", "-i"), "trunk", "driver")
+        equal(ethtool_field("trunk0", "Speed"), "40000Mb/s", "speed")
+        equal(ethtool_field("trunk0", "Duplex"), "Full", "duplex")
+        equal(ethtool_field("trunk0", "Link detected"), "yes", "link")
+        names = set(ethtool_statistics("trunk0"))
+        wanted = {"tx_no_port", "switchovers", "buckets_moved", "port_up", "port_down", "rx_own_source", "rx_multicast_filtered"}
+        equal(wanted - names, set(), "statistics missing")
+        equal(ethtool_statistics("trunk0")["port_down"], 0, "port_down")
+    star.pull(2)
+    with star.server:
+        eventually(lambda: ethtool_field("trunk0", "Speed") == "30000Mb/s", "the speed of three ports")
+        equal(ethtool_statistics("trunk0")["port_down"], 1, "port_down")
+    for port in (0, 1, 3):
+        star.pull(port)
+    with star.server:
+        eventually(lambda: ethtool_field("trunk0", "Link detected") == "no", "no link")
+        eventually(lambda: "Unknown" in ethtool_field("trunk0", "Speed"), "no speed")
+
+
+def test_upper_and_lower_links_show():
+    """
+    trunk0 ─┬─ dummy1    /sys/class/net/trunk0/lower_dummy1, …/dummy1/master, ip -d link
+            └─ dummy2
+    """
+    ip("netns add sight")
+    sysfs = "ip netns exec sight"
+    load()
+    try:
+        run(f"ip -n sight link add trunk0 type {KIND}")
+        for port in ("dummy1", "dummy2"):
+            run(f"ip -n sight link add {port} type dummy")
+            run(f"ip -n sight link set {port} master trunk0")
+            equal(run(f"{sysfs} readlink /sys/class/net/{port}/master").strip(), "../trunk0", "master")
+        shown = set(run(f"{sysfs} ls /sys/class/net/trunk0").split())
+        equal({"lower_dummy1", "lower_dummy2"} - shown, set(), "lower links missing")
+        details = json.loads(run("ip -n sight -d -j link show"))
+        details = {entry["ifname"]: entry for entry in details if entry}
+        equal(details["trunk0"]["linkinfo"]["info_kind"], "trunk", "kind")
+        equal(details["dummy1"]["linkinfo"]["info_slave_kind"], "trunk", "kind of the master")
+        expect("MASTER" in details["trunk0"]["flags"], "the trunk is no MASTER")
+        expect("SLAVE" in details["dummy1"]["flags"], "the port is no SLAVE")
+        run("ip -n sight link set dummy1 nomaster")
+        shown = set(run(f"{sysfs} ls /sys/class/net/trunk0").split())
+        expect("lower_dummy1" not in shown and "lower_dummy2" in shown, f"lower links: {shown}")
+        details = json.loads(run("ip -n sight -d -j link show dev dummy1"))[0]
+        expect("SLAVE" not in details["flags"] and "master" not in details, "the port is a SLAVE still")
+    finally:
+        run("ip netns del sight")
+
+
+def test_a_trunk_does_not_change_namespaces():
+    """
+    here │ there       the ports would stay behind
+    trunk0 ─┼─►
+    """
+    load()
+    there = Netns()
+    ip(f"link add trunk0 type {KIND}")
+    refused(f"ip link set trunk0 netns {there.path}")
+    expect(link("trunk0"), "the trunk is gone")
+
+
+def test_a_port_that_changes_namespaces_leaves_the_trunk():
+    """
+    here              │ there
+    trunk0 ─┬─ eth1   │
+            └─ eth2 ──┼─► eth2
+    """
+    star = Star(2)
+    there = Netns()
+    with star.server:
+        own = link("eth1")["address"]
+        ip(f"link set eth2 netns {there.path}")
+        expect(link("eth2") is None, "the port is still here")
+    with there:
+        expect("master" not in link("eth2") and link("eth2")["address"] != own, "the port still belongs to the trunk")
+    with star.switch:
+        star.taps = Taps(["sw1"])
+    equal(set(star.map()), {0}, "ports in use")
+
+
+def test_devices_are_independent():
+    """
+    trunk0 ─┬─ dummy1    trunk1 ─┬─ dummy3    what happens to one trunk does not
+            └─ dummy2            └─ dummy4    show on the other
+    """
+    load()
+    for trunk, ports in (("trunk0", ("dummy1", "dummy2")), ("trunk1", ("dummy3", "dummy4"))):
+        ip(f"link add {trunk} type {KIND}")
+        for port in ports:
+            ip(f"link add {port} type dummy\nlink set {port} master {trunk}")
+        bring_up(trunk)
+    taps = Taps(["dummy1", "dummy2", "dummy3", "dummy4"], outgoing=True)
+    for trunk in ("trunk0", "trunk1"):
+        sender = Sender(trunk)
+        for n in range(64):
+            sender.send(frame(mac(n), mac(1), n))
+        own = {0, 1} if trunk == "trunk0" else {2, 3}
+        equal({index for index, _ in taps.take(64)}, own, f"ports used by {trunk}")
+    ip("link del trunk1")
+    Sender("trunk0").send(frame(mac(1), mac(1), 1))
+    equal(len(taps.take(1)), 1, "frames of the trunk that is left")

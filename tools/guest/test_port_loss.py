@@ -1,0 +1,313 @@
+# SPDX-License-Identifier: GPL-2.0
+"""A port lost moves its own buckets and nobody else's; its return brings exactly those back."""
+
+from lab import *
+
+
+class Stream:
+    """Numbered frames to 256 addresses through a trunk, and for each which cable it must take.
+
+    While `gone` is None a frame goes by the table. A frame of a bucket of the port that is gone goes
+    by any other port, but the whole bucket by the same one: the first frame says which.
+    """
+
+    def __init__(self, star, table, count):
+        self.star, self.table, self.gone, self.number = star, table, None, 0
+        self.frames, self.events, self.moved = [], {}, {}
+        self.random = seeded()
+        self.to = [mac(self.random.randrange(1 << 40)) for _ in range(256)]
+        self.count = count
+
+    def send(self, count):
+        for _ in range(count):
+            to = self.random.choice(self.to)
+            self.star.trunk.send(frame(to, mac(1), self.number))
+            self.frames.append((low(to) % len(self.table), self.gone))
+            self.number += 1
+
+    def check(self):
+        """Every frame sent has arrived, where it must; bucket → stand-in of the buckets that moved."""
+        where = numbers(self.star.taps.take(self.number))
+        lost = [number for number in range(self.number) if number not in where]
+        expect(not lost, f"{len(lost)} of {self.number} frames lost: {lost[:10]}")
+        moved = {}
+        for number, (bucket, gone) in enumerate(self.frames):
+            want = self.table[bucket]
+            if want == gone:
+                want = moved.setdefault((bucket, gone), where[number])
+                expect(want != gone, f"frame {number} left by the lost port {gone}")
+            equal(where[number], want, f"cable of frame {number} of bucket {bucket}, while {gone} is gone")
+        return moved
+
+
+@cases("cable", "admin", "released")
+def test_moves_only_its_own_buckets_frame_by_frame(way):
+    """
+    server                      switch
+    trunk0 ─┬─ eth1 ────────── sw1    10,000 frames; after 3,000 the second cable is
+            ├─ eth2 ───  ✂  ── sw2    pulled (or the port set down, or released),
+            ├─ eth3 ────────── sw3    after 7,000 it is back
+            └─ eth4 ────────── sw4
+    """
+    star = Star(4)
+    table = star.map()
+    with star.server:
+        before = ethtool_statistics("trunk0")
+    stream = Stream(star, table, 10_000)
+
+    stream.send(3_000)
+    stream.gone = 1
+    if way == "cable":
+        star.pull(1)
+    else:
+        with star.server:
+            ip("link set eth2 down" if way == "admin" else "link set eth2 nomaster")
+    stream.send(4_000)
+    moved = stream.check()
+    own = {bucket for bucket, port in enumerate(table) if port == 1}
+    equal({bucket for bucket, _ in moved}, own, "buckets that moved")
+    fair(list(moved.values()), [0, 2, 3])
+
+    if way == "cable":
+        star.plug(1)
+    else:
+        with star.server:
+            ip("link set eth2 up" if way == "admin" else "link set eth2 down\nlink set eth2 master trunk0")
+    if way == "released":  # it comes back as a new port: to a fair share, not to the same buckets
+        fair(star.map(), range(4))
+        return
+    eventually(lambda: star.map() == table, "the port has its buckets back")
+    stream = Stream(star, table, 3_000)
+    stream.send(3_000)
+    equal(stream.check(), {}, "buckets elsewhere than at home")
+    with star.server:
+        counted = moved_counters(before)
+    equal(counted.get("switchovers"), 1, "switchovers")
+    expect(counted["port_down"] == 1 and counted["port_up"] == 1, f"port events: {counted}")
+    expect(counted["buckets_moved"] >= len(own), f"buckets moved: {counted}")
+
+
+def moved_counters(before):
+    return moved(before, ethtool_statistics("trunk0"))
+
+
+def test_ports_lost_one_after_the_other_until_one_is_left():
+    """
+    trunk0 ─┬─ eth1 ─  ✂ 1st ─ sw1    and back in another order:
+            ├─ eth2 ────────── sw2    with all of them the table is
+            ├─ eth3 ─  ✂ 3rd ─ sw3    what it was
+            └─ eth4 ─  ✂ 2nd ─ sw4
+    """
+    star = Star(4)
+    home = star.map()
+    alive = {0, 1, 2, 3}
+    for port in (0, 3, 2):
+        star.pull(port)
+        alive.discard(port)
+        check_homes(star.map(), home, alive)
+    for port in (3, 0, 2):
+        star.plug(port)
+        alive.add(port)
+        eventually(lambda: port in star.map(), f"port {port} has buckets again")
+        check_homes(star.map(), home, alive)
+    equal(star.map(), home, "the table with all ports back")
+
+
+def check_homes(table, home, alive):
+    """Buckets of ports alive are at home, the others spread evenly over the ports alive."""
+    strays = []
+    for bucket, port in enumerate(home):
+        if port in alive:
+            equal(table[bucket], port, f"port of bucket {bucket}, with {alive} alive")
+        else:
+            strays.append(table[bucket])
+    expect(set(table) <= alive, f"buckets on lost ports: {shares(table)}, alive {alive}")
+
+
+def test_the_very_next_frame_takes_another_port():
+    """
+    trunk0 ─┬─ dummy1    Carrier of dummies goes and comes in quick succession: for those
+            └─ dummy2    the kernel holds the notification back, for up to a second. The
+                         frame that follows at once must not wait for it.
+    """
+    load()
+    ip(f"""link add trunk0 type {KIND}
+           link add dummy1 type dummy
+           link add dummy2 type dummy
+           link set dummy1 master trunk0
+           link set dummy2 master trunk0""")
+    bring_up("trunk0")
+    taps = Taps(["dummy1", "dummy2"], outgoing=True)
+    trunk, number = Sender("trunk0"), 0
+    for _ in range(20):
+        ip("link set dummy1 carrier off")
+        for bucket in range(32):
+            trunk.send(frame(mac(bucket), mac(1), number + bucket))
+        where = numbers(taps.take(32))
+        equal(where, {number + bucket: 1 for bucket in range(32)}, "port of each frame")
+        number += 32
+        ip("link set dummy1 carrier on")
+
+
+def test_nothing_is_sent_by_a_dead_port_from_any_cpu():
+    """
+    server                           switch
+    CPU 0 ┐          ┌─ eth1 ─  ✂ ── sw1    floods from two CPUs while the cable is
+          ├─ trunk0 ─┤                      pulled and plugged ten times; eth2 has
+    CPU 1 ┘          └─ eth2 ─────── sw2    every frame that eth1 has not
+    """
+    star = Star(2)
+    per_cpu = 3_000
+
+    def sending(cpu):
+        def go(_):
+            sender = Sender("trunk0")
+            for n in range(per_cpu):
+                sender.send(frame(mac(n), mac(cpu), cpu << 24 | n))
+
+        return go
+
+    with star.server, Background(sending(0), cpu=0), Background(sending(1), cpu=1):
+        for _ in range(10):
+            star.pull(0)
+            star.plug(0)
+    where = numbers(star.taps.take(2 * per_cpu))
+    with star.server:
+        equal(counters("trunk0")["tx_dropped"], 0, "dropped")
+        port = counters("eth1")
+    # A frame that was in the hands of a port when its far end went down is the port's to drop.
+    lost = 2 * per_cpu - len(where)
+    expect(lost <= port["tx_dropped"] + port["tx_errors"], f"{lost} frames lost, of which eth1 dropped {port}")
+
+
+def test_a_port_deleted_under_traffic():
+    """
+    trunk0 ─┬─ eth1 ── sw1     flood, meanwhile `ip link del eth2`,
+            ├─ eth2    ✗       and the far end of eth3 deleted
+            ├─ eth3 ── sw3 ✗
+            └─ eth4 ── sw4
+    """
+    star = Star(4)
+    with star.server, Background(flooding("trunk0"), cpu=0), Background(flooding("trunk0"), cpu=1):
+        time.sleep(0.2)
+        ip("link del eth2")
+        with star.switch:
+            ip("link del sw3")
+        time.sleep(0.2)
+    with star.server:
+        expect(link("eth2") is None and link("eth3") is None, "the ports are still there")
+        equal(sorted(lowers("trunk0")), ["eth1", "eth4"], "ports left")
+    with star.switch:
+        star.taps = Taps(["sw1", "sw4"])
+    fair(star.map(), [0, 1])
+
+
+def lowers(dev):
+    return [name for name, entry in links().items() if entry.get("master") == dev]
+
+
+def test_no_port_left_drops_and_counts():
+    """
+    trunk0 ─┬─ eth1 ─  ✂ ── sw1    frames into nothing are counted, and the trunk has no
+            └─ eth2 ─  ✂ ── sw2    carrier; then one cable is back, and carries all
+    """
+    star = Star(2)
+    star.map()
+    with star.server:
+        before = counters("trunk0")
+    star.pull(0)
+    star.pull(1)
+    with star.server:
+        sent = star.trunk.flood(frame(mac(n), mac(1), n) for n in range(100))
+        eventually(lambda: not carrier("trunk0"), "the trunk has no carrier")
+        sent += star.trunk.flood(frame(mac(n), mac(1), n) for n in range(100))
+        gone = moved(before, counters("trunk0"))
+        equal(gone, {"tx_dropped": sent}, "what the trunk counts")
+    star.plug(1)
+    with star.server:
+        bring_up("trunk0")
+    equal(star.taps.take(0), [], "late frames")
+    equal(set(star.map()), {1}, "ports in use")
+
+
+def test_frames_without_a_port_are_the_drivers_to_count():
+    """
+    trunk0 ─┬─ dummy1  ✂    The trunk loses its own carrier a moment after the last port
+            └─ dummy2  ✂    did, and then the kernel drops in its place: so again and
+                            again, until the driver was the one.
+    """
+    load()
+    ip(f"""link add trunk0 type {KIND}
+           link add dummy1 type dummy
+           link add dummy2 type dummy
+           link set dummy1 master trunk0
+           link set dummy2 master trunk0""")
+    bring_up("trunk0")
+    trunk = Sender("trunk0")
+    sent = 0
+
+    def by_driver():
+        nonlocal sent
+        ip("link set dummy1 carrier off\nlink set dummy2 carrier off")
+        sent += trunk.flood(frame(mac(n), mac(1)) for n in range(32))
+        ip("link set dummy1 carrier on\nlink set dummy2 carrier on")
+        bring_up("trunk0")
+        return ethtool_statistics("trunk0")["tx_no_port"]
+
+    eventually(by_driver, "tx_no_port counts")
+    total = counters("trunk0")
+    equal(total["tx_dropped"], sent, "frames dropped")
+    equal(total["tx_packets"], 0, "frames sent")
+    expect(ethtool_statistics("trunk0")["tx_no_port"] <= sent, "more frames without a port than were sent")
+
+
+def test_a_trunk_without_ports_drops_and_counts():
+    """
+    trunk0    no port has ever joined, or the last has left
+    """
+    load()
+    ip(f"link add trunk0 type {KIND}\nlink set trunk0 up")
+    expect(not carrier("trunk0"), "carrier without ports")
+    before = counters("trunk0")
+    sent = Sender("trunk0").flood(frame(mac(n), mac(1), n) for n in range(10))
+    equal(counters("trunk0")["tx_dropped"] - before["tx_dropped"], sent, "frames dropped")
+    ip("""link add dummy1 type dummy
+          link set dummy1 master trunk0""")
+    bring_up("trunk0")
+    ip("link set dummy1 nomaster")
+    eventually(lambda: not carrier("trunk0"), "the trunk has no carrier")
+
+
+def test_a_port_without_cable_joins_and_waits():
+    """
+    trunk0 ─┬─ eth1 ──────── sw1
+            └─ eth2 ─  ✂ ── sw2    no cable as it joins: no buckets until there is
+    """
+    star = Star(1)
+    with star.switch:
+        ip(f"link add sw2 type veth peer name eth2 netns {star.server.path}")
+    with star.server:
+        ip("link set eth2 master trunk0")
+    equal(set(star.map()), {0}, "ports in use")
+    with star.switch:
+        ip("link set sw2 up")
+        star.taps = Taps(["sw1", "sw2"])
+    eventually(lambda: set(star.map()) == {0, 1}, "the second port has buckets")
+    fair(star.map(), [0, 1])
+
+
+def test_the_trunk_down_and_up_again():
+    """
+    trunk0 ─┬─ eth1 ── sw1    ip link set trunk0 down … up
+            ├─  …       …
+            └─ eth4 ── sw4
+    """
+    star = Star(4)
+    table = star.map()
+    with star.server:
+        ip("link set trunk0 down")
+        expect(star.trunk.flood([frame(mac(1), mac(2))]) == 0, "a trunk that is down takes frames")
+        bring_up("trunk0")
+        for port in star.ports:
+            expect(carrier(port), f"{port} has no carrier")
+    eventually(lambda: star.map() == table, "the table is what it was")

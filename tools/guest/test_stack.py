@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Real traffic, and a trunk below the other devices of the kernel."""
+
+from lab import *
+
+
+def addressed(star, server_dev="trunk0", client_dev="client0"):
+    """IPv4 and IPv6 addresses at both ends, without waiting for duplicates of them."""
+    for namespace, dev, last in ((star.server, server_dev, 1), (star.client, client_dev, 2)):
+        with namespace:
+            ip(f"""address add 192.0.2.{last}/24 dev {dev}
+                   address add 2001:db8::{last}/64 dev {dev} nodad""")
+
+
+def ping(target, count=20):
+    """Pings; how many answers came."""
+    done = attempt(f"ping -n -q -c {count} -i 0.02 -W 5 {target}")
+    found = re.search(r"(\d+) received", done.stdout)
+    expect(found, f"ping {target}: {done.stdout}{done.stderr}")
+    return int(found[1])
+
+
+def both_ways(star):
+    for namespace, last in ((star.server, 2), (star.client, 1)):
+        with namespace:
+            for target in (f"192.0.2.{last}", f"2001:db8::{last}"):
+                attempt(f"ping -n -q -c 1 -W 5 {target}")  # resolves the address
+                equal(ping(target), 20, f"answers of {target}")
+
+
+@cases("dmac", "smac", "smac-dmac", "flow")
+def test_ping_through_a_plain_bridge(selector):
+    """
+    server                     switch (plain bridge)     client
+    trunk0 ─┬─ eth1 ───────── sw1 ─┐
+            ├─  …              …   ├─ br0 ─ sw0 ─────── client0
+            └─ eth4 ───────── sw4 ─┘
+    """
+    star = Star(4, bridge=True, ipv6=True, selector=SELECTORS.index(selector))
+    addressed(star)
+    both_ways(star)
+
+
+def test_iperf3_both_ways():
+    """
+    server ═ trunk0 ═ four links ═ br0 ═ client    TCP and UDP, IPv4 and IPv6, a cable pulled
+    """
+    star = Star(4, bridge=True, ipv6=True, selector=SELECTORS.index("flow"))
+    addressed(star)
+    with star.client:
+        listener = subprocess.Popen(["iperf3", "-s"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        with star.server:
+            for options in ("-n 4M", "-n 4M -R", "-6 -n 2M -P 4", "-u -b 2M -n 500K"):
+                target = "2001:db8::2" if "-6" in options else "192.0.2.2"
+
+                def result():
+                    return attempt(f"iperf3 -J -c {target} {options}")
+
+                done = result()
+                for _ in range(20):  # the listener may not be there yet, or be busy with the last one
+                    if done.returncode == 0:
+                        break
+                    time.sleep(0.5)
+                    done = result()
+                equal(done.returncode, 0, f"iperf3 {options}: {done.stdout[-300:]}")
+                end = json.loads(done.stdout)["end"]
+                total = end.get("sum_received") or end["sum"]
+                expect(total["bytes"] > 0, f"iperf3 {options} received nothing")
+                note(f"iperf3 {options}: {total['bits_per_second'] / 1e6:.0f} Mbit/s")
+        with star.server:
+            running = subprocess.Popen(
+                ["iperf3", "-J", "-c", "192.0.2.2", "-t", "4"], stdout=subprocess.PIPE, text=True
+            )
+        for port in (0, 1, 2):
+            time.sleep(0.5)
+            star.pull(port)
+        report = json.loads(running.communicate()[0])
+        expect("error" not in report, f"iperf3 while three cables are pulled: {report.get('error')}")
+        note(f"iperf3, three cables pulled: {report['end']['sum_sent']['retransmits']} retransmits")
+    finally:
+        listener.kill()
+
+
+def test_below_a_bridge():
+    """
+    server                                            client
+    host0 ── br1 ── trunk0 ═ four links ═ br0 ────── client0
+    """
+    star = Star(4, bridge=True, ipv6=True)
+    with star.server:
+        ip(f"""link add br1 type bridge
+               link set trunk0 master br1
+               link set br1 up""")
+    addressed(star, server_dev="br1")
+    both_ways(star)
+    # A host behind the bridge has another address than the trunk.
+    host = Netns(ipv6=True)
+    with star.server:
+        ip(f"""link add port0 type veth peer name host0 netns {host.path}
+               link set port0 master br1 up""")
+    with host:
+        ip("link set host0 up\naddress add 192.0.2.3/24 dev host0\naddress add 2001:db8::3/64 dev host0 nodad")
+        for target in ("192.0.2.2", "2001:db8::2"):
+            attempt(f"ping -n -q -c 1 -W 5 {target}")
+            equal(ping(target), 20, f"answers of {target}")
+
+
+def test_below_a_vlan():
+    """
+    server                                            client
+    vlan7 ── trunk0 ═ four links ═ br0 ── client0 ── vlan7
+    """
+    star = Star(4, bridge=True, ipv6=True)
+    for namespace, dev in ((star.server, "trunk0"), (star.client, "client0")):
+        with namespace:
+            ip(f"link add link {dev} name vlan7 type vlan id 7\nlink set vlan7 up")
+    addressed(star, "vlan7", "vlan7")
+    both_ways(star)
+    with star.server:
+        ip("link set eth1 nomaster")
+        ip("link del vlan7")
+
+
+def test_above_a_trunk():
+    """
+    server                                              switch
+    trunk1 ─┬─ trunk0 ═ four links ──────────────────── sw1…sw4
+            └─ eth5 ─────────────────────────────────── sw5
+    """
+    star = Star(4)
+    with star.switch:
+        ip(f"link add sw5 type veth peer name eth5 netns {star.server.path}\nlink set sw5 up")
+        star.taps = Taps(star.far + ["sw5"])
+    with star.server:
+        ip(f"""link set trunk0 down
+               link add trunk1 type {KIND}
+               link set trunk0 master trunk1
+               link set eth5 master trunk1""")
+        bring_up("trunk1")
+        star.trunk = Sender("trunk1")
+        equal(len({address(dev) for dev in ["trunk0", "trunk1", "eth5"] + star.ports}), 1, "addresses in use")
+    table = star.map()
+    equal(table.count(4), 16, "buckets of the single link")
+    star.pull(4)
+    table = star.map()
+    expect(4 not in table, "the dead link is in use")
+
+
+def test_multicast_snooping_and_neighbours():
+    """
+    server ═ trunk0 ═ four links ═ br0 (snooping) ═ client    IPv6 neighbour discovery is multicast
+    """
+    star = Star(4, bridge=True, ipv6=True)
+    with star.switch:
+        ip("link set br0 type bridge mcast_snooping 1")
+    addressed(star)
+    for namespace, dev, target in ((star.server, "trunk0", "2001:db8::2"), (star.client, "client0", "2001:db8::1")):
+        with namespace:
+            ip(f"neighbour flush dev {dev}")
+            attempt(f"ping -n -q -c 1 -W 5 {target}")
+            equal(ping(target), 20, f"answers of {target}")

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: GPL-2.0
+"""A thousand steps in random order, under traffic."""
+
+from lab import *
+
+STEPS = 1_000
+TRUNKS = [f"trunk{n}" for n in range(3)]
+LINKS = 6
+
+
+class Walk:
+    """Steps for the walker to choose from. Most are allowed to be refused: the point is what is left."""
+
+    def __init__(self, random):
+        self.random = random
+        self.netlink = Rtnetlink()
+        self.there = None
+        self.done, self.no = {}, {}
+        self.weighted = [
+            (self.add_trunk, 6), (self.delete_trunk, 3), (self.add_link, 10), (self.delete_link, 4),
+            (self.add_dummy, 3), (self.enslave, 24), (self.release, 10), (self.trunk_updown, 12),
+            (self.port_updown, 10), (self.cable, 10), (self.dummy_carrier, 3), (self.address, 3), (self.mtu, 3),
+            (self.vlan, 2), (self.move_away, 1), (self.namespace_gone, 1), (self.reload, 1),
+        ]  # fmt: skip
+
+    def step(self):
+        actions, weights = zip(*self.weighted)
+        action = self.random.choices(actions, weights)[0]
+        name = action.__name__
+        try:
+            action()
+            self.done[name] = self.done.get(name, 0) + 1
+        except OSError:
+            self.no[name] = self.no.get(name, 0) + 1
+
+    def trunk(self):
+        return self.random.choice(TRUNKS)
+
+    def cable_end(self, near="eth"):
+        return f"{near}{self.random.randrange(LINKS)}"
+
+    def dummy(self):
+        return f"dummy{self.random.randrange(3)}"
+
+    def port(self):
+        """Veths mostly, dummies, now and then a trunk."""
+        return self.random.choices([self.cable_end, self.dummy, self.trunk], [8, 3, 1])[0]()
+
+    def add_trunk(self):
+        self.netlink.add(self.trunk(), KIND)
+
+    def delete_trunk(self):
+        self.netlink.delete(self.trunk())
+
+    def add_link(self):
+        n = self.random.randrange(LINKS)
+        self.netlink.add(f"sw{n}", "veth", peer=f"eth{n}")
+        self.netlink.up(f"sw{n}")
+
+    def delete_link(self):
+        self.netlink.delete(self.cable_end(self.random.choice(["eth", "sw"])))
+
+    def add_dummy(self):
+        self.netlink.add(self.dummy(), "dummy")
+
+    def enslave(self):
+        port = self.port()
+        if self.random.random() < 0.8:
+            self.netlink.up(port, False)
+        self.netlink.master(port, self.trunk())
+
+    def release(self):
+        self.netlink.master(self.port(), None)
+
+    def trunk_updown(self):
+        self.netlink.up(self.trunk(), self.random.random() < 0.7)
+
+    def port_updown(self):
+        self.netlink.up(self.port(), self.random.random() < 0.7)
+
+    def cable(self):
+        self.netlink.up(self.cable_end("sw"), self.random.random() < 0.6)
+
+    def dummy_carrier(self):
+        self.netlink.set(self.dummy(), IFLA_CARRIER, bytes([self.random.random() < 0.6]))
+
+    def address(self):
+        device = self.random.choice([self.trunk, self.port])()
+        self.netlink.set(device, IFLA_ADDRESS, mac(self.random.randrange(1 << 40)))
+
+    def mtu(self):
+        self.netlink.set(self.trunk(), IFLA_MTU, self.random.choice([68, 1280, 1500, 9000, 65535]))
+
+    def vlan(self):
+        info = attribute(IFLA_INFO_KIND, "vlan") + attribute(IFLA_INFO_DATA, attribute(1, struct.pack("H", 7)))
+        lower = attribute(IFLA_LINK, socket.if_nametoindex(self.trunk()))
+        self.netlink.request(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, "vlan7", lower + attribute(IFLA_LINKINFO, info))
+        self.netlink.up("vlan7")
+
+    def move_away(self):
+        """A port, or a trunk, into another namespace."""
+        self.there = self.there or Netns()
+        self.netlink.set(self.port(), IFLA_NET_NS_FD, self.there.fd)
+
+    def namespace_gone(self):
+        """The other namespace gets a trunk of its own around what it has, and goes."""
+        there, self.there = self.there or Netns(), None
+        with there:
+            netlink = Rtnetlink()
+            netlink.add("trunk0", KIND)
+            netlink.up("trunk0")
+            for name in [name for _, name in socket.if_nameindex() if name not in ("lo", "trunk0")]:
+                try:
+                    netlink.up(name, False)
+                    netlink.master(name, "trunk0")
+                except OSError:
+                    pass
+            netlink.socket.close()
+        there.delete()
+
+    def reload(self):
+        unload()
+        load(bits=self.random.randrange(9), selector=self.random.randrange(4))
+
+
+def test_a_thousand_random_steps_under_traffic():
+    """
+    trunk0…2 over any of:   eth0…5 ── sw0…5      floods through every trunk and into
+                            dummy0…2, trunk0…2   every cable, from both CPUs, all the time
+    """
+    load()
+    random = seeded()
+    walk = Walk(random)
+    traffic = [Background(flooding(dev), cpu=n) for n, dev in enumerate(TRUNKS + ["sw0", "sw1", "sw2"])]
+    for process in traffic:
+        process.__enter__()
+    try:
+        for _ in range(STEPS):
+            walk.step()
+    finally:
+        for process in traffic:
+            process.__exit__()
+    note(f"done {walk.done}")
+    note(f"refused {walk.no}")
+    expect(set(walk.done) >= {action.__name__ for action, _ in walk.weighted}, "a kind of step never succeeded")
+
+    # Deleting a device waits until nobody holds it: one leaked reference, and this never ends.
+    if walk.there:
+        walk.there.delete()
+    names = [name for _, name in socket.if_nameindex() if name != "lo"]
+    random.shuffle(names)
+    for name in names:
+        if link(name, ""):
+            run(f"ip link del {name}")
+    equal([name for _, name in socket.if_nameindex()], ["lo"], "devices left")
+    equal(open("/sys/module/trunk/refcnt").read().strip(), "0", "references to the module")
+    unload()
