@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Network device drivers in Rust.
+//!
+//! What the `kernel` crate lacks for a virtual network device driver: the device itself and its
+//! operations, frames, upper and lower devices, receive handlers, notifiers, link operations and
+//! the ethtool interface.
+//!
+//! Which lock is held, and in which context code runs, is said by types: a function that needs
+//! RTNL takes an [`Rtnl`](rtnl::Rtnl), one that needs an RCU read-side critical section takes an
+//! [`Rcu`](rcu::Rcu), and callbacks are handed the tokens of the context they are called in.
+//!
+//! A driver implements [`Driver`](driver::Driver), names itself with a static
+//! [`LinkOps`](link_ops::LinkOps) and keeps a [`Registration`](link_ops::Registration) of it in its
+//! module; `samples/rust_netdev_sample_main.rs` is the whole of it.
+
+#![deny(unsafe_op_in_unsafe_fn)]
+#![deny(missing_docs)]
+
+// What `pr_*!` puts before a message of this crate.
+const __LOG_PREFIX: &[u8] = b"netdev\0";
+
+pub mod addr;
+pub mod device;
+pub mod driver;
+pub mod ethtool;
+pub mod features;
+pub mod link_ops;
+pub mod netlink;
+pub mod notifier;
+pub mod rcu;
+pub mod rtnl;
+pub mod rx_handler;
+pub mod skb;
+pub mod stats;
+pub mod upper;

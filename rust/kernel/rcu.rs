@@ -1,0 +1,159 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! RCU, as packets meet it: tokens for the read side, and a slot for what readers look up.
+//!
+//! C header: [`include/linux/rcupdate.h`](srctree/include/linux/rcupdate.h)
+
+use core::{
+    ops::Deref,
+    ptr::{self, NonNull},
+    sync::atomic::{AtomicPtr, Ordering},
+};
+use kernel::{
+    cpu::CpuId,
+    sync::{rcu, Arc},
+    types::NotThreadSafe, //
+};
+use netdev_bindings as bindings;
+
+/// Evidence of an RCU read-side critical section.
+///
+/// # Invariants
+///
+/// While a reference to an instance is alive, the current thread is in such a section.
+pub struct Rcu(NotThreadSafe);
+
+impl Rcu {
+    /// States that an RCU read-side critical section is on.
+    ///
+    /// # Safety
+    ///
+    /// The current thread must be in an RCU read-side critical section for all of `'a`.
+    #[inline(always)]
+    unsafe fn assume<'a>() -> &'a Self {
+        // INVARIANT: By the safety requirement.
+        // SAFETY: `Self` has size zero and alignment one, so any non-null pointer will do.
+        unsafe { NonNull::<Self>::dangling().as_ref() }
+    }
+}
+
+impl<'a> From<&'a rcu::Guard> for &'a Rcu {
+    #[inline]
+    fn from(_guard: &'a rcu::Guard) -> Self {
+        // SAFETY: The guard is such a section, and lives for `'a`.
+        unsafe { Rcu::assume() }
+    }
+}
+
+/// Evidence of an RCU read-side critical section with bottom halves disabled: what a frame is
+/// processed in. The CPU does not change meanwhile.
+///
+/// # Invariants
+///
+/// As [`Rcu`], and bottom halves are disabled.
+pub struct RcuBh(Rcu);
+
+impl RcuBh {
+    /// States that such a section is on.
+    ///
+    /// # Safety
+    ///
+    /// For all of `'a`, the current thread must be in an RCU read-side critical section, and bottom
+    /// halves or interrupts must be disabled on its CPU.
+    #[inline(always)]
+    pub(crate) unsafe fn assume<'a>() -> &'a Self {
+        // INVARIANT: By the safety requirement.
+        // SAFETY: `Self` has size zero and alignment one, so any non-null pointer will do.
+        unsafe { NonNull::<Self>::dangling().as_ref() }
+    }
+
+    /// The CPU this runs on, to the end of the section.
+    #[inline(always)]
+    pub fn cpu(&self) -> CpuId {
+        CpuId::current()
+    }
+}
+
+impl Deref for RcuBh {
+    type Target = Rcu;
+
+    #[inline(always)]
+    fn deref(&self) -> &Rcu {
+        &self.0
+    }
+}
+
+/// A place for one shared object, or none, that is read under RCU and replaced at any time.
+///
+/// The atomics of `core` stand in for those of `kernel::sync::atomic`, which without
+/// `CONFIG_RUST_INLINE_HELPERS` cost a function call for each access: too much per frame.
+///
+/// # Invariants
+///
+/// The pointer is null, or comes from [`Arc::into_raw`] and owns that count.
+pub struct Slot<T: Send + Sync>(AtomicPtr<T>);
+
+impl<T: Send + Sync> Slot<T> {
+    /// An empty slot.
+    pub const fn new() -> Self {
+        // INVARIANT: Null.
+        Self(AtomicPtr::new(ptr::null_mut()))
+    }
+
+    /// What is in the slot now. It stays valid, replaced or not, until the end of the RCU read-side
+    /// critical section.
+    #[inline(always)]
+    pub fn get<'a>(&'a self, _rcu: &'a Rcu) -> Option<&'a T> {
+        // Acquire pairs with the release in `replace`: what the writer put into the object before
+        // it was published is seen. (The C macro relies on the address dependency instead.)
+        //
+        // SAFETY: By the type invariant the pointer is null or that of an `Arc` whose count the
+        // slot owned; `replace` gives that count up only a grace period after the pointer is gone
+        // from the slot, so not before the end of `'a`.
+        unsafe { self.0.load(Ordering::Acquire).as_ref() }
+    }
+
+    /// Replaces the content. Readers may use what was there until [`Retired`] is dropped.
+    pub fn replace(&self, new: Option<Arc<T>>) -> Retired<T> {
+        // INVARIANT: A pointer from `into_raw`, whose count now is the slot's, or null.
+        let new = new.map_or(ptr::null_mut(), |new| Arc::into_raw(new).cast_mut());
+        Retired(NonNull::new(self.0.swap(new, Ordering::AcqRel)))
+    }
+}
+
+impl<T: Send + Sync> Default for Slot<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T: Send + Sync> Drop for Slot<T> {
+    fn drop(&mut self) {
+        let raw = *self.0.get_mut();
+        if !raw.is_null() {
+            // SAFETY: By the type invariant this is a pointer from `into_raw` whose count is ours.
+            // No reader is left: they borrow the slot, which is borrowed mutably here.
+            drop(unsafe { Arc::from_raw(raw) });
+        }
+    }
+}
+
+/// What a [`Slot`] held before. Dropping it waits for the readers that may still use it, so must
+/// happen where sleeping is allowed.
+///
+/// # Invariants
+///
+/// The pointer, if any, comes from [`Arc::into_raw`], owns that count, and is in no slot.
+#[must_use = "dropping this sleeps; drop it where that is meant to happen"]
+pub struct Retired<T: Send + Sync>(Option<NonNull<T>>);
+
+impl<T: Send + Sync> Drop for Retired<T> {
+    fn drop(&mut self) {
+        if let Some(old) = self.0 {
+            // SAFETY: No requirement but that the context may sleep.
+            unsafe { bindings::synchronize_net() };
+            // SAFETY: By the type invariant; readers that got the pointer from the slot are done.
+            drop(unsafe { Arc::from_raw(old.as_ptr()) });
+        }
+    }
+}
