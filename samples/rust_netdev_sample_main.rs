@@ -3,7 +3,6 @@
 //! The smallest useful network device driver in Rust: a device that counts the frames it is given,
 //! and drops them. `ip link add NAME type rdummy` makes one.
 
-use core::convert::Infallible;
 use kernel::prelude::*;
 use netdev::{
     device::{Device, NetDevice},
@@ -11,20 +10,17 @@ use netdev::{
     link_ops::{self, LinkOps},
     rcu::RcuBh,
     rtnl::Rtnl,
-    skb::SkBuff,
-    stats::{LinkStats, PerCpu}, //
+    rx_handler::NoPorts,
+    skb::SkBuff, //
 };
 
-/// What each device has: frames and octets, counted on each CPU.
-#[pin_data]
-struct Dummy {
-    sent: PerCpu<2>,
-}
+/// What each device has of its own: nothing.
+struct Dummy;
 
 #[vtable]
 impl Driver for Dummy {
     const KIND: &'static CStr = c"rdummy";
-    type Port = Infallible;
+    type Port = NoPorts<Self>;
 
     fn link_ops() -> &'static LinkOps<Self> {
         static OPS: LinkOps<Dummy> = LinkOps::new();
@@ -36,22 +32,12 @@ impl Driver for Dummy {
     }
 
     fn new(_dev: &NetDevice, _rtnl: &Rtnl) -> impl PinInit<Self, Error> {
-        try_pin_init!(Self {
-            sent: PerCpu::new(1)?,
-        })
+        Ok(Self)
     }
 
     fn transmit(dev: &Device<Self>, skb: SkBuff, context: &RcuBh) {
-        if let Some([frames, octets]) = dev.data().sent.of(context.cpu(), 0) {
-            frames.add(1);
-            octets.add(skb.len().into());
-        }
+        dev.count_transmitted(skb.len(), context);
         skb.consume();
-    }
-
-    fn link_stats(dev: &Device<Self>, stats: &mut LinkStats) {
-        let [frames, octets] = dev.data().sent.sum(0);
-        stats.transmitted(frames, octets);
     }
 }
 

@@ -13,6 +13,17 @@ void netdev_helper_dev_put(struct net_device *dev)
 	dev_put(dev);
 }
 
+void netdev_helper_dev_sw_netstats_rx_add(struct net_device *dev, unsigned int len)
+{
+	dev_sw_netstats_rx_add(dev, len);
+}
+
+void netdev_helper_dev_sw_netstats_tx_add(struct net_device *dev, unsigned int packets,
+					  unsigned int len)
+{
+	dev_sw_netstats_tx_add(dev, packets, len);
+}
+
 void netdev_helper_netdev_lockdep_set_classes(struct net_device *dev)
 {
 	netdev_lockdep_set_classes(dev);

@@ -11,8 +11,3 @@ __u32 netdev_helper_skb_get_hash(struct sk_buff *skb)
 {
 	return skb_get_hash(skb);
 }
-
-struct sk_buff *netdev_helper_skb_share_check(struct sk_buff *skb, gfp_t pri)
-{
-	return skb_share_check(skb, pri);
-}

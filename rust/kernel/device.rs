@@ -11,6 +11,7 @@ use crate::{
     addr::MacAddr,
     driver::Driver,
     netlink::ExtAck,
+    rcu::RcuBh,
     rtnl::Rtnl, //
 };
 use core::{
@@ -392,6 +393,21 @@ impl<T: Driver> Device<T> {
         // SAFETY: Initialised by the type invariant, and pinned: it neither moves nor is handed out
         // mutably before the device is freed.
         unsafe { Pin::new_unchecked(&*Self::private_area(self.as_ptr())) }
+    }
+
+    /// Counts a received frame of `octets`, for `ip -s link`. What a receive handler passes on is
+    /// counted without it.
+    #[inline(always)]
+    pub fn count_received(&self, octets: u32, _context: &RcuBh) {
+        // SAFETY: The device is alive, and has such counters: `Adapter::setup` asks for them.
+        unsafe { helpers::dev_sw_netstats_rx_add(self.as_ptr(), octets) };
+    }
+
+    /// Counts a transmitted frame of `octets`, for `ip -s link`.
+    #[inline(always)]
+    pub fn count_transmitted(&self, octets: u32, _context: &RcuBh) {
+        // SAFETY: As above.
+        unsafe { helpers::dev_sw_netstats_tx_add(self.as_ptr(), 1, octets) };
     }
 
     /// Tells the stack that the device can send, or that it cannot. In any context.

@@ -40,8 +40,8 @@ pub trait Driver: Send + Sync + Sized + 'static {
     const STATISTICS: &'static [&'static CStr] = &[];
 
     /// The driver's data of a port, for a driver of master devices.
-    /// [`Infallible`](core::convert::Infallible) for any other.
-    type Port: RxHandler;
+    /// [`NoPorts`](crate::rx_handler::NoPorts) for any other.
+    type Port: RxHandler<Upper = Self>;
 
     /// The one static of this driver.
     fn link_ops() -> &'static LinkOps<Self>;
@@ -65,7 +65,8 @@ pub trait Driver: Send + Sync + Sized + 'static {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// Fills in the figures that `ip -s link` shows.
+    /// Completes the figures that `ip -s link` shows. Those of [`Device::count_received`] and
+    /// [`Device::count_transmitted`] are there already.
     fn link_stats(_dev: &Device<Self>, _stats: &mut LinkStats) {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
@@ -272,6 +273,7 @@ impl<T: Driver> Adapter<T> {
         raw.netdev_ops = &Self::OPS;
         raw.ethtool_ops = &ethtool::Adapter::<T>::OPS;
         raw.needs_free_netdev = true;
+        raw.set_pcpu_stat_type(bindings::netdev_stat_type_NETDEV_PCPU_STAT_TSTATS);
         raw.priv_destructor = Some(Self::destroy);
         T::setup(&mut Setup(dev));
     }
@@ -350,7 +352,9 @@ impl<T: Driver> Adapter<T> {
         dev: *mut bindings::net_device,
         stats: *mut bindings::rtnl_link_stats64,
     ) {
-        // SAFETY: A registered device; `stats` is valid, zeroed, and `LinkStats` transparent to it.
+        // SAFETY: A registered device, with the counters this function sums up; `stats` is valid.
+        unsafe { bindings::dev_get_tstats64(dev, stats) };
+        // SAFETY: `LinkStats` is transparent to what `stats` points to, and nobody else uses it.
         let (dev, stats) = unsafe { (Device::<T>::from_raw(dev), &mut *stats.cast()) };
         T::link_stats(dev, stats);
     }

@@ -5,20 +5,24 @@
 //! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
 
 use crate::{
-    device::NetDevice,
+    device::Device,
+    driver::Driver,
     rcu::RcuBh,
     skb::SkBuff, //
 };
-use core::convert::Infallible;
+use core::{
+    convert::Infallible,
+    marker::PhantomData, //
+};
 use netdev_bindings as bindings;
 
 /// What becomes of a received frame (`enum rx_handler_result`). It carries the frame, so that who
 /// owns it and what is said of it cannot disagree.
-pub enum RxResult<'a> {
+pub enum RxResult<'a, T: Driver> {
     /// The handler has taken it.
     Consumed,
-    /// It is received once more, as if it had arrived at this device.
-    Another(SkBuff, &'a NetDevice),
+    /// This device has received it, and it goes through the stack once more on its behalf.
+    Another(SkBuff, &'a Device<T>),
     /// Only those get it who listen to exactly the device it arrived at.
     Exact(SkBuff),
     /// It goes on as if there were no handler.
@@ -27,14 +31,21 @@ pub enum RxResult<'a> {
 
 /// Takes the frames that one lower device receives.
 pub trait RxHandler: Send + Sync {
+    /// The driver of the upper device.
+    type Upper: Driver;
+
     /// Called for each frame, on any CPU, and on several at once. Nobody else refers to the frame.
-    fn receive<'a>(&'a self, skb: SkBuff, context: &'a RcuBh) -> RxResult<'a>;
+    fn receive<'a>(&'a self, skb: SkBuff, context: &'a RcuBh) -> RxResult<'a, Self::Upper>;
 }
 
 /// For drivers that have no lower devices.
-impl RxHandler for Infallible {
-    fn receive<'a>(&'a self, _skb: SkBuff, _context: &'a RcuBh) -> RxResult<'a> {
-        match *self {}
+pub struct NoPorts<T: Driver>(Infallible, PhantomData<T>);
+
+impl<T: Driver> RxHandler for NoPorts<T> {
+    type Upper = T;
+
+    fn receive<'a>(&'a self, _skb: SkBuff, _context: &'a RcuBh) -> RxResult<'a, T> {
+        match self.0 {}
     }
 }
 
@@ -61,18 +72,24 @@ pub(crate) unsafe extern "C" fn receive<H: RxHandler>(
         return bindings::rx_handler_result_RX_HANDLER_CONSUMED;
     };
 
-    let (skb, result) = match handler.receive(skb, context) {
-        RxResult::Consumed => return bindings::rx_handler_result_RX_HANDLER_CONSUMED,
+    // Goes back to the caller, along with what is to be done with the frame.
+    let put_back = |skb: SkBuff, result| {
+        // SAFETY: `pskb` is valid for writes.
+        unsafe { *pskb = skb.into_raw() };
+        result
+    };
+    match handler.receive(skb, context) {
+        RxResult::Consumed => bindings::rx_handler_result_RX_HANDLER_CONSUMED,
         RxResult::Another(mut skb, dev) => {
             // SAFETY: `dev` lives to the end of this RCU read-side critical section, as for any
             // frame that is being received.
             unsafe { skb.set_dev(dev) };
-            (skb, bindings::rx_handler_result_RX_HANDLER_ANOTHER)
+            let octets = skb.len();
+            let result = put_back(skb, bindings::rx_handler_result_RX_HANDLER_ANOTHER);
+            dev.count_received(octets, context);
+            result
         }
-        RxResult::Exact(skb) => (skb, bindings::rx_handler_result_RX_HANDLER_EXACT),
-        RxResult::Pass(skb) => (skb, bindings::rx_handler_result_RX_HANDLER_PASS),
-    };
-    // SAFETY: `pskb` is valid for writes; the frame goes back to the caller.
-    unsafe { *pskb = skb.into_raw() };
-    result
+        RxResult::Exact(skb) => put_back(skb, bindings::rx_handler_result_RX_HANDLER_EXACT),
+        RxResult::Pass(skb) => put_back(skb, bindings::rx_handler_result_RX_HANDLER_PASS),
+    }
 }

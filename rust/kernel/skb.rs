@@ -135,12 +135,29 @@ impl SkBuff {
         // a plain volatile load.
         let users = unsafe { ptr::read_volatile(&raw const (*self.as_ptr()).users.refs.counter) };
         if users == 1 {
-            return Some(self);
+            Some(self)
+        } else {
+            self.replace_by_clone()
         }
-        // SAFETY: The reference is given up for the one that is returned.
-        let skb = unsafe { helpers::skb_share_check(self.into_raw(), bindings::GFP_ATOMIC) };
+    }
+
+    #[inline(never)]
+    fn replace_by_clone(self) -> Option<Self> {
+        // SAFETY: Valid by the type invariant.
+        let clone = unsafe { bindings::skb_clone(self.as_ptr(), bindings::GFP_ATOMIC) };
         // INVARIANT: Not null, hence valid, and ours.
-        NonNull::new(skb).map(Self)
+        let clone = NonNull::new(clone).map(Self)?;
+        self.consume();
+        Some(clone)
+    }
+
+    /// Was the frame received for the very device it arrived at, by its MAC address
+    /// (`PACKET_HOST`)? As opposed to a group, or to another station.
+    #[inline(always)]
+    pub fn is_for_host(&self) -> bool {
+        // SAFETY: Valid by the type invariant.
+        let pkt_type = unsafe { (*self.as_ptr()).__bindgen_anon_4.headers.as_ref().pkt_type() };
+        u32::from(pkt_type) == bindings::PACKET_HOST
     }
 
     /// Makes `dev` the device the frame belongs to.

@@ -27,44 +27,48 @@ impl Counter {
     }
 }
 
-/// An array of sets of `N` counters, of which each CPU has one of its own.
+/// Sets of `N` counters, of which each CPU has a row of its own.
 ///
 /// # Invariants
 ///
-/// One array for each possible CPU id, all of the same length.
-pub struct PerCpu<const N: usize>(KVec<KVVec<[Counter; N]>>);
+/// As many rows of `len` sets as there are possible CPU ids, one after the other.
+pub struct PerCpu<const N: usize> {
+    sets: KVVec<[Counter; N]>,
+    len: usize,
+}
 
 impl<const N: usize> PerCpu<N> {
-    /// Allocates `len` sets for each CPU, all zero.
+    /// Allocates `len` sets for each CPU, all zero. The rows of two CPUs share no cache line.
     ///
     /// # Errors
     ///
     /// `ENOMEM`.
     pub fn new(len: usize) -> Result<Self> {
-        let cpus = nr_cpu_ids() as usize;
-        let mut all = KVec::with_capacity(cpus, GFP_KERNEL)?;
-        for _ in 0..cpus {
-            let mut one = KVVec::with_capacity(len, GFP_KERNEL)?;
-            for _ in 0..len {
-                one.push([const { Counter(AtomicU64::new(0)) }; N], GFP_KERNEL)?;
-            }
-            all.push(one, GFP_KERNEL)?;
+        // Enough sets more to keep the counters of neighbours 64 octets apart.
+        let apart = 64usize.checked_div(size_of::<[Counter; N]>()).unwrap_or(0);
+        let len = len.checked_add(apart).ok_or(ENOMEM)?;
+        let all = len.checked_mul(nr_cpu_ids() as usize).ok_or(ENOMEM)?;
+        let mut sets = KVVec::with_capacity(all, GFP_KERNEL)?;
+        for _ in 0..all {
+            sets.push([const { Counter(AtomicU64::new(0)) }; N], GFP_KERNEL)?;
         }
-        // INVARIANT: `nr_cpu_ids` arrays of `len` elements each.
-        Ok(Self(all))
+        // INVARIANT: `nr_cpu_ids` rows of `len` sets each.
+        Ok(Self { sets, len })
     }
 
     /// Set `index` of `cpu`, which should be the one this runs on, with bottom halves disabled:
     /// otherwise additions may be lost.
     #[inline(always)]
     pub fn of(&self, cpu: CpuId, index: usize) -> Option<&[Counter; N]> {
-        self.0.get(cpu.as_u32() as usize)?.get(index)
+        let row = (cpu.as_u32() as usize).wrapping_mul(self.len);
+        self.sets.get(row.wrapping_add(index))
     }
 
     /// The sums over all CPUs of set `index`. Zero where there is none.
     pub fn sum(&self, index: usize) -> [u64; N] {
         let mut sums = [0u64; N];
-        for set in self.0.iter().filter_map(|array| array.get(index)) {
+        let rows = self.sets.chunks(self.len.max(1));
+        for set in rows.filter_map(|row| row.get(index)) {
             for (sum, counter) in sums.iter_mut().zip(set) {
                 *sum = sum.wrapping_add(counter.0.load(Ordering::Relaxed));
             }
@@ -78,25 +82,13 @@ impl<const N: usize> PerCpu<N> {
 pub struct LinkStats(pub(crate) bindings::rtnl_link_stats64);
 
 impl LinkStats {
-    /// Sets the received frames and octets.
-    pub fn received(&mut self, frames: u64, octets: u64) {
-        self.0.rx_packets = frames;
-        self.0.rx_bytes = octets;
+    /// Adds received group-addressed frames, which are among the received ones.
+    pub fn add_multicast(&mut self, frames: u64) {
+        self.0.multicast = self.0.multicast.wrapping_add(frames);
     }
 
-    /// Sets the transmitted frames and octets.
-    pub fn transmitted(&mut self, frames: u64, octets: u64) {
-        self.0.tx_packets = frames;
-        self.0.tx_bytes = octets;
-    }
-
-    /// Sets the received group-addressed frames, which are among the received ones.
-    pub fn multicast(&mut self, frames: u64) {
-        self.0.multicast = frames;
-    }
-
-    /// Sets the frames dropped for lack of a way to send them.
-    pub fn transmit_dropped(&mut self, frames: u64) {
-        self.0.tx_dropped = frames;
+    /// Adds frames dropped for lack of a way to send them.
+    pub fn add_transmit_dropped(&mut self, frames: u64) {
+        self.0.tx_dropped = self.0.tx_dropped.wrapping_add(frames);
     }
 }

@@ -149,7 +149,7 @@ impl<T: Driver> Device<T> {
     /// Calls `f` for each port.
     pub fn for_each_port(&self, rtnl: &Rtnl, mut f: impl FnMut(&NetDevice, &T::Port)) {
         // SAFETY: Alive by the type invariant.
-        let mut iter = unsafe { (&raw mut (*self.as_ptr()).adj_list.lower) };
+        let mut iter = unsafe { (*self.as_ptr()).adj_list.lower.next };
         loop {
             // SAFETY: The device is alive and RTNL is held, so the list does not change.
             let port = unsafe { bindings::netdev_lower_get_next(self.as_ptr(), &mut iter) };
@@ -168,7 +168,7 @@ impl<T: Driver> Device<T> {
     pub(crate) fn release_all(&self, rtnl: &Rtnl) {
         loop {
             // SAFETY: Alive by the type invariant.
-            let mut iter = unsafe { (&raw mut (*self.as_ptr()).adj_list.lower) };
+            let mut iter = unsafe { (*self.as_ptr()).adj_list.lower.next };
             // SAFETY: The device is alive and RTNL is held.
             let port = unsafe { bindings::netdev_lower_get_next(self.as_ptr(), &mut iter) };
             if port.is_null() {

@@ -3,6 +3,7 @@
 //! A frame's way in.
 
 use crate::{
+    device::Trunk,
     port::Port,
     stats::Count, //
 };
@@ -19,12 +20,26 @@ use netdev::{
 };
 
 impl RxHandler for Port {
-    /// Frames to link-local addresses stay with the port. Of what a switch floods to all ports, the
-    /// trunk gets one copy, and nothing that it has sent itself.
-    #[inline]
-    fn receive<'a>(&'a self, skb: SkBuff, context: &'a RcuBh) -> RxResult<'a> {
+    type Upper = Trunk;
+
+    #[inline(always)]
+    fn receive<'a>(&'a self, skb: SkBuff, context: &'a RcuBh) -> RxResult<'a, Trunk> {
+        if skb.is_for_host() {
+            RxResult::Another(skb, &self.trunk)
+        } else {
+            self.filter(skb, context)
+        }
+    }
+}
+
+impl Port {
+    /// A frame to a group, or to another station. Those to link-local addresses stay with the port.
+    /// Of what a switch floods to all ports, the trunk gets one copy, and nothing that it has sent
+    /// itself.
+    #[inline(never)]
+    fn filter<'a>(&'a self, skb: SkBuff, context: &'a RcuBh) -> RxResult<'a, Trunk> {
         let trunk = self.trunk.data().get_ref();
-        let cpu = context.cpu();
+        let count = |what| trunk.statistics.count(context.cpu(), what);
         let header = skb.rx_header();
         let group = header.dst.is_multicast();
 
@@ -32,20 +47,18 @@ impl RxHandler for Port {
             return RxResult::Pass(skb);
         }
         if header.src.to_u64() == trunk.mac() {
-            trunk.statistics.count(cpu, Count::RxOwnSource, None);
+            count(Count::RxOwnSource);
             skb.drop_for(DropReason::LOCAL_MAC);
             return RxResult::Consumed;
         }
         if group {
             if !trunk.table.accepts_groups_from(self, &self.trunk, context) {
-                trunk.statistics.count(cpu, Count::RxMulticastFiltered, None);
+                count(Count::RxMulticastFiltered);
                 // Who listens to the port itself may still want it.
                 return RxResult::Exact(skb);
             }
-            trunk.statistics.count(cpu, Count::RxMulticast, None);
+            count(Count::RxMulticast);
         }
-        let octets = Some((Count::RxOctets, skb.len()));
-        trunk.statistics.count(cpu, Count::RxFrames, octets);
         RxResult::Another(skb, &self.trunk)
     }
 }

@@ -26,18 +26,17 @@ pub(crate) fn transmit(dev: &Device<Trunk>, mut skb: SkBuff, context: &RcuBh) {
     let len = skb.len();
 
     let Some(index) = index(trunk.selector, &mut skb) else {
-        trunk.statistics.count(cpu, Count::TxNoPort, None);
+        trunk.statistics.count(cpu, Count::TxNoPort);
         return skb.drop_for(DropReason::PKT_TOO_SMALL);
     };
     let bucket = trunk.table.bucket(index);
     let Some(port) = port(dev, trunk, bucket, context) else {
-        trunk.statistics.count(cpu, Count::TxNoPort, None);
+        trunk.statistics.count(cpu, Count::TxNoPort);
         return skb.drop_for(DropReason::DEV_READY);
     };
 
     trunk.table.count(cpu, bucket, len);
-    let octets = Some((Count::TxOctets, len));
-    trunk.statistics.count(cpu, Count::TxFrames, octets);
+    dev.count_transmitted(len, context);
     skb.transmit(&port.dev, context);
 }
 

@@ -7,20 +7,15 @@ use kernel::{
     prelude::*, //
 };
 use netdev::stats::{
-    Counter,
     LinkStats,
     PerCpu, //
 };
 
-/// What is counted for each frame, on each CPU.
+/// What is counted on each CPU, besides the frames and octets that the core counts for any device.
 #[derive(Clone, Copy)]
 pub(crate) enum Count {
-    TxFrames,
-    TxOctets,
     /// Frames dropped since no port could carry them, or since they were no frames.
     TxNoPort,
-    RxFrames,
-    RxOctets,
     /// Received frames that had a group address.
     RxMulticast,
     /// Frames dropped that the trunk itself had sent: a switch flooded them back.
@@ -66,14 +61,10 @@ impl Statistics {
         Ok(Self(PerCpu::new(1)?))
     }
 
-    /// Adds a frame of `octets` to two of the counters of `cpu`, which this runs on.
-    #[inline(always)]
-    pub(crate) fn count(&self, cpu: CpuId, frames: Count, octets: Option<(Count, u32)>) {
-        if let Some(set) = self.0.of(cpu, 0) {
-            add(set, frames, 1);
-            if let Some((octets, n)) = octets {
-                add(set, octets, n.into());
-            }
+    /// Counts one of these on `cpu`, which this runs on.
+    pub(crate) fn count(&self, cpu: CpuId, count: Count) {
+        if let Some(counter) = self.0.of(cpu, 0).and_then(|set| set.get(count as usize)) {
+            counter.add(1);
         }
     }
 
@@ -81,12 +72,10 @@ impl Statistics {
         self.0.sum(0).get(count as usize).copied().unwrap_or(0)
     }
 
-    /// The figures of `ip -s link`.
+    /// What the figures of `ip -s link` lack.
     pub(crate) fn link_stats(&self, stats: &mut LinkStats) {
-        stats.transmitted(self.sum(Count::TxFrames), self.sum(Count::TxOctets));
-        stats.transmit_dropped(self.sum(Count::TxNoPort));
-        stats.received(self.sum(Count::RxFrames), self.sum(Count::RxOctets));
-        stats.multicast(self.sum(Count::RxMulticast));
+        stats.add_transmit_dropped(self.sum(Count::TxNoPort));
+        stats.add_multicast(self.sum(Count::RxMulticast));
     }
 
     /// The figures of `ethtool -S`.
@@ -104,12 +93,5 @@ impl Statistics {
         for (figure, value) in figures.iter_mut().zip(values) {
             *figure = value;
         }
-    }
-}
-
-#[inline(always)]
-fn add(set: &[Counter; COUNTS], count: Count, n: u64) {
-    if let Some(counter) = set.get(count as usize) {
-        counter.add(n);
     }
 }
