@@ -27,7 +27,7 @@ impl MacAddr {
     #[inline(always)]
     pub const fn to_u64(self) -> u64 {
         let [a, b, c, d, e, f] = self.0;
-        u64::from_le_bytes([a, b, c, d, e, f, 0, 0])
+        u64::from_le_bytes([0, 0, a, b, c, d, e, f])
     }
 
     /// Is this a group address (broadcast included)?

@@ -11,11 +11,13 @@ use crate::{
     addr::MacAddr,
     driver::Driver,
     netlink::ExtAck,
+    percpu::this_cpu_count,
     rcu::RcuBh,
     rtnl::Rtnl, //
 };
 use core::{
     marker::PhantomData,
+    mem::offset_of,
     ops::Deref,
     ptr::{self, NonNull},
     sync::atomic::{AtomicUsize, Ordering},
@@ -375,7 +377,7 @@ impl<T: Driver> Device<T> {
     /// Where the private area of a device of this driver is.
     #[inline(always)]
     pub(crate) fn private_area(dev: *mut bindings::net_device) -> *mut T {
-        dev.wrapping_byte_add(core::mem::offset_of!(bindings::net_device, priv_)).cast()
+        dev.wrapping_byte_add(offset_of!(bindings::net_device, priv_)).cast()
     }
 
     /// `dev` as a device of this driver, if it is one.
@@ -399,15 +401,31 @@ impl<T: Driver> Device<T> {
     /// counted without it.
     #[inline(always)]
     pub fn count_received(&self, octets: u32, _context: &RcuBh) {
+        const FIRST: usize = offset_of!(bindings::pcpu_sw_netstats, rx_packets);
+        static_assert!(offset_of!(bindings::pcpu_sw_netstats, rx_bytes) == FIRST + 8);
+
         // SAFETY: The device is alive, and has such counters: `Adapter::setup` asks for them.
-        unsafe { helpers::dev_sw_netstats_rx_add(self.as_ptr(), octets) };
+        unsafe {
+            let stats = (*self.as_ptr()).__bindgen_anon_2.tstats;
+            if this_cpu_count(stats.wrapping_byte_add(FIRST).cast(), octets.into()).is_none() {
+                helpers::dev_sw_netstats_rx_add(self.as_ptr(), octets);
+            }
+        }
     }
 
     /// Counts a transmitted frame of `octets`, for `ip -s link`.
     #[inline(always)]
     pub fn count_transmitted(&self, octets: u32, _context: &RcuBh) {
+        const FIRST: usize = offset_of!(bindings::pcpu_sw_netstats, tx_packets);
+        static_assert!(offset_of!(bindings::pcpu_sw_netstats, tx_bytes) == FIRST + 8);
+
         // SAFETY: As above.
-        unsafe { helpers::dev_sw_netstats_tx_add(self.as_ptr(), 1, octets) };
+        unsafe {
+            let stats = (*self.as_ptr()).__bindgen_anon_2.tstats;
+            if this_cpu_count(stats.wrapping_byte_add(FIRST).cast(), octets.into()).is_none() {
+                helpers::dev_sw_netstats_tx_add(self.as_ptr(), 1, octets);
+            }
+        }
     }
 
     /// Tells the stack that the device can send, or that it cannot. In any context.

@@ -28,6 +28,7 @@ pub mod features;
 pub mod link_ops;
 pub mod netlink;
 pub mod notifier;
+mod percpu;
 pub mod rcu;
 pub mod rtnl;
 pub mod rx_handler;

@@ -18,11 +18,11 @@ use netdev_bindings as bindings;
 
 /// What becomes of a received frame (`enum rx_handler_result`). It carries the frame, so that who
 /// owns it and what is said of it cannot disagree.
-pub enum RxResult<'a, T: Driver> {
+pub enum RxResult {
     /// The handler has taken it.
     Consumed,
-    /// This device has received it, and it goes through the stack once more on its behalf.
-    Another(SkBuff, &'a Device<T>),
+    /// The upper device has received it: it goes through the stack once more on its behalf.
+    Another(SkBuff),
     /// Only those get it who listen to exactly the device it arrived at.
     Exact(SkBuff),
     /// It goes on as if there were no handler.
@@ -34,8 +34,17 @@ pub trait RxHandler: Send + Sync {
     /// The driver of the upper device.
     type Upper: Driver;
 
-    /// Called for each frame, on any CPU, and on several at once. Nobody else refers to the frame.
-    fn receive<'a>(&'a self, skb: SkBuff, context: &'a RcuBh) -> RxResult<'a, Self::Upper>;
+    /// The upper device.
+    fn upper(&self) -> &Device<Self::Upper>;
+
+    /// Does the upper device receive this frame, no question? Asked first, and what is not is given
+    /// to [`RxHandler::receive`]. For the bulk of the frames this is all that happens here, so it
+    /// should be short.
+    fn passes(&self, skb: &SkBuff) -> bool;
+
+    /// Called for every other frame, on any CPU, and on several at once. Nobody else refers to the
+    /// frame.
+    fn receive(&self, skb: SkBuff, context: &RcuBh) -> RxResult;
 }
 
 /// For drivers that have no lower devices.
@@ -44,7 +53,15 @@ pub struct NoPorts<T: Driver>(Infallible, PhantomData<T>);
 impl<T: Driver> RxHandler for NoPorts<T> {
     type Upper = T;
 
-    fn receive<'a>(&'a self, _skb: SkBuff, _context: &'a RcuBh) -> RxResult<'a, T> {
+    fn upper(&self) -> &Device<T> {
+        match self.0 {}
+    }
+
+    fn passes(&self, _skb: &SkBuff) -> bool {
+        match self.0 {}
+    }
+
+    fn receive(&self, _skb: SkBuff, _context: &RcuBh) -> RxResult {
         match self.0 {}
     }
 }
@@ -58,38 +75,102 @@ impl<T: Driver> RxHandler for NoPorts<T> {
 pub(crate) unsafe extern "C" fn receive<H: RxHandler>(
     pskb: *mut *mut bindings::sk_buff,
 ) -> bindings::rx_handler_result_t {
-    // SAFETY: Handlers are called in an RCU read-side critical section with bottom halves disabled.
-    let context = unsafe { RcuBh::assume() };
+    // SAFETY: By the safety requirement, there is a frame, which is the handler's until this
+    // returns; a pointer to it is what `SkBuff` is.
+    let skb = unsafe { &mut *pskb.cast::<SkBuff>() };
+    if skb.is_shared() {
+        // SAFETY: As for this function.
+        unsafe { receive_shared::<H>(pskb) }
+    } else {
+        // SAFETY: As for this function, and nobody else refers to the frame.
+        unsafe { receive_unshared::<H>(pskb) }
+    }
+}
+
+/// The same for a frame that somebody else refers to, such as a packet socket: it is replaced.
+///
+/// # Safety
+///
+/// As [`receive`].
+#[inline(never)] // Keeps the registers it needs off the other way.
+unsafe extern "C" fn receive_shared<H: RxHandler>(
+    pskb: *mut *mut bindings::sk_buff,
+) -> bindings::rx_handler_result_t {
+    // SAFETY: As in `receive`.
+    let skb = unsafe { &mut *pskb.cast::<SkBuff>() };
+    if skb.replace_by_clone() {
+        // SAFETY: As for this function, and nobody else refers to the clone.
+        unsafe { receive_unshared::<H>(pskb) }
+    } else {
+        bindings::rx_handler_result_RX_HANDLER_CONSUMED
+    }
+}
+
+/// The same for a frame that nobody else refers to.
+///
+/// # Safety
+///
+/// As [`receive`].
+#[inline(always)]
+unsafe fn receive_unshared<H: RxHandler>(
+    pskb: *mut *mut bindings::sk_buff,
+) -> bindings::rx_handler_result_t {
+    // SAFETY: As in `receive`.
+    let skb = unsafe { &mut *pskb.cast::<SkBuff>() };
     // SAFETY: By the safety requirement; the field is set in a frame that was received. The pointer
     // to the handler is published before the handler is, and withdrawn a grace period after.
     let handler = unsafe {
         let dev = (**pskb).__bindgen_anon_1.__bindgen_anon_1.__bindgen_anon_1.dev;
         &*core::ptr::read_volatile(&raw const (*dev).rx_handler_data).cast::<H>()
     };
-    // SAFETY: The frame is the handler's until it is put back below.
-    let skb = unsafe { SkBuff::from_raw(*pskb) };
-    let Some(skb) = skb.unshare() else {
-        return bindings::rx_handler_result_RX_HANDLER_CONSUMED;
-    };
-
-    // Goes back to the caller, along with what is to be done with the frame.
-    let put_back = |skb: SkBuff, result| {
-        // SAFETY: `pskb` is valid for writes.
-        unsafe { *pskb = skb.into_raw() };
-        result
-    };
-    match handler.receive(skb, context) {
-        RxResult::Consumed => bindings::rx_handler_result_RX_HANDLER_CONSUMED,
-        RxResult::Another(mut skb, dev) => {
-            // SAFETY: `dev` lives to the end of this RCU read-side critical section, as for any
-            // frame that is being received.
-            unsafe { skb.set_dev(dev) };
-            let octets = skb.len();
-            let result = put_back(skb, bindings::rx_handler_result_RX_HANDLER_ANOTHER);
-            dev.count_received(octets, context);
-            result
-        }
-        RxResult::Exact(skb) => put_back(skb, bindings::rx_handler_result_RX_HANDLER_EXACT),
-        RxResult::Pass(skb) => put_back(skb, bindings::rx_handler_result_RX_HANDLER_PASS),
+    if handler.passes(skb) {
+        another(handler, skb)
+    } else {
+        // SAFETY: As above. The frame is handed over, and what is left in `pskb` is not used any
+        // more unless it is put back.
+        unsafe { receive_other(pskb, handler) }
     }
+}
+
+/// Makes the frame one that the upper device has received.
+#[inline(always)]
+fn another<H: RxHandler>(handler: &H, skb: &mut SkBuff) -> bindings::rx_handler_result_t {
+    // SAFETY: Handlers are called in an RCU read-side critical section with bottom halves disabled.
+    let context = unsafe { RcuBh::assume() };
+    let dev = handler.upper();
+    let octets = skb.len();
+    // SAFETY: The device lives to the end of this RCU read-side critical section, as for any frame
+    // that is being received.
+    unsafe { skb.set_dev(dev) };
+    dev.count_received(octets, context);
+    bindings::rx_handler_result_RX_HANDLER_ANOTHER
+}
+
+/// What `receive` does with frames that need a closer look.
+///
+/// # Safety
+///
+/// `*pskb` is a valid frame that the caller gives up; it is valid again when this returns, unless
+/// it says that the frame is consumed.
+#[inline(never)]
+unsafe fn receive_other<H: RxHandler>(
+    pskb: *mut *mut bindings::sk_buff,
+    handler: &H,
+) -> bindings::rx_handler_result_t {
+    // SAFETY: As in `another`.
+    let context = unsafe { RcuBh::assume() };
+    // SAFETY: By the safety requirement.
+    let skb = unsafe { SkBuff::from_raw(*pskb) };
+    let (skb, result) = match handler.receive(skb, context) {
+        RxResult::Consumed => return bindings::rx_handler_result_RX_HANDLER_CONSUMED,
+        RxResult::Another(mut skb) => {
+            let result = another(handler, &mut skb);
+            (skb, result)
+        }
+        RxResult::Exact(skb) => (skb, bindings::rx_handler_result_RX_HANDLER_EXACT),
+        RxResult::Pass(skb) => (skb, bindings::rx_handler_result_RX_HANDLER_PASS),
+    };
+    // SAFETY: `pskb` is valid for writes; the frame goes back to the caller.
+    unsafe { *pskb = skb.into_raw() };
+    result
 }

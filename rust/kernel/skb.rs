@@ -30,6 +30,8 @@ impl DropReason {
     pub const DEV_READY: Self = Self(bindings::skb_drop_reason_SKB_DROP_REASON_DEV_READY);
     /// Its source is the receiver's own MAC address.
     pub const LOCAL_MAC: Self = Self(bindings::skb_drop_reason_SKB_DROP_REASON_LOCAL_MAC);
+    /// There is no memory for it.
+    pub const NOMEM: Self = Self(bindings::skb_drop_reason_SKB_DROP_REASON_NOMEM);
     /// It is shorter than its header.
     pub const PKT_TOO_SMALL: Self =
         Self(bindings::skb_drop_reason_SKB_DROP_REASON_PKT_TOO_SMALL);
@@ -44,6 +46,17 @@ pub struct EthHeader {
     pub src: MacAddr,
     /// EtherType or length, big endian.
     pub proto: [u8; 2],
+}
+
+impl EthHeader {
+    /// The source as [`MacAddr::to_u64`], by a single load.
+    #[inline(always)]
+    pub fn src_u64(&self) -> u64 {
+        let [a, b, c, d, e, f] = *self.src.octets();
+        let [g, h] = self.proto;
+        // The two octets behind the address are loaded with it, and shifted out.
+        u64::from_le_bytes([a, b, c, d, e, f, g, h]) << 16
+    }
 }
 
 /// A frame, owned: dropping it frees it, sending consumes it.
@@ -111,13 +124,10 @@ impl SkBuff {
     /// The Ethernet header of a frame received by an Ethernet device, whose data begins behind it.
     #[inline(always)]
     pub fn rx_header(&self) -> &EthHeader {
-        let skb = self.as_ptr();
-        // SAFETY: Valid by the type invariant. A frame that an Ethernet device received has its
-        // whole MAC header in front of its data, in the linear part: `eth_type_trans` pulled it.
-        unsafe {
-            let offset = usize::from((*skb).__bindgen_anon_4.headers.as_ref().mac_header);
-            &*(*skb).head.add(offset).cast::<EthHeader>()
-        }
+        // SAFETY: Valid by the type invariant. The header of a frame that an Ethernet device
+        // received stands right before its data: `eth_type_trans` pulled it, and removing a tag
+        // moves it up.
+        unsafe { &*(*self.as_ptr()).data.cast::<EthHeader>().sub(1) }
     }
 
     /// Hash of the flow the frame belongs to: the same for all its frames, in one direction.
@@ -127,37 +137,50 @@ impl SkBuff {
         unsafe { helpers::skb_get_hash(self.as_ptr()) }
     }
 
-    /// A frame that nobody else refers to: this one, or a clone if it was shared. `None`, and the
-    /// frame is gone, if there was no memory for it.
+    /// Does anybody else refer to the frame?
     #[inline(always)]
-    pub(crate) fn unshare(self) -> Option<Self> {
+    pub(crate) fn is_shared(&self) -> bool {
         // SAFETY: Valid by the type invariant. The counter is one of the atomics that C reads with
         // a plain volatile load.
         let users = unsafe { ptr::read_volatile(&raw const (*self.as_ptr()).users.refs.counter) };
-        if users == 1 {
-            Some(self)
-        } else {
-            self.replace_by_clone()
-        }
+        users != 1
     }
 
-    #[inline(never)]
-    fn replace_by_clone(self) -> Option<Self> {
+    /// Replaces a shared frame by a clone of its own. If there is no memory for it, the frame is
+    /// freed, this is `false`, and `self` must not be used or dropped any more.
+    #[inline(always)]
+    pub(crate) fn replace_by_clone(&mut self) -> bool {
+        let shared = self.as_ptr();
         // SAFETY: Valid by the type invariant.
-        let clone = unsafe { bindings::skb_clone(self.as_ptr(), bindings::GFP_ATOMIC) };
-        // INVARIANT: Not null, hence valid, and ours.
-        let clone = NonNull::new(clone).map(Self)?;
-        self.consume();
-        Some(clone)
+        let clone = unsafe { bindings::skb_clone(shared, bindings::GFP_ATOMIC) };
+        let Some(clone) = NonNull::new(clone) else {
+            // SAFETY: The reference is given up, as documented.
+            unsafe { bindings::dev_kfree_skb_any_reason(shared, DropReason::NOMEM.0) };
+            return false;
+        };
+        // INVARIANT: A new clone, which is ours.
+        self.0 = clone;
+        // SAFETY: The reference that was ours is given up.
+        unsafe { bindings::consume_skb(shared) };
+        true
     }
 
-    /// Was the frame received for the very device it arrived at, by its MAC address
-    /// (`PACKET_HOST`)? As opposed to a group, or to another station.
+    #[inline(always)]
+    fn pkt_type(&self) -> u32 {
+        // SAFETY: Valid by the type invariant.
+        unsafe { (*self.as_ptr()).__bindgen_anon_4.headers.as_ref().pkt_type() }.into()
+    }
+
+    /// Was the frame received for the very device it arrived at, by its MAC address?
     #[inline(always)]
     pub fn is_for_host(&self) -> bool {
-        // SAFETY: Valid by the type invariant.
-        let pkt_type = unsafe { (*self.as_ptr()).__bindgen_anon_4.headers.as_ref().pkt_type() };
-        u32::from(pkt_type) == bindings::PACKET_HOST
+        self.pkt_type() == bindings::PACKET_HOST
+    }
+
+    /// Was the frame received for a single station, but not for the device it arrived at?
+    #[inline(always)]
+    pub fn is_for_other(&self) -> bool {
+        self.pkt_type() == bindings::PACKET_OTHERHOST
     }
 
     /// Makes `dev` the device the frame belongs to.
@@ -182,12 +205,14 @@ impl SkBuff {
     }
 
     /// Drops the frame for a reason. In any context.
+    #[inline]
     pub fn drop_for(self, reason: DropReason) {
         // SAFETY: The reference is given up; the function is made for any context.
         unsafe { bindings::dev_kfree_skb_any_reason(self.into_raw(), reason.0) };
     }
 
     /// Disposes of a frame that has done its work: no drop.
+    #[inline]
     pub fn consume(self) {
         // SAFETY: The reference is given up.
         unsafe { bindings::consume_skb(self.into_raw()) };

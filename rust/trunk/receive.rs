@@ -8,6 +8,7 @@ use crate::{
     stats::Count, //
 };
 use netdev::{
+    device::Device,
     rcu::RcuBh,
     rx_handler::{
         RxHandler,
@@ -23,42 +24,42 @@ impl RxHandler for Port {
     type Upper = Trunk;
 
     #[inline(always)]
-    fn receive<'a>(&'a self, skb: SkBuff, context: &'a RcuBh) -> RxResult<'a, Trunk> {
-        if skb.is_for_host() {
-            RxResult::Another(skb, &self.trunk)
+    fn upper(&self) -> &Device<Trunk> {
+        &self.trunk
+    }
+
+    #[inline(always)]
+    fn passes(&self, skb: &SkBuff) -> bool {
+        skb.is_for_host() || (skb.is_for_other() && !self.is_own(skb))
+    }
+
+    /// Of what a switch floods to all ports, the trunk gets one copy, and nothing that it has sent
+    /// itself. Frames to link-local addresses stay with the port.
+    fn receive(&self, skb: SkBuff, context: &RcuBh) -> RxResult {
+        let trunk = self.trunk.data().get_ref();
+        let count = |what| trunk.statistics.count(context.cpu(), what);
+
+        if skb.rx_header().dst.is_link_local() {
+            RxResult::Pass(skb)
+        } else if self.is_own(&skb) {
+            count(Count::RxOwnSource);
+            skb.drop_for(DropReason::LOCAL_MAC);
+            RxResult::Consumed
+        } else if trunk.table.accepts_groups_from(self, &self.trunk, context) {
+            count(Count::RxMulticast);
+            RxResult::Another(skb)
         } else {
-            self.filter(skb, context)
+            count(Count::RxMulticastFiltered);
+            // Who listens to the port itself may still want it.
+            RxResult::Exact(skb)
         }
     }
 }
 
 impl Port {
-    /// A frame to a group, or to another station. Those to link-local addresses stay with the port.
-    /// Of what a switch floods to all ports, the trunk gets one copy, and nothing that it has sent
-    /// itself.
-    #[inline(never)]
-    fn filter<'a>(&'a self, skb: SkBuff, context: &'a RcuBh) -> RxResult<'a, Trunk> {
-        let trunk = self.trunk.data().get_ref();
-        let count = |what| trunk.statistics.count(context.cpu(), what);
-        let header = skb.rx_header();
-        let group = header.dst.is_multicast();
-
-        if group && header.dst.is_link_local() {
-            return RxResult::Pass(skb);
-        }
-        if header.src.to_u64() == trunk.mac() {
-            count(Count::RxOwnSource);
-            skb.drop_for(DropReason::LOCAL_MAC);
-            return RxResult::Consumed;
-        }
-        if group {
-            if !trunk.table.accepts_groups_from(self, &self.trunk, context) {
-                count(Count::RxMulticastFiltered);
-                // Who listens to the port itself may still want it.
-                return RxResult::Exact(skb);
-            }
-            count(Count::RxMulticast);
-        }
-        RxResult::Another(skb, &self.trunk)
+    /// Was the frame sent by the trunk itself?
+    #[inline(always)]
+    fn is_own(&self, skb: &SkBuff) -> bool {
+        skb.rx_header().src_u64() == self.trunk.data().mac()
     }
 }
