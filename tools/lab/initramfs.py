@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The file system a guest starts with: programs, the kernel's modules, and what is to be tested.
+
+An initramfs may be several archives one after the other. The first two change rarely and are kept
+in the cache; the last, with our modules and tests, is made for each run. Nothing is compressed,
+for an emulated processor is slow at that.
+"""
+
+import hashlib
+import lzma
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+LAB = Path(__file__).resolve().parent
+TOP = LAB.parent.parent
+
+PROGRAMS = "busybox ip bridge tc ss devlink ethtool iperf3 ping tcpdump python3".split()
+PYTHON = Path("/usr/lib/python3.13")
+PYTHON_WITHOUT = re.compile(r"/(config-.*|ensurepip|idlelib|pydoc_data|tkinter|turtledemo|venv|test"
+                            r"|_(test|curses|sqlite|ssl|hashlib|dbm|codecs|xxtest)\S*\.so|readline\S*)$")
+
+# What the tests may ask for by name or by device kind; what is built in is skipped.
+MODULES = """virtio_pci virtio_net dummy veth bridge 8021q macvlan ipvlan tun netdevsim
+    bonding team team_mode_activebackup team_mode_loadbalance team_mode_roundrobin
+    pktgen sch_netem sch_prio kmemleak-test""".split()
+
+
+def build(tree, kos, tests):
+    """The path of an initramfs for the kernel tree, with the modules and tests of these folders."""
+    cache = tree.parent
+    programs = cached(cache, "programs", [Path("/var/lib/dpkg/status"), Path(__file__)], stage_programs)
+    modules = cached(cache, f"modules-{tree.name}", [Path(__file__)], lambda to: stage_modules(tree, to))
+    out = kos / "initramfs.cpio"
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as stage, open(f"{out}.{os.getpid()}", "wb") as f:
+        own = archive(Path(stage), lambda to: stage_own(to, kos, tests))
+        for part in programs.read_bytes(), modules.read_bytes(), own:
+            f.write(part)
+    os.replace(f.name, out)
+    return out
+
+
+def cached(cache, name, inputs, stage):
+    key = hashlib.sha256(b"".join(i.read_bytes() for i in inputs)).hexdigest()[:12]
+    path = cache / f"{name}-{key}.cpio"
+    if not path.exists():
+        with tempfile.TemporaryDirectory() as to:
+            partial = Path(f"{path}.{os.getpid()}")
+            partial.write_bytes(archive(Path(to), stage))
+        os.replace(partial, path)
+    return path
+
+
+def archive(to, stage):
+    stage(to)
+    names = subprocess.run(["find", ".", "-mindepth", "1"], cwd=to, stdout=subprocess.PIPE, check=True).stdout
+    return subprocess.run(["cpio", "--quiet", "-o", "-H", "newc", "-R", "0:0"], cwd=to, input=names,
+                          stdout=subprocess.PIPE, check=True).stdout
+
+
+def stage_programs(to):
+    for d in "dev etc proc root run sys tmp usr/bin usr/sbin usr/lib usr/lib64".split():
+        (to / d).mkdir(parents=True)
+    for d in "bin sbin lib lib64".split():
+        (to / d).symlink_to(f"usr/{d}")
+
+    files = [Path(shutil.which(p)) for p in PROGRAMS]
+    files += [f for f in PYTHON.rglob("*") if not f.is_dir() and
+              not any(PYTHON_WITHOUT.search(str(p)) for p in [f, *f.parents])]
+    objects = {f.resolve() for f in files if f.suffix == ".so" or os.access(f, os.X_OK)}
+    for f in objects | set(files):
+        copy(f, to)
+    for line in subprocess.run(["ldd", *map(str, objects)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                               text=True).stdout.splitlines():
+        if m := re.search(r"(/\S+) \(0x", line):
+            copy(Path(m[1]), to)
+    (to / "etc/passwd").write_text("root:x:0:0:root:/root:/bin/sh\n")
+    (to / "etc/hosts").write_text("127.0.0.1 localhost\n::1 localhost\n")
+
+
+def copy(file, to):
+    """Copies a file to its own place below `to`, and what it is a link to as well."""
+    # /lib is a link to /usr/lib: parents are resolved, the file itself is not.
+    file = file.parent.resolve() / file.name
+    target = to / file.relative_to("/")
+    if target.is_symlink() or target.exists():
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copy2(file, target, follow_symlinks=False)
+    if file.is_symlink():
+        copy(file.parent / os.readlink(file), to)
+
+
+def stage_modules(tree, to):
+    source, = (tree / "install/lib/modules").iterdir()
+    release = source.name
+    dest = to / "usr/lib/modules" / release
+    dest.mkdir(parents=True)
+    # Paths as depmod wrote them, by module name; a module's own path comes before those it needs.
+    paths = {}
+    for line in (source / "modules.dep").read_text().splitlines():
+        path, needs = line.split(":")
+        paths[module_name(path)] = [path, *needs.split()]
+    for module in MODULES:
+        for path in paths.get(module_name(module), []):
+            data = (source / path).read_bytes()
+            if path.endswith(".xz"):
+                path, data = path[:-3], lzma.decompress(data)
+            (dest / path).parent.mkdir(parents=True, exist_ok=True)
+            (dest / path).write_bytes(data)
+    for builtin in source.glob("modules.builtin*"):
+        shutil.copy(builtin, dest)
+    subprocess.run(["depmod", "-b", to / "usr", release], check=True, stderr=subprocess.DEVNULL)
+
+
+def module_name(path):
+    return os.path.basename(path).split(".")[0].replace("-", "_")
+
+
+def stage_own(to, kos, tests):
+    shutil.copy(LAB / "init", to / "init")
+    (to / "lab").mkdir()
+    shutil.copy(LAB / "selftest", to / "lab")
+    (to / "modules").mkdir()
+    for ko in kos.rglob("*.ko"):
+        shutil.copy(ko, to / "modules")
+    shutil.copytree(tests, to / "tests", ignore=shutil.ignore_patterns("__pycache__"))
