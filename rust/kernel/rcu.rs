@@ -157,3 +157,48 @@ impl<T: Send + Sync> Drop for Retired<T> {
         }
     }
 }
+
+#[kernel::macros::kunit_tests(netdev_rcu)]
+mod tests {
+    use super::*;
+    use core::sync::atomic::AtomicU32;
+    use kernel::prelude::*;
+
+    /// Counts how often a value of it was dropped.
+    struct Dropped(Arc<AtomicU32>);
+
+    impl Drop for Dropped {
+        fn drop(&mut self) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[test]
+    fn what_a_slot_held_is_dropped_after_it_is_replaced() -> Result {
+        let drops = Arc::new(AtomicU32::new(0), GFP_KERNEL)?;
+        let slot = Slot::new();
+        assert!(slot.get((&rcu::read_lock()).into()).is_none());
+
+        let first = Arc::new(Dropped(drops.clone()), GFP_KERNEL)?;
+        drop(slot.replace(Some(first)));
+        assert!(slot.get((&rcu::read_lock()).into()).is_some());
+        assert_eq!(drops.load(Ordering::Relaxed), 0);
+
+        let retired = slot.replace(None);
+        assert!(slot.get((&rcu::read_lock()).into()).is_none());
+        assert_eq!(drops.load(Ordering::Relaxed), 0);
+        drop(retired);
+        assert_eq!(drops.load(Ordering::Relaxed), 1);
+        Ok(())
+    }
+
+    #[test]
+    fn a_slot_that_goes_drops_what_it_holds() -> Result {
+        let drops = Arc::new(AtomicU32::new(0), GFP_KERNEL)?;
+        let slot = Slot::new();
+        drop(slot.replace(Some(Arc::new(Dropped(drops.clone()), GFP_KERNEL)?)));
+        drop(slot);
+        assert_eq!(drops.load(Ordering::Relaxed), 1);
+        Ok(())
+    }
+}

@@ -82,7 +82,7 @@ impl<const N: usize> PerCpu<N> {
 pub struct LinkStats(pub(crate) bindings::rtnl_link_stats64);
 
 impl LinkStats {
-    /// Adds received group-addressed frames, which are among the received ones.
+    /// Adds received multicast frames, which are among the received ones.
     pub fn add_multicast(&mut self, frames: u64) {
         self.0.multicast = self.0.multicast.wrapping_add(frames);
     }
@@ -90,5 +90,28 @@ impl LinkStats {
     /// Adds frames dropped for lack of a way to send them.
     pub fn add_transmit_dropped(&mut self, frames: u64) {
         self.0.tx_dropped = self.0.tx_dropped.wrapping_add(frames);
+    }
+}
+
+#[kunit_tests(netdev_stats)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_are_over_all_cpus_and_of_one_set() -> Result {
+        let counters = PerCpu::<2>::new(3)?;
+        for cpu in (0..nr_cpu_ids()).filter_map(CpuId::from_u32) {
+            if let Some([first, second]) = counters.of(cpu, 1) {
+                first.add(1);
+                second.add(u64::MAX);
+                second.add(3);
+            }
+        }
+        let cpus = u64::from(nr_cpu_ids());
+        assert_eq!(counters.sum(0), [0, 0]);
+        assert_eq!(counters.sum(1), [cpus, cpus.wrapping_mul(2)]);
+        assert_eq!(counters.sum(2), [0, 0]);
+        assert_eq!(counters.sum(1000), [0, 0]);
+        Ok(())
     }
 }

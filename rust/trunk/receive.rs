@@ -46,7 +46,9 @@ impl RxHandler for Port {
             skb.drop_for(DropReason::LOCAL_MAC);
             RxResult::Consumed
         } else if trunk.table.accepts_groups_from(self, &self.trunk, context) {
-            count(Count::RxMulticast);
+            if !skb.rx_header().dst.is_broadcast() {
+                count(Count::RxMulticast);
+            }
             RxResult::Another(skb)
         } else {
             count(Count::RxMulticastFiltered);

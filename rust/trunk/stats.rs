@@ -16,7 +16,7 @@ use netdev::stats::{
 pub(crate) enum Count {
     /// Frames dropped since no port could carry them, or since they were no frames.
     TxNoPort,
-    /// Received frames that had a group address.
+    /// Received multicast frames; broadcast is not among them, as everywhere in Linux.
     RxMulticast,
     /// Frames dropped that the trunk itself had sent: a switch flooded them back.
     RxOwnSource,
