@@ -164,6 +164,13 @@ impl<T: Driver> Device<T> {
         }
     }
 
+    /// Does the device have ports?
+    pub fn has_ports(&self, rtnl: &Rtnl) -> bool {
+        let mut any = false;
+        self.for_each_port(rtnl, |_, _| any = true);
+        any
+    }
+
     /// Releases what ports there still are.
     pub(crate) fn release_all(&self, rtnl: &Rtnl) {
         loop {

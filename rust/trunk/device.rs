@@ -127,9 +127,7 @@ impl Trunk {
             dev.mac_source(rtnl),
             AddrSource::Random | AddrSource::Stolen
         );
-        let mut alone = true;
-        dev.for_each_port(rtnl, |_, _| alone = false);
-        made_up && alone
+        made_up && !dev.has_ports(rtnl)
     }
 
     /// Makes a port's MAC address the trunk's.

@@ -216,6 +216,13 @@ impl Port {
 
         port.close(rtnl);
         undo("MAC address", port.restore_mac(data.own_mac, rtnl));
+        if dev.has_ports(rtnl) && data.own_mac == dev.mac(rtnl) {
+            pr_warn!(
+                "{}: keeps the MAC address of {}, which is no longer a port: two devices have it\n",
+                dev.name(rtnl),
+                port.name(rtnl)
+            );
+        }
         let mtu = if going {
             port.set_mtu_silently(data.own_mtu, rtnl)
         } else {
