@@ -77,7 +77,7 @@ pub(crate) unsafe extern "C" fn receive<H: RxHandler>(
 ) -> bindings::rx_handler_result_t {
     // SAFETY: By the safety requirement, there is a frame, which is the handler's until this
     // returns; a pointer to it is what `SkBuff` is.
-    let skb = unsafe { &mut *pskb.cast::<SkBuff>() };
+    let skb = unsafe { &*pskb.cast::<SkBuff>() };
     if skb.is_shared() {
         // SAFETY: As for this function.
         unsafe { receive_shared::<H>(pskb) }
@@ -93,12 +93,11 @@ pub(crate) unsafe extern "C" fn receive<H: RxHandler>(
 ///
 /// As [`receive`].
 #[inline(never)] // Keeps the registers it needs off the other way.
-unsafe extern "C" fn receive_shared<H: RxHandler>(
+unsafe fn receive_shared<H: RxHandler>(
     pskb: *mut *mut bindings::sk_buff,
 ) -> bindings::rx_handler_result_t {
-    // SAFETY: As in `receive`.
-    let skb = unsafe { &mut *pskb.cast::<SkBuff>() };
-    if skb.replace_by_clone() {
+    // SAFETY: As for this function: the frame is the handler's.
+    if unsafe { SkBuff::replace_by_clone(pskb) } {
         // SAFETY: As for this function, and nobody else refers to the clone.
         unsafe { receive_unshared::<H>(pskb) }
     } else {

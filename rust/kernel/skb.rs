@@ -147,20 +147,25 @@ impl SkBuff {
     }
 
     /// Replaces a shared frame by a clone of its own. If there is no memory for it, the frame is
-    /// freed, this is `false`, and `self` must not be used or dropped any more.
+    /// freed, and this is `false`.
+    ///
+    /// # Safety
+    ///
+    /// `*pskb` must be a valid frame, a reference to which the caller gives up for the new one.
     #[inline(always)]
-    pub(crate) fn replace_by_clone(&mut self) -> bool {
-        let shared = self.as_ptr();
-        // SAFETY: Valid by the type invariant.
-        let clone = unsafe { bindings::skb_clone(shared, bindings::GFP_ATOMIC) };
-        let Some(clone) = NonNull::new(clone) else {
-            // SAFETY: The reference is given up, as documented.
+    pub(crate) unsafe fn replace_by_clone(pskb: *mut *mut bindings::sk_buff) -> bool {
+        // Through the raw pointer, so that nothing but `pskb` is kept over the calls.
+        //
+        // SAFETY: By the safety requirement.
+        let clone = unsafe { bindings::skb_clone(*pskb, bindings::GFP_ATOMIC) };
+        // SAFETY: As above.
+        let shared = unsafe { ptr::replace(pskb, clone) };
+        if clone.is_null() {
+            // SAFETY: The reference is given up.
             unsafe { bindings::dev_kfree_skb_any_reason(shared, DropReason::NOMEM.0) };
             return false;
-        };
-        // INVARIANT: A new clone, which is ours.
-        self.0 = clone;
-        // SAFETY: The reference that was ours is given up.
+        }
+        // SAFETY: The reference is given up.
         unsafe { bindings::consume_skb(shared) };
         true
     }
