@@ -8,7 +8,7 @@ use crate::{
     device::Device,
     driver::Driver,
     rcu::RcuBh,
-    skb::SkBuff, //
+    skb::{EthHeader, SkBuff}, //
 };
 use core::{
     convert::Infallible,
@@ -137,7 +137,8 @@ fn another<H: RxHandler>(handler: &H, skb: &mut SkBuff) -> bindings::rx_handler_
     // SAFETY: Handlers are called in an RCU read-side critical section with bottom halves disabled.
     let context = unsafe { RcuBh::assume() };
     let dev = handler.upper();
-    let octets = skb.len();
+    // With its header, as a frame that is transmitted has it.
+    let octets = skb.len().wrapping_add(size_of::<EthHeader>() as u32);
     // SAFETY: The device lives to the end of this RCU read-side critical section, as for any frame
     // that is being received.
     unsafe { skb.set_dev(dev) };
