@@ -5,11 +5,15 @@ A test is a function whose name says the behaviour and whose docstring draws the
 in a process and a network namespace of its own, so whatever it makes goes away with it.
 """
 
+import ctypes
+import fcntl
 import json
+import mmap
 import os
 import random
 import re
 import select
+import signal
 import socket
 import struct
 import subprocess
@@ -354,7 +358,7 @@ class Taps:
             # Nothing is on the way any more once both CPUs were idle for a moment. A frame too many
             # would come with its fellows, so there is no long wait for those.
             elif end is None:
-                end = time.monotonic() + (0.05 if len(got) >= count else 3)
+                end = time.monotonic() + (0.05 if len(got) >= count else 10)
             elif time.monotonic() > end:
                 return got
             select.select([tap.socket for tap in self.taps], [], [], 0.02)
@@ -558,6 +562,53 @@ def flooding(dev, frames=None):
             sender.socket.close()
 
     return go
+
+
+class RtnlHeld:
+    """While the block runs, somebody else holds RTNL, the lock of all of the kernel's network
+    configuration.
+
+    A process asks for ethtool's feature names of lo, which the kernel copies to it with RTNL taken;
+    but the page they go to is missing, and the one to supply it (userfaultfd) never does.
+    """
+
+    SYS_USERFAULTFD, UFFDIO_API, UFFDIO_REGISTER, MODE_MISSING = 323, 0xC018AA3F, 0xC020AA00, 1
+    SIOCETHTOOL, ETHTOOL_GSTRINGS, ETH_SS_FEATURES = 0x8946, 0x1B, 4
+
+    def __enter__(self):
+        libc = ctypes.CDLL(None, use_errno=True)
+        fault = libc.syscall(self.SYS_USERFAULTFD, os.O_CLOEXEC)
+        if fault < 0:
+            raise Skipped("this kernel has no userfaultfd")
+        os.close(fault)
+        self.pid = os.fork()
+        if self.pid == 0:
+            try:
+                self.ask(libc)
+            finally:
+                os._exit(1)
+        try:
+            eventually(lambda: "userfault" in open(f"/proc/{self.pid}/wchan").read(), "RTNL is held")
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def ask(self, libc):
+        pages = mmap.mmap(-1, 2 * mmap.PAGESIZE)
+        start = ctypes.addressof(ctypes.c_char.from_buffer(pages))
+        request = start + mmap.PAGESIZE - 12
+        pages[mmap.PAGESIZE - 12 : mmap.PAGESIZE] = struct.pack("III", self.ETHTOOL_GSTRINGS, self.ETH_SS_FEATURES, 0)
+        fault = libc.syscall(self.SYS_USERFAULTFD, os.O_CLOEXEC)
+        fcntl.ioctl(fault, self.UFFDIO_API, bytearray(struct.pack("QQQ", 0xAA, 0, 0)))
+        missing = struct.pack("QQQQ", start + mmap.PAGESIZE, mmap.PAGESIZE, self.MODE_MISSING, 0)
+        fcntl.ioctl(fault, self.UFFDIO_REGISTER, bytearray(missing))
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+            fcntl.ioctl(any_socket, self.SIOCETHTOOL, bytearray(struct.pack("16sQQQ", b"lo", request, 0, 0)))
+
+    def __exit__(self, *_):
+        os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
 
 
 # rtnetlink without a process for each request, for tests of a thousand steps

@@ -82,7 +82,7 @@ def test_moves_only_its_own_buckets_frame_by_frame(way):
     equal(stream.check(), {}, "buckets elsewhere than at home")
     with star.server:
         counted = moved_counters(before)
-    equal(counted.get("switchovers"), 1, "switchovers")
+    equal((counted.get("failovers"), counted.get("failbacks")), (1, 1), "failovers and failbacks")
     expect(counted["port_down"] == 1 and counted["port_up"] == 1, f"port events: {counted}")
     expect(counted["buckets_moved"] >= len(own), f"buckets moved: {counted}")
 
@@ -162,8 +162,7 @@ def test_nothing_is_sent_by_a_dead_port_from_any_cpu():
     def sending(cpu):
         def go(_):
             sender = Sender("trunk0")
-            for n in range(per_cpu):
-                sender.send(frame(mac(n), mac(cpu), cpu << 24 | n))
+            sender.flood(frame(mac(n), mac(cpu), cpu << 24 | n) for n in range(per_cpu))
 
         return go
 
@@ -218,11 +217,10 @@ def test_no_port_left_drops_and_counts():
     star.pull(0)
     star.pull(1)
     with star.server:
-        sent = star.trunk.flood(frame(mac(n), mac(1), n) for n in range(100))
+        star.trunk.flood(frame(mac(n), mac(1), n) for n in range(100))
         eventually(lambda: not carrier("trunk0"), "the trunk has no carrier")
-        sent += star.trunk.flood(frame(mac(n), mac(1), n) for n in range(100))
-        gone = moved(before, counters("trunk0"))
-        equal(gone, {"tx_dropped": sent}, "what the trunk counts")
+        star.trunk.flood(frame(mac(n), mac(1), n) for n in range(100))
+        equal(moved(before, counters("trunk0")), {"tx_dropped": 200}, "what the trunk counts")
     star.plug(1)
     with star.server:
         bring_up("trunk0")
@@ -249,7 +247,8 @@ def test_frames_without_a_port_are_the_drivers_to_count():
     def by_driver():
         nonlocal sent
         ip("link set dummy1 carrier off\nlink set dummy2 carrier off")
-        sent += trunk.flood(frame(mac(n), mac(1)) for n in range(32))
+        trunk.flood(frame(mac(n), mac(1)) for n in range(32))
+        sent += 32
         ip("link set dummy1 carrier on\nlink set dummy2 carrier on")
         bring_up("trunk0")
         return ethtool_statistics("trunk0")["tx_no_port"]
@@ -269,8 +268,8 @@ def test_a_trunk_without_ports_drops_and_counts():
     ip(f"link add trunk0 type {KIND}\nlink set trunk0 up")
     expect(not carrier("trunk0"), "carrier without ports")
     before = counters("trunk0")
-    sent = Sender("trunk0").flood(frame(mac(n), mac(1), n) for n in range(10))
-    equal(counters("trunk0")["tx_dropped"] - before["tx_dropped"], sent, "frames dropped")
+    Sender("trunk0").flood(frame(mac(n), mac(1), n) for n in range(10))
+    equal(counters("trunk0")["tx_dropped"] - before["tx_dropped"], 10, "frames dropped")
     ip("""link add dummy1 type dummy
           link set dummy1 master trunk0""")
     bring_up("trunk0")

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """A thousand steps in random order, under traffic."""
 
+import contextlib
+
 from lab import *
 
 STEPS = 1_000
@@ -131,15 +133,13 @@ def test_a_thousand_random_steps_under_traffic():
     load()
     random = seeded()
     walk = Walk(random)
-    traffic = [Background(flooding(dev), cpu=n) for n, dev in enumerate(TRUNKS + ["sw0", "sw1", "sw2"])]
-    for process in traffic:
-        process.__enter__()
-    try:
-        for _ in range(STEPS):
+    with contextlib.ExitStack() as traffic:
+        for n, dev in enumerate(TRUNKS + ["sw0", "sw1", "sw2"]):
+            traffic.enter_context(Background(flooding(dev), cpu=n))
+        for step in range(STEPS):
             walk.step()
-    finally:
-        for process in traffic:
-            process.__exit__()
+            if step % 100 == 99:
+                note(f"{step + 1} steps")
     note(f"done {walk.done}")
     note(f"refused {walk.no}")
     expect(set(walk.done) >= {action.__name__ for action, _ in walk.weighted}, "a kind of step never succeeded")

@@ -1,0 +1,326 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Two machines with real NICs between them: a server with a trunk, and what it is plugged into.
+
+    server                           switch
+    trunk0 ─┬─ eth0  ═ virtio-net ═  eth0
+            ├─ eth1  ═ virtio-net ═  eth1
+            ├─ eth2  ═ virtio-net ═  eth2
+            └─ eth3  ═ virtio-net ═  eth3
+
+Both run the same tests, each its part. A frame carries the port that the server has predicted for
+it; the switch sees which cable it came by.
+"""
+
+from lab import *
+
+NICS = [f"eth{n}" for n in range(4)]
+BARRIERS = 8  # of each test, so that both agree on where one ends even if it fails on one side
+
+
+class Machine:
+    """This guest, and the runner outside that moves cables."""
+
+    def __init__(self, role):
+        self.role, self.passed = role, 0
+        self.line = open("/dev/ttyS1", "r+b", buffering=0)
+
+    def ask(self, words):
+        self.line.write(words.encode() + b"\n")
+        answer = b""
+        while not answer.endswith(b"\n"):
+            answer += self.line.read(1)
+        expect(answer.startswith(b"ok"), f"{words}: {answer.decode().strip()}")
+
+    def barrier(self):
+        self.passed += 1
+        self.ask(f"barrier {self.name}/{self.passed}")
+
+    def cable(self, index, state):
+        self.ask(f"link net{index} {state}")
+
+    def part(self, name, test):
+        """This side's part of a test, as a test of its own."""
+
+        def run():
+            self.name, self.passed = name, 0
+            try:
+                prepare()
+                self.barrier()
+                test(self)
+            finally:
+                while self.passed < BARRIERS:
+                    self.barrier()
+                clean()
+
+        return run
+
+
+def clean():
+    """Nothing is left of a test but NICs that are down."""
+    if loaded():
+        unload()
+    if link("br0"):
+        ip("link del br0")
+    for nic in NICS:
+        ip(f"link set {nic} promisc off down")
+        ip(f"address flush dev {nic}")
+
+
+def prepare():
+    clean()
+    for scope in ("all", "default"):
+        write(f"/proc/sys/net/ipv6/conf/{scope}/disable_ipv6", 1)
+
+
+def collect(role, words):
+    machine = Machine(role)
+    tests = [(name, function) for name, function in globals().items() if name.startswith("test_")]
+    tests = [(f"two_guests.{name.removeprefix('test_')}", function) for name, function in tests]
+    return [
+        (name, machine.part(name, function), ())
+        for name, function in tests
+        if not words or any(word in name for word in words)
+    ]
+
+
+# The server
+
+
+def trunk(**parameters):
+    load(**parameters)
+    ip(f"link add trunk0 type {KIND}")
+    for nic in NICS:
+        ip(f"link set {nic} master trunk0")
+    bring_up("trunk0")
+    for nic in NICS:
+        eventually(lambda: carrier(nic), f"{nic} has carrier")
+
+
+def observed(buckets=32):
+    """The table, from the frames that leave by each NIC."""
+    taps = Taps(NICS, outgoing=True)
+    sender = Sender("trunk0")
+    for bucket in range(buckets):
+        sender.send(frame(mac(bucket), mac(1), bucket))
+    where = numbers(taps.take(buckets))
+    expect(len(where) == buckets, f"{buckets - len(where)} of {buckets} frames left by no port")
+    return [where[bucket] for bucket in range(buckets)]
+
+
+def predicted(table, number, address):
+    """A frame that says by which cable it must come."""
+    data = bytearray(frame(address, mac(1), number))
+    data[18] = table[low(address) % len(table)]
+    return bytes(data)
+
+
+def send_predicted(table, count):
+    random = seeded()
+    sender = Sender("trunk0")
+    addresses = [mac(random.randrange(1 << 40)) for _ in range(256)]
+    for number in range(count):
+        sender.send(predicted(table, number, random.choice(addresses)))
+
+
+# The switch
+
+
+def listen():
+    """All NICs up and tapped."""
+    for nic in NICS:
+        ip(f"link set {nic} promisc on up")
+    for nic in NICS:
+        eventually(lambda: carrier(nic), f"{nic} has carrier")
+    return Taps(NICS)
+
+
+def expect_predicted(taps, count):
+    """All numbers came, each by the cable it names, in order on each cable."""
+    taken = taps.take(count)
+    equal(len(taken), count, "frames that arrived")
+    last = {}
+    for index, data in taken:
+        number = number_of(data)
+        equal(index, data[18], f"cable of frame {number}")
+        expect(last.get(index, -1) < number, f"frame {number} came after {last.get(index)} on cable {index}")
+        last[index] = number
+    equal(len(numbers(taken)), count, "different frames")
+
+
+def bridge():
+    """A plain Linux bridge over the four NICs."""
+    ip("link add br0 type bridge mcast_snooping 0")
+    for nic in NICS:
+        ip(f"link set {nic} master br0 up")
+    ip("link set br0 up")
+
+
+# The tests
+
+
+def test_every_frame_comes_by_the_predicted_cable(machine):
+    """10,000 frames to 256 addresses"""
+    count = 10_000
+    if machine.role == "switch":
+        taps = listen()
+        machine.barrier()
+        machine.barrier()  # the table is known
+        taps.take(0)
+        machine.barrier()
+        expect_predicted(taps, count)
+    else:
+        machine.barrier()
+        trunk()
+        table = observed()
+        fair(table, range(4))
+        machine.barrier()
+        machine.barrier()
+        send_predicted(table, count)
+
+
+def test_a_pulled_cable_moves_only_its_own_buckets(machine):
+    """The cable of eth1 is pulled, 4,000 frames go by the other three; then it is back, and 4,000 go by all four."""
+    count = 4_000
+    if machine.role == "switch":
+        taps = listen()
+        machine.barrier()
+        for _ in range(2):
+            machine.barrier()  # the table is known
+            taps.take(0)
+            machine.barrier()
+            expect_predicted(taps, count)
+            machine.barrier()
+    else:
+        machine.barrier()
+        trunk()
+        home = observed()
+        machine.cable(1, "down")
+        eventually(lambda: 1 not in observed(), "eth1 has no buckets")
+        away = observed()
+        for bucket, port in enumerate(home):
+            expect(away[bucket] == port or port == 1, f"bucket {bucket} moved from {port} to {away[bucket]}")
+        fair([away[bucket] for bucket, port in enumerate(home) if port == 1], [0, 2, 3])
+        machine.barrier()
+        machine.barrier()
+        send_predicted(away, count)
+        machine.barrier()
+        machine.cable(1, "up")
+        eventually(lambda: observed() == home, "eth1 has its buckets back")
+        machine.barrier()
+        machine.barrier()
+        send_predicted(home, count)
+        machine.barrier()
+
+
+def test_a_pulled_cable_while_somebody_holds_rtnl(machine):
+    """Nothing in the kernel that needs RTNL can run; the trunk switches over all the same."""
+    if machine.role == "switch":
+        listen()
+        machine.barrier()
+        return
+    machine.barrier()
+    trunk()
+    home = observed()
+    expect(2 in home, "eth2 has no buckets")
+    with RtnlHeld():
+        held = subprocess.Popen(["ip", "link", "set", "lo", "up"])
+        machine.cable(2, "down")
+        eventually(lambda: 2 not in observed(), "eth2 has no buckets")
+        equal(held.poll(), None, "the end of a command that needs RTNL")
+    equal(held.wait(), 0, "the end of a command that needs RTNL")
+    machine.cable(2, "up")
+    eventually(lambda: observed() == home, "eth2 has its buckets back")
+
+
+def test_all_nics_have_the_trunks_address(machine):
+    """And the NICs' own filters let it in: unicast arrives by each of the four."""
+    if machine.role == "switch":
+        listen()
+        machine.barrier()
+        for step in range(2):
+            machine.barrier()
+            # The server's first address is known, its second it was told; see below.
+            to = unmac("52:54:00:01:00:01") if step == 0 else mac(0x5555)
+            for index, nic in enumerate(NICS):
+                Sender(nic).send(frame(to, mac(9), index))
+            machine.barrier()
+    else:
+        own = {nic: link(nic)["address"] for nic in NICS}
+        machine.barrier()
+        trunk()
+        equal(own["eth0"], "52:54:00:01:00:01", "address of eth0")
+        for step in range(2):
+            if step == 1:
+                ip(f"link set trunk0 address {show(mac(0x5555))}")
+            devs = ["trunk0"] + NICS
+            want = own["eth0"] if step == 0 else show(mac(0x5555))
+            equal({dev: link(dev)["address"] for dev in devs}, dict.fromkeys(devs, want), "addresses")
+            taps = Taps(["trunk0"])
+            machine.barrier()
+            machine.barrier()
+            equal(sorted(numbers(taps.take(4))), [0, 1, 2, 3], "cables that unicast came by")
+        ip("link del trunk0")
+        equal({nic: link(nic)["address"] for nic in NICS}, own, "addresses afterwards")
+
+
+def test_ping_across_a_bridge(machine):
+    """IPv4 and IPv6, whose neighbour discovery is multicast, while a cable is pulled and plugged."""
+    server = machine.role == "server"
+    machine.barrier()
+    dev = "trunk0" if server else "br0"
+    trunk() if server else bridge()
+    for scope in ("all", dev):
+        write(f"/proc/sys/net/ipv6/conf/{scope}/disable_ipv6", 0)
+    last = 1 if server else 2
+    ip(f"""address add 192.0.2.{last}/24 dev {dev}
+           address add 2001:db8::{last}/64 dev {dev} nodad""")
+    machine.barrier()
+    for target in (f"192.0.2.{3 - last}", f"2001:db8::{3 - last}"):
+        attempt(f"ping -n -q -c 3 -W 5 {target}")  # resolves the address
+        done = attempt(f"ping -n -q -c 20 -i 0.05 -W 5 {target}")
+        expect(" 20 received" in done.stdout, f"ping {target}: {done.stdout}")
+    machine.barrier()
+    if server:
+        table = observed()
+        victim = table[low(unmac("52:54:00:02:00:01")) % 32]  # what carries frames to br0
+        running = subprocess.Popen(["ping", "-n", "-q", "-i", "0.05", "192.0.2.2"], stdout=subprocess.PIPE, text=True)
+        machine.cable(victim, "down")
+        eventually(lambda: victim not in observed(), "the pulled port has no buckets")
+        before = attempt("ping -n -q -c 20 -i 0.05 -W 5 192.0.2.2")
+        expect(" 20 received" in before.stdout, f"ping after the cable was pulled: {before.stdout}")
+        machine.cable(victim, "up")
+        eventually(lambda: observed() == table, "the port has its buckets back")
+        running.send_signal(signal.SIGINT)
+        note(running.communicate()[0].strip().splitlines()[-2])
+    machine.barrier()
+
+
+def test_broadcast_is_received_once_and_own_frames_never(machine):
+    """The bridge sends 100 broadcasts by all cables, and the server's own 100 back by three."""
+    if machine.role == "switch":
+        bridge()
+        machine.barrier()
+        machine.barrier()
+        sender = Sender("br0")
+        for number in range(100):
+            sender.send(frame(BROADCAST, address("br0"), number))
+        machine.barrier()
+        machine.barrier()
+    else:
+        machine.barrier()
+        trunk()
+        taps = Taps(["trunk0"])
+        own = address("trunk0")
+        machine.barrier()
+        machine.barrier()
+        equal([number_of(data) for _, data in taps.take(100)], list(range(100)), "broadcasts at the trunk")
+        before = ethtool_statistics("trunk0")
+        sender = Sender("trunk0")
+        for number in range(100):
+            sender.send(frame(BROADCAST, own, number))
+        eventually(
+            lambda: moved(before, ethtool_statistics("trunk0")).get("rx_own_source") == 300,
+            "all 300 copies are counted as own",
+        )
+        equal(taps.take(0), [], "own frames at the trunk")
+        machine.barrier()
