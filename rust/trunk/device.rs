@@ -19,7 +19,10 @@ use core::sync::atomic::{
     AtomicU64,
     Ordering, //
 };
-use kernel::prelude::*;
+use kernel::{
+    prelude::*,
+    sync::rcu, //
+};
 use netdev::{
     addr::MacAddr,
     device::{
@@ -283,6 +286,8 @@ impl Driver for Trunk {
 
     fn statistics(dev: &Device<Self>, figures: &mut [u64]) {
         let trunk = dev.data();
+        // What nobody has noticed yet counts too.
+        trunk.table.follow_ports(dev, (&rcu::read_lock()).into());
         trunk.statistics.named(trunk.table.history(), figures);
     }
 }
