@@ -129,22 +129,6 @@ def test_a_port_can_be_listened_to():
     equal(len(star.on_trunk.take(100)), 100, "frames at the trunk")
 
 
-def test_a_trunk_that_is_down_receives_nothing():
-    """
-    trunk0 (down) ─┬─ eth1 ◄── sw1
-                   └─ eth2 ◄── sw2
-    """
-    star = listening(Star(2))
-    with star.server:
-        ip("link set trunk0 down")
-        before = counters("trunk0")
-    for sender in star.from_far:
-        sender.flood(frame(star.mac, mac(9), n) for n in range(10))
-    equal(star.on_trunk.take(0), [], "frames at the trunk")
-    with star.server:
-        equal(moved(before, counters("trunk0")).get("rx_packets", 0), 0, "rx_packets")
-
-
 def test_a_released_port_is_its_own_master_again():
     """
     trunk0 ─── eth1        eth2 ◄── sw2    frames to eth2 no longer reach the trunk

@@ -58,7 +58,7 @@ def test_iperf3_both_ways():
                     return attempt(f"iperf3 -J -c {target} {options}")
 
                 done = result()
-                for _ in range(20):  # the listener may not be there yet, or be busy with the last one
+                for _ in range(60):  # the listener may not be there yet, or be busy with the last one
                     if done.returncode == 0:
                         break
                     time.sleep(0.5)
