@@ -138,7 +138,11 @@ check_config() {
 
 in_root() { "$lab/in-root" "$@"; }
 
-if [ "${1-}" = --step ]; then "$2"; exit; fi
+if [ "${1-}" = --step ]; then
+    shift
+    "$@"
+    exit
+fi
 
 # ---- what the user sees
 

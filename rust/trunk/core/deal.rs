@@ -65,12 +65,18 @@ impl Dealer {
     /// Has `id` wait for the round in which it gets its next bucket, if it needs more.
     fn wait(&mut self, id: PortId) {
         let (need, got) = (self.need[id], self.got[id]);
-        let Some(pause) = self.rounds.checked_div(need).filter(|_| got < need) else {
+        if got >= need {
             return;
-        };
+        }
         // `got` is less than `need`, hence less than 2^16: no more than 32 bits.
         let even = self.rounds.saturating_mul(got).checked_div(need);
-        // Ports that are due every so many rounds are not all due in the first.
+        // Ports that are due every so many rounds are not all due in the first; but those that need
+        // one less than the neediest are, since equal weights shall make a round robin.
+        let pause = if self.rounds.saturating_sub(need) <= 1 {
+            1
+        } else {
+            self.rounds.checked_div(need).unwrap_or(1)
+        };
         let start = (id.index() as u32).checked_rem(pause);
         let round = even.unwrap_or(0).saturating_add(start.unwrap_or(0));
         self.due[id] = round;
@@ -148,6 +154,7 @@ mod tests {
         for needs in [
             &[8, 8, 8, 8][..],
             &[11, 11, 10],
+            &[2, 2, 1, 1],
             &[0, 3, 0, 1],
             &[1],
             &[65536],

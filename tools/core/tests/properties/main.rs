@@ -1,0 +1,474 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The properties of the table, over random histories of a trunk. Tests named `p1` to `p6` are
+//! the six rules the table is built on; the others hold it against a model, and feed it nonsense.
+
+mod model;
+mod world;
+
+use model::{Due, Spares};
+use proptest::prelude::*;
+use std::collections::{BTreeMap, BTreeSet};
+use trunk_core::port::*;
+use trunk_core::receive::elect;
+use trunk_core::spares::StandIns;
+use trunk_core::table::{assign_homes, resolve};
+use world::{any_ports, history, history_of_equals, Change, Step, World};
+
+/// How often each value occurs.
+fn count<T: Ord>(values: impl Iterator<Item = T>) -> BTreeMap<T, usize> {
+    values.fold(BTreeMap::new(), |mut counts, value| {
+        *counts.entry(value).or_default() += 1;
+        counts
+    })
+}
+
+fn spares(stand_ins: &StandIns) -> Spares {
+    PortId::all()
+        .filter_map(|home| Some((home, stand_ins.of(home)?)))
+        .collect()
+}
+
+fn weight(ports: &Ports, id: PortId) -> usize {
+    ports.get(id).map_or(0, |port| port.weight.max(1).into())
+}
+
+/// Buckets to be spread: those of homes that failed and have no stand-in, and those without a home.
+fn displaced(world: &World) -> Vec<usize> {
+    let usable = model::usable(&world.ports);
+    let spread = |home: Option<PortId>| {
+        home.is_none_or(|id| !usable.contains(&id) && world.stand_ins.of(id).is_none())
+    };
+    let buckets = 0..world.homes.len();
+    buckets.filter(|bucket| spread(world.home(*bucket))).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn p1_a_bucket_has_an_act_port_if_there_is_one(history in history()) {
+        history.run(|Step { after, .. }| {
+            let act = after.numbers(|port| port.state == LinkState::Act);
+            let carrier = after.numbers(|port| port.carrier);
+            for slot in &after.slots {
+                match from_slot(*slot) {
+                    Some(id) if act.is_empty() => prop_assert!(carrier.contains(&id)),
+                    Some(id) => prop_assert!(act.contains(&id)),
+                    None => prop_assert!(act.is_empty() && carrier.is_empty()),
+                }
+            }
+            Ok(())
+        })?;
+    }
+
+    #[test]
+    fn p2_shares_are_within_one_bucket_of_the_weights(history in history()) {
+        history.run(|Step { after, .. }| {
+            let working = after.numbers(PortView::is_working);
+            let total: usize = working.iter().map(|id| weight(&after.ports, *id)).sum();
+            let buckets = after.homes.len();
+            let homes = count((0..buckets).map(|bucket| after.home(bucket)));
+            if working.is_empty() {
+                prop_assert_eq!(homes, BTreeMap::from([(None, buckets)]));
+                return Ok(());
+            }
+            prop_assert!(homes.keys().all(|home| home.is_some_and(|id| working.contains(&id))));
+            for id in working {
+                let share = homes.get(&Some(id)).copied().unwrap_or(0) * total;
+                let exact = buckets * weight(&after.ports, id);
+                prop_assert!(share.abs_diff(exact) < total);
+            }
+            Ok(())
+        })?;
+    }
+
+    #[test]
+    fn p2_fresh_homes_are_interleaved(ports in any_ports(), bits in 0..=12u32, equal: bool) {
+        let mut world = World::new(bits);
+        for (id, port) in ports.iter() {
+            let weight = if equal { 1 } else { port.weight };
+            world.ports.set(id, Some(PortView { weight, ..*port }));
+        }
+        prop_assert_eq!(world.assign_homes() > 0, !world.numbers(PortView::is_working).is_empty());
+
+        let working = world.numbers(PortView::is_working);
+        let buckets = world.homes.len();
+        if equal {
+            for (bucket, id) in (0..buckets).zip(working.iter().cycle()) {
+                prop_assert_eq!(world.home(bucket), Some(*id));
+            }
+        }
+        // However heavy the others are: in as many turns as a port's buckets are apart, each of the
+        // others has its own part, but for one bucket at either end.
+        let homes = count((0..buckets).map(|bucket| world.home(bucket)));
+        let turns = homes.values().copied().max().unwrap_or(0);
+        for (home, share) in &homes {
+            let own: Vec<_> = (0..buckets).filter(|b| world.home(*b) == *home).collect();
+            let gap = own.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap_or(0);
+            let apart = turns.div_ceil(*share);
+            let bound: usize = homes.values().map(|other| apart * other / turns + 2).sum();
+            prop_assert!(gap <= bound, "{gap} > {bound}");
+        }
+    }
+
+    #[test]
+    fn p3_a_failure_moves_only_the_ports_buckets(history in history()) {
+        history.run(|step| {
+            let (Some(Change::Fail(failed)), true) = (step.only(), step.after.any_act()) else {
+                return Ok(());
+            };
+            for (bucket, was, now) in step.slots() {
+                // Those it carried; and its own, if it fails while held back and there is a spare.
+                let own = was == Some(failed) || step.after.home(bucket) == Some(failed);
+                prop_assert!(was == now || own);
+            }
+            Ok(())
+        })?;
+    }
+
+    #[test]
+    fn p3_to_the_best_free_spare_or_evenly_to_the_others(history in history()) {
+        history.run(|step| {
+            let (Some(Change::Fail(failed)), true) = (step.only(), step.after.any_act()) else {
+                return Ok(());
+            };
+            let Step { before, after, .. } = step;
+            let was_serving = model::in_service(&before.ports).contains(&failed);
+            let in_use: BTreeSet<_> = spares(&before.stand_ins).into_values().collect();
+            let free = after.ports.iter().filter(|(id, port)| {
+                port.is_act() && !port.is_working() && !port.held && !in_use.contains(id)
+            });
+            let best = free.min_by_key(|(id, port)| (port.priority, *id)).map(|(id, _)| id);
+            let others = model::in_service(&after.ports);
+            if !was_serving || (best.is_none() && others.is_empty()) {
+                return Ok(());
+            }
+            if let Some(best) = best {
+                for (bucket, _, now) in step.slots() {
+                    prop_assert!(after.home(bucket) != Some(failed) || now == Some(best));
+                }
+                return Ok(());
+            }
+            // Evenly: no port that got a bucket has two more of them than any other.
+            let spread = count(displaced(after).into_iter().map(|b| from_slot(after.slots[b])));
+            let has = |id: PortId| spread.get(&Some(id)).copied().unwrap_or(0);
+            let least = others.iter().map(|id| has(*id)).min().unwrap_or(0);
+            for (bucket, _, now) in step.slots() {
+                if after.home(bucket) == Some(failed) {
+                    prop_assert!(now.is_some_and(|id| others.contains(&id) && has(id) <= least + 1));
+                }
+            }
+            Ok(())
+        })?;
+    }
+
+    #[test]
+    fn p4_a_recovery_returns_exactly_the_ports_buckets(history in history()) {
+        history.run(|step| {
+            let Step { before, after, .. } = step;
+            let (Some(Change::Recover(id) | Change::Return(id)), true) =
+                (step.only(), before.any_act())
+            else {
+                return Ok(());
+            };
+            // Without a working port in service, others' buckets may wait for one.
+            if model::in_service(&before.ports).is_empty() {
+                return Ok(());
+            }
+            let returns = model::in_service(&after.ports).contains(&id);
+            for (bucket, was, now) in step.slots() {
+                let home = after.home(bucket);
+                // The next waiting gets a spare: the one set free, or that has recovered.
+                let served = home.is_some_and(|home| {
+                    now.is_some()
+                        && after.stand_ins.of(home) == now
+                        && before.stand_ins.of(home).is_none()
+                });
+                if returns && home == Some(id) {
+                    prop_assert_eq!(now, Some(id));
+                } else {
+                    prop_assert!(was == now || served);
+                }
+            }
+            if returns {
+                prop_assert_eq!(after.stand_ins.of(id), None);
+            }
+            if let Some(spare) = before.stand_ins.of(id).filter(|_| returns) {
+                let usable = model::usable(&after.ports);
+                let waiting = after.numbers(PortView::is_working).into_iter().find(|home| {
+                    !usable.contains(home) && before.stand_ins.of(*home).is_none()
+                });
+                let held = after.ports.get(spare).is_some_and(|port| port.held);
+                prop_assert_eq!(after.stand_ins.home_of(spare), waiting.filter(|_| !held));
+            }
+            Ok(())
+        })?;
+    }
+
+    #[test]
+    fn p5_joining_moves_a_fair_share_and_leaving_its_own(history in history_of_equals()) {
+        history.run(|step| {
+            let Step { before, after, .. } = step;
+            let changed = || (0..after.homes.len()).filter(|b| before.homes[*b] != after.homes[*b]);
+            prop_assert_eq!(step.homes_moved, changed().filter(|b| after.homes[*b] >= 0).count());
+            let working = after.numbers(PortView::is_working).len();
+            match step.only() {
+                Some(Change::Join(id)) if working > 1 => {
+                    prop_assert!(changed().all(|bucket| after.home(bucket) == Some(id)));
+                    prop_assert!(step.homes_moved <= after.homes.len() / working);
+                }
+                Some(Change::Leave(id)) => {
+                    prop_assert!(changed().all(|bucket| before.home(bucket) == Some(id)));
+                }
+                _ => (),
+            }
+            Ok(())
+        })?;
+    }
+
+    #[test]
+    fn p5_a_change_moves_no_more_homes_than_it_must(history in history()) {
+        history.run(|step| {
+            let Step { before, after, .. } = step;
+            let working = after.numbers(PortView::is_working);
+            let total: usize = working.iter().map(|id| weight(&after.ports, *id)).sum();
+            if step.same_configuration() || working.is_empty() {
+                return Ok(());
+            }
+            // What can stay: each port's own up to its share rounded down, and one bucket more for
+            // as many ports as there are buckets left over.
+            let buckets = after.homes.len();
+            let had = count((0..buckets).map(|bucket| before.home(bucket)));
+            let (mut stay, mut left, mut more) = (0, buckets, 0);
+            for id in working {
+                let exact = buckets * weight(&after.ports, id);
+                let had = had.get(&Some(id)).copied().unwrap_or(0);
+                stay += had.min(exact / total);
+                left -= exact / total;
+                more += usize::from(had > exact / total && exact % total > 0);
+            }
+            prop_assert_eq!(step.homes_moved, buckets - stay - more.min(left));
+            Ok(())
+        })?;
+    }
+
+    #[test]
+    fn p5_a_change_moves_only_buckets_whose_home_it_moves(history in history()) {
+        history.run(|step| {
+            let Step { before, after, .. } = step;
+            let (Some(Change::Join(id) | Change::Leave(id)), true) =
+                (step.only(), before.any_act() && after.any_act())
+            else {
+                return Ok(());
+            };
+            // Without a working port in service before and after, others' buckets go to and fro.
+            let serving = |world: &World| !model::in_service(&world.ports).is_empty();
+            if !serving(before) || !serving(after) {
+                return Ok(());
+            }
+            for (bucket, was, now) in step.slots() {
+                let home = after.home(bucket);
+                let served = home.is_some_and(|home| {
+                    after.stand_ins.of(home) != before.stand_ins.of(home)
+                });
+                let moved = home != before.home(bucket);
+                prop_assert!(was == now || moved || served || was == Some(id));
+            }
+            Ok(())
+        })?;
+    }
+
+    #[test]
+    fn p6_both_ends_choose_the_same_spare(history in history(), bits in 0..=6u32, weight: u16) {
+        // The other end has a table of another size, other weights, and is told everything twice.
+        let mut other = World::new(bits);
+        history.run(|Step { after, .. }| {
+            for (id, _) in other.ports.clone().iter() {
+                other.ports.set(id, None);
+            }
+            for (id, port) in after.ports.iter() {
+                other.ports.set(id, Some(PortView { weight, ..*port }));
+            }
+            for _ in 0..2 {
+                other.assign_homes();
+                other.resolve();
+                prop_assert_eq!(spares(&other.stand_ins), spares(&after.stand_ins));
+            }
+            Ok(())
+        })?;
+    }
+
+    #[test]
+    fn p6_the_same_inputs_give_the_same_result(history in history()) {
+        let mut twin = World::new(history.bits);
+        let mut events = history.steps.iter();
+        history.run(|step| {
+            let again = events.by_ref().find_map(|events| twin.step(events));
+            prop_assert!(again.is_some_and(|again| again.after == step.after));
+            // And there is nothing left to do.
+            let mut after = step.after.clone();
+            prop_assert_eq!(after.assign_homes(), 0);
+            prop_assert_eq!(after.resolve(), (vec![], 0));
+            prop_assert!(after == step.after);
+            Ok(())
+        })?;
+    }
+
+    #[test]
+    fn stand_ins_are_as_the_model_says(history in history()) {
+        history.run(|Step { before, after, .. }| {
+            let due = model::stand_ins(&spares(&before.stand_ins), &after.ports);
+            prop_assert_eq!(spares(&after.stand_ins), due);
+            Ok(())
+        })?;
+    }
+
+    #[test]
+    fn slots_are_as_the_model_says(history in history()) {
+        history.run(|step| {
+            let after = &step.after;
+            let stand_ins = spares(&after.stand_ins);
+            let targets = model::targets(&after.ports, &stand_ins);
+            let mut due = BTreeMap::new();
+            for (bucket, was, now) in step.slots() {
+                let home = after.home(bucket);
+                let due = due
+                    .entry((home, was))
+                    .or_insert_with(|| model::due(&after.ports, &stand_ins, home, was));
+                match due {
+                    Due::Port(port) => prop_assert_eq!(now, *port),
+                    Due::Any => prop_assert!(now.is_some_and(|id| targets.contains(&id))),
+                }
+            }
+            Ok(())
+        })?;
+    }
+
+    #[test]
+    fn spread_buckets_are_level(history in history()) {
+        history.run(|step| {
+            let after = &step.after;
+            let targets = model::targets(&after.ports, &spares(&after.stand_ins));
+            let displaced = displaced(after);
+            let has = count(displaced.iter().map(|b| after.slots[*b]));
+            let has = |id| has.get(&to_slot(Some(id))).copied().unwrap_or(0);
+            let least = targets.iter().map(|id| has(*id)).min().unwrap_or(0);
+            for bucket in displaced {
+                let (was, now) = (step.before.slots[bucket], step.after.slots[bucket]);
+                if let Some(id) = from_slot(now).filter(|_| was != now) {
+                    prop_assert!(has(id) <= least + 1);
+                }
+            }
+            Ok(())
+        })?;
+    }
+
+    #[test]
+    fn healthy_homes_never_move(history in history()) {
+        history.run(|step| {
+            let Step { before, after, .. } = step;
+            let (was, is) = (model::in_service(&before.ports), model::in_service(&after.ports));
+            for (bucket, slot_before, slot_after) in step.slots() {
+                let home = after.home(bucket);
+                let healthy = home == before.home(bucket)
+                    && home.is_some_and(|id| was.contains(&id) && is.contains(&id));
+                prop_assert!(!healthy || (slot_before == home && slot_after == home));
+            }
+            Ok(())
+        })?;
+    }
+
+    #[test]
+    fn idle_spares_carry_nothing_while_others_can(history in history()) {
+        history.run(|Step { after, .. }| {
+            let stand_ins = spares(&after.stand_ins);
+            let in_use: BTreeSet<_> = stand_ins.into_values().collect();
+            if model::in_service(&after.ports).is_empty() && in_use.is_empty() {
+                return Ok(());
+            }
+            for id in after.slots.iter().filter_map(|slot| from_slot(*slot)) {
+                let working = after.ports.get(id).is_some_and(PortView::is_working);
+                prop_assert!(working || in_use.contains(&id));
+            }
+            Ok(())
+        })?;
+    }
+
+    #[test]
+    fn moves_are_reported_where_slots_change(history in history()) {
+        history.run(|step| {
+            let changed: Vec<_> = step
+                .slots()
+                .filter(|(_, before, after)| before != after)
+                .map(|(bucket, _, after)| (bucket, to_slot(after)))
+                .collect();
+            prop_assert_eq!(step.moved, changed.len());
+            prop_assert_eq!(&step.moves, &changed);
+            Ok(())
+        })?;
+    }
+
+    #[test]
+    fn the_elected_port_is_usable_and_stays(history in history()) {
+        let mut elected = None;
+        history.run(|Step { after, .. }| {
+            let previous = elected;
+            elected = elect(&after.ports, previous);
+            let usable = model::usable(&after.ports);
+            prop_assert_eq!(elected.is_some(), !usable.is_empty());
+            if let Some(id) = elected {
+                prop_assert!(usable.contains(&id));
+                let rank = |id: &PortId| (after.ports.get(*id).map(|port| port.priority), *id);
+                prop_assert_eq!(
+                    elected,
+                    previous
+                        .filter(|id| usable.contains(id))
+                        .or(usable.iter().copied().min_by_key(rank))
+                );
+            }
+            Ok(())
+        })?;
+    }
+
+    #[test]
+    fn nonsense_does_no_harm(
+        old in any_ports(),
+        new in any_ports(),
+        homes in prop::collection::vec(any::<Slot>(), 0..300),
+        assign: bool,
+    ) {
+        let mut stand_ins = StandIns::new();
+        stand_ins.update(&old);
+        // Out of step with the ports, or brought into step.
+        for update in [false, true] {
+            if update {
+                stand_ins.update(&new);
+            }
+            let mut world = World {
+                ports: new.clone(),
+                slots: homes.iter().rev().copied().collect(),
+                homes: homes.clone(),
+                stand_ins,
+            };
+            if assign {
+                assign_homes(&mut world.homes, &world.ports);
+            }
+            let slots = std::cell::Cell::from_mut(&mut world.slots[..]).as_slice_of_cells();
+            resolve(
+                &world.homes,
+                &stand_ins,
+                &world.ports,
+                |bucket| slots[bucket].get(),
+                |bucket, slot| slots[bucket].set(slot),
+            );
+            let usable = model::usable(&new);
+            for slot in &world.slots {
+                match from_slot(*slot) {
+                    Some(id) => prop_assert!(usable.contains(&id)),
+                    None => prop_assert!(usable.is_empty() && *slot == NO_PORT),
+                }
+            }
+        }
+    }
+}
