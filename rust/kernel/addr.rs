@@ -74,7 +74,13 @@ mod tests {
         for (octets, group, broadcast, link_local, station) in [
             ([0x02, 0, 0, 0, 0, 0x01], false, false, false, true),
             ([0x00, 0, 0, 0, 0, 0x00], false, false, false, false),
-            ([0xff, 0xff, 0xff, 0xff, 0xff, 0xff], true, true, false, false),
+            (
+                [0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
+                true,
+                true,
+                false,
+                false,
+            ),
             ([0x01, 0x00, 0x5e, 0, 0, 0x01], true, false, false, false),
             ([0x01, 0x80, 0xc2, 0, 0, 0x00], true, false, true, false),
             ([0x01, 0x80, 0xc2, 0, 0, 0x0f], true, false, true, false),

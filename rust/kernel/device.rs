@@ -377,7 +377,8 @@ impl<T: Driver> Device<T> {
     /// Where the private area of a device of this driver is.
     #[inline(always)]
     pub(crate) fn private_area(dev: *mut bindings::net_device) -> *mut T {
-        dev.wrapping_byte_add(offset_of!(bindings::net_device, priv_)).cast()
+        dev.wrapping_byte_add(offset_of!(bindings::net_device, priv_))
+            .cast()
     }
 
     /// `dev` as a device of this driver, if it is one.

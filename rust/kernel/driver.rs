@@ -134,7 +134,11 @@ impl Setup {
         unsafe { &mut *self.0 }
     }
 
-    fn change_flags(&mut self, clear: bindings::netdev_priv_flags, set: bindings::netdev_priv_flags) {
+    fn change_flags(
+        &mut self,
+        clear: bindings::netdev_priv_flags,
+        set: bindings::netdev_priv_flags,
+    ) {
         // SAFETY: Both views of the union are the same bits.
         let fast = unsafe { &mut self.raw().__bindgen_anon_1.__bindgen_anon_1 };
         let flags = fast.priv_flags() & !(clear as c_ulong) | set as c_ulong;
@@ -213,11 +217,7 @@ impl<T: Driver> Adapter<T> {
         ndo_uninit: Some(Self::uninit),
         ndo_start_xmit: Some(Self::start_xmit),
         ndo_validate_addr: Some(bindings::eth_validate_addr),
-        ndo_stop: if T::HAS_STOP {
-            Some(Self::stop)
-        } else {
-            None
-        },
+        ndo_stop: if T::HAS_STOP { Some(Self::stop) } else { None },
         ndo_get_stats64: if T::HAS_LINK_STATS {
             Some(Self::link_stats)
         } else {

@@ -48,7 +48,9 @@ impl ExtAck {
     /// As [`ExtAck::refuse`], unless a reason has been given already.
     pub fn refuse_weakly(&mut self, error: Error, reason: &'static CStr) -> Error {
         // SAFETY: Valid for reads by the type invariant.
-        let given = self.0.is_some_and(|ptr| !unsafe { (*ptr.as_ptr())._msg }.is_null());
+        let given = self
+            .0
+            .is_some_and(|ptr| !unsafe { (*ptr.as_ptr())._msg }.is_null());
         if given {
             error
         } else {

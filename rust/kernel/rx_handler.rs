@@ -119,7 +119,11 @@ unsafe fn receive_unshared<H: RxHandler>(
     // SAFETY: By the safety requirement; the field is set in a frame that was received. The pointer
     // to the handler is published before the handler is, and withdrawn a grace period after.
     let handler = unsafe {
-        let dev = (**pskb).__bindgen_anon_1.__bindgen_anon_1.__bindgen_anon_1.dev;
+        let dev = (**pskb)
+            .__bindgen_anon_1
+            .__bindgen_anon_1
+            .__bindgen_anon_1
+            .dev;
         &*core::ptr::read_volatile(&raw const (*dev).rx_handler_data).cast::<H>()
     };
     if handler.passes(skb) {

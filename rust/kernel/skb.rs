@@ -24,8 +24,7 @@ pub struct DropReason(bindings::skb_drop_reason);
 
 impl DropReason {
     /// No reason known.
-    pub const NOT_SPECIFIED: Self =
-        Self(bindings::skb_drop_reason_SKB_DROP_REASON_NOT_SPECIFIED);
+    pub const NOT_SPECIFIED: Self = Self(bindings::skb_drop_reason_SKB_DROP_REASON_NOT_SPECIFIED);
     /// There is no device ready to take it.
     pub const DEV_READY: Self = Self(bindings::skb_drop_reason_SKB_DROP_REASON_DEV_READY);
     /// Its source is the receiver's own MAC address.
@@ -33,8 +32,7 @@ impl DropReason {
     /// There is no memory for it.
     pub const NOMEM: Self = Self(bindings::skb_drop_reason_SKB_DROP_REASON_NOMEM);
     /// It is shorter than its header.
-    pub const PKT_TOO_SMALL: Self =
-        Self(bindings::skb_drop_reason_SKB_DROP_REASON_PKT_TOO_SMALL);
+    pub const PKT_TOO_SMALL: Self = Self(bindings::skb_drop_reason_SKB_DROP_REASON_PKT_TOO_SMALL);
 }
 
 /// An Ethernet header without tags (IEEE 802.3-2018, 3.1.1).
@@ -173,7 +171,14 @@ impl SkBuff {
     #[inline(always)]
     fn pkt_type(&self) -> u32 {
         // SAFETY: Valid by the type invariant.
-        unsafe { (*self.as_ptr()).__bindgen_anon_4.headers.as_ref().pkt_type() }.into()
+        unsafe {
+            (*self.as_ptr())
+                .__bindgen_anon_4
+                .headers
+                .as_ref()
+                .pkt_type()
+        }
+        .into()
     }
 
     /// Was the frame received for the very device it arrived at, by its MAC address?
@@ -197,7 +202,13 @@ impl SkBuff {
     #[inline(always)]
     pub(crate) unsafe fn set_dev(&mut self, dev: &NetDevice) {
         // SAFETY: Valid by the type invariant.
-        unsafe { (*self.as_ptr()).__bindgen_anon_1.__bindgen_anon_1.__bindgen_anon_1.dev = dev.as_ptr() };
+        unsafe {
+            (*self.as_ptr())
+                .__bindgen_anon_1
+                .__bindgen_anon_1
+                .__bindgen_anon_1
+                .dev = dev.as_ptr()
+        };
     }
 
     /// Hands the frame to `dev` for transmission, through its queueing discipline.

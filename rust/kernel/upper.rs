@@ -223,7 +223,10 @@ impl<T: Driver> Device<T> {
         tx_enabled: bool,
         rtnl: &Rtnl,
     ) {
-        if !port.master(rtnl).is_some_and(|master| ptr::eq(master, &**self)) {
+        if !port
+            .master(rtnl)
+            .is_some_and(|master| ptr::eq(master, &**self))
+        {
             return;
         }
         let mut info = bindings::netdev_lag_lower_state_info::default();

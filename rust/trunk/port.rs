@@ -190,12 +190,7 @@ impl Port {
     /// # Errors
     ///
     /// `EINVAL` if `port` is not a port of `dev`.
-    pub(crate) fn leave(
-        dev: &Device<Trunk>,
-        port: &NetDevice,
-        going: bool,
-        rtnl: &Rtnl,
-    ) -> Result {
+    pub(crate) fn leave(dev: &Device<Trunk>, port: &NetDevice, going: bool, rtnl: &Rtnl) -> Result {
         let trunk = dev.data();
         let (_, data) = Device::<Trunk>::of_port(port, rtnl)
             .filter(|(upper, _)| upper.is(dev))
@@ -266,6 +261,9 @@ fn receive_modes(dev: &Device<Trunk>, port: &NetDevice, on: bool, rtnl: &Rtnl) -
 /// What cannot be undone is at least said.
 fn undo(what: &str, result: Result) {
     if let Err(err) = result {
-        pr_warn!("a port does not give back its {what}: error {}\n", err.to_errno());
+        pr_warn!(
+            "a port does not give back its {what}: error {}\n",
+            err.to_errno()
+        );
     }
 }

@@ -59,7 +59,10 @@ fn port<'a>(
     bucket: usize,
     context: &'a RcuBh,
 ) -> Option<&'a Port> {
-    let port = trunk.table.port(bucket).and_then(|id| trunk.port(id, context));
+    let port = trunk
+        .table
+        .port(bucket)
+        .and_then(|id| trunk.port(id, context));
     match port {
         Some(port) if port.dev.is_operational() => Some(port),
         _ => port_anew(dev, trunk, bucket, context),

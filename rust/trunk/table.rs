@@ -141,7 +141,10 @@ impl Table {
     /// nothing, and takes no lock, if they are as they were.
     pub(crate) fn follow_ports(&self, dev: &Device<Trunk>, rcu: &Rcu) {
         let trunk = dev.data().get_ref();
-        if trunk.ports(rcu).any(|port| port.is_act() != port.dev.is_operational()) {
+        if trunk
+            .ports(rcu)
+            .any(|port| port.is_act() != port.dev.is_operational())
+        {
             self.change(dev, Change::Links, rcu);
         }
     }
@@ -213,7 +216,10 @@ impl Table {
             &decided.homes,
             &decided.stand_ins,
             &decided.ports,
-            |bucket| self.slot(bucket).map_or(NO_PORT, |slot| slot.load(Ordering::Relaxed)),
+            |bucket| {
+                self.slot(bucket)
+                    .map_or(NO_PORT, |slot| slot.load(Ordering::Relaxed))
+            },
             |bucket, port| {
                 if let Some(slot) = self.slot(bucket) {
                     slot.store(port, Ordering::Relaxed);

@@ -40,7 +40,9 @@ fn displaced(world: &World) -> Vec<usize> {
         home.is_none_or(|id| !usable.contains(&id) && world.stand_ins.of(id).is_none())
     };
     let buckets = 0..world.homes.len();
-    buckets.filter(|bucket| spread(world.home(*bucket))).collect()
+    buckets
+        .filter(|bucket| spread(world.home(*bucket)))
+        .collect()
 }
 
 proptest! {

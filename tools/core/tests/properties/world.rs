@@ -22,12 +22,21 @@ pub struct World {
 #[derive(Clone, Debug)]
 pub enum Event {
     /// A port joins at the first free number from this one on.
-    Join { from: u8, port: PortView },
+    Join {
+        from: u8,
+        port: PortView,
+    },
     Leave(Index),
     /// A port turns `sby`.
-    Fail { port: Index, carrier: bool },
+    Fail {
+        port: Index,
+        carrier: bool,
+    },
     /// A port turns `act`; a working one is held back by the failback policy, or is not.
-    Recover { port: Index, held_back: bool },
+    Recover {
+        port: Index,
+        held_back: bool,
+    },
     /// The failback policy lets a port return.
     Return(Index),
     /// A claim takes a spare that is free, or lets go of it.
@@ -212,7 +221,10 @@ impl World {
     /// Lives through one step; `None` if none of its events can happen.
     pub fn step(&mut self, events: &[Event]) -> Option<Step> {
         let before = self.clone();
-        let changes: Vec<_> = events.iter().filter_map(|event| self.apply(event)).collect();
+        let changes: Vec<_> = events
+            .iter()
+            .filter_map(|event| self.apply(event))
+            .collect();
         if changes.is_empty() {
             return None;
         }
@@ -259,7 +271,11 @@ fn port(weights: BoxedStrategy<u16>) -> impl Strategy<Value = PortView> {
     (priority, weights, 0..10u8).prop_map(|(priority, weight, state)| PortView {
         priority,
         weight,
-        state: if state < 8 { LinkState::Act } else { LinkState::Sby },
+        state: if state < 8 {
+            LinkState::Act
+        } else {
+            LinkState::Sby
+        },
         carrier: state < 9,
         held: false,
         held_back: false,
@@ -318,14 +334,16 @@ pub fn any_ports() -> impl Strategy<Value = Ports> {
     prop::collection::vec(prop::option::of(port), 0..=64).prop_map(|list| {
         let mut ports = Ports::new();
         for (id, port) in PortId::all().zip(list) {
-            let view = port.map(|(priority, weight, [act, carrier, held, held_back])| PortView {
-                priority,
-                weight,
-                state: if act { LinkState::Act } else { LinkState::Sby },
-                carrier,
-                held,
-                held_back,
-            });
+            let view = port.map(
+                |(priority, weight, [act, carrier, held, held_back])| PortView {
+                    priority,
+                    weight,
+                    state: if act { LinkState::Act } else { LinkState::Sby },
+                    carrier,
+                    held,
+                    held_back,
+                },
+            );
             ports.set(id, view);
         }
         ports
