@@ -127,6 +127,41 @@ def test_upper_and_lower_links_show():
         run("ip netns del sight")
 
 
+def test_what_the_trunk_listens_to_its_ports_listen_to():
+    """
+    trunk0 (promiscuous, all multicast, 33:33:00:00:00:99) ─┬─ dummy1
+                                                            ├─ dummy2
+                                                            └─ dummy3    joins later
+    """
+    load()
+    ports = ["dummy1", "dummy2", "dummy3"]
+    ip(f"""link add trunk0 type {KIND}
+           link add dummy1 type dummy
+           link add dummy2 type dummy
+           link add dummy3 type dummy
+           link set dummy1 master trunk0
+           link set dummy2 master trunk0
+           link set trunk0 up
+           link set trunk0 promisc on
+           link set trunk0 allmulticast on""")
+    ip("maddress add 33:33:00:00:00:99 dev trunk0")  # which would silently end a batch
+    ip("link set dummy3 master trunk0")
+
+    def hears(port):
+        entry = link(port)
+        return entry["promiscuity"], entry["allmulti"], "33:33:00:00:00:99" in run(f"ip maddress show dev {port}")
+
+    equal({port: hears(port) for port in ports}, dict.fromkeys(ports, (1, 1, True)), "what ports listen to")
+    ip("link set dummy1 nomaster")
+    equal(hears("dummy1"), (0, 0, False), "what a released port listens to")
+    ip("link set trunk0 promisc off\nlink set trunk0 allmulticast off")
+    ip("maddress del 33:33:00:00:00:99 dev trunk0")
+    equal(hears("dummy2"), (0, 0, False), "what ports listen to afterwards")
+    ip("link set trunk0 promisc on\nlink set trunk0 allmulticast on\nlink del trunk0")
+    for port in ports:
+        equal(hears(port), (0, 0, False), f"what {port} listens to without a trunk")
+
+
 def test_a_trunk_does_not_change_namespaces():
     """
     here │ there       the ports would stay behind

@@ -202,6 +202,25 @@ def test_a_port_deleted_under_traffic():
     fair(star.map(), [0, 1])
 
 
+def test_a_trunk_deleted_under_traffic():
+    """
+    trunk0 ✗ ─┬─ eth1 ◄── sw1    floods out and in, meanwhile `ip link del trunk0`;
+              └─ eth2 ◄── sw2    the ports are themselves again
+    """
+    star = Star(2, up=False)
+    with star.server:
+        ip("link set trunk0 up")
+        with Background(flooding("trunk0"), cpu=0):
+            with star.switch, Background(flooding("sw1"), cpu=1), Background(flooding("sw2"), cpu=0):
+                time.sleep(0.3)
+                with star.server:
+                    ip("link del trunk0")
+        equal(set(links()), {"lo", "eth1", "eth2"}, "devices left")
+        expect(address("eth1") != address("eth2"), "both have the trunk's address still")
+        for port in star.ports:
+            expect("master" not in link(port) and "UP" not in link(port)["flags"], f"{port} is still a port")
+
+
 def lowers(dev):
     return [name for name, entry in links().items() if entry.get("master") == dev]
 
