@@ -2,6 +2,11 @@
 
 #include <linux/skbuff.h>
 
+void netdev_helper_consume_skb(struct sk_buff *skb)
+{
+	consume_skb(skb);
+}
+
 bool netdev_helper_pskb_may_pull(struct sk_buff *skb, unsigned int len)
 {
 	return pskb_may_pull(skb, len);

@@ -96,7 +96,7 @@ impl NetDevice {
         // holder of RTNL.
         unsafe {
             let name = &raw const (*self.as_ptr()).name;
-            CStr::from_ptr(name.cast())
+            CStr::from_char_ptr(name.cast())
         }
     }
 

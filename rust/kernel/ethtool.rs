@@ -95,7 +95,7 @@ impl<T: Driver> Adapter<T> {
         }
         for name in T::STATISTICS {
             // SAFETY: There is room for one more name, which is NUL-terminated.
-            unsafe { bindings::ethtool_puts(&mut data, name.as_ptr().cast()) };
+            unsafe { bindings::ethtool_puts(&mut data, name.as_char_ptr()) };
         }
     }
 

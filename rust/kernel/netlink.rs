@@ -40,17 +40,18 @@ impl ExtAck {
     pub fn refuse(&mut self, error: Error, reason: &'static CStr) -> Error {
         if let Some(ptr) = self.0 {
             // SAFETY: Valid for writes by the type invariant. A static string outlives the message.
-            unsafe { (*ptr.as_ptr())._msg = reason.as_ptr().cast() };
+            unsafe { (*ptr.as_ptr())._msg = reason.as_char_ptr() };
         }
         error
     }
 
     /// As [`ExtAck::refuse`], unless a reason has been given already.
     pub fn refuse_weakly(&mut self, error: Error, reason: &'static CStr) -> Error {
-        // SAFETY: Valid for reads by the type invariant.
-        let given = self
-            .0
-            .is_some_and(|ptr| !unsafe { (*ptr.as_ptr())._msg }.is_null());
+        let given = self.0.is_some_and(|ptr| {
+            // SAFETY: Valid for reads by the type invariant.
+            let reason = unsafe { (*ptr.as_ptr())._msg };
+            !reason.is_null()
+        });
         if given {
             error
         } else {

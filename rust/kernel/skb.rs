@@ -17,6 +17,12 @@ use core::{
 };
 use netdev_bindings::{self as bindings, helpers};
 
+// Inline in kernels without tracepoints.
+#[cfg(CONFIG_TRACEPOINTS)]
+use netdev_bindings::consume_skb;
+#[cfg(not(CONFIG_TRACEPOINTS))]
+use netdev_bindings::helpers::consume_skb;
+
 /// Why a frame is dropped (`enum skb_drop_reason`): what drop monitors show.
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[repr(transparent)]
@@ -164,7 +170,7 @@ impl SkBuff {
             return false;
         }
         // SAFETY: The reference is given up.
-        unsafe { bindings::consume_skb(shared) };
+        unsafe { consume_skb(shared) };
         true
     }
 
@@ -231,7 +237,7 @@ impl SkBuff {
     #[inline]
     pub fn consume(self) {
         // SAFETY: The reference is given up.
-        unsafe { bindings::consume_skb(self.into_raw()) };
+        unsafe { consume_skb(self.into_raw()) };
     }
 }
 
