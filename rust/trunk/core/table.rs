@@ -44,29 +44,55 @@ fn release(homes: &mut [Slot], ports: &Ports, working: PortSet) -> PerPort<u32> 
         }
     }
     let buckets = u32::try_from(homes.len()).unwrap_or(u32::MAX);
-    let share = shares(ports, working, buckets, &has);
+    let mut need = shares(ports, working, buckets, &has);
+    let mut surplus = PerPort::new(0u32);
+    for id in working.iter() {
+        surplus[id] = has[id].saturating_sub(need[id]);
+        need[id] = has[id].abs_diff(need[id]);
+    }
+    take(homes, &has, &surplus, &mut need);
+    need
+}
 
-    // Each giver starts at another phase, lest neighbours in the table be taken together.
-    let givers: PortSet = working.iter().filter(|id| has[*id] > share[*id]).collect();
+/// Takes the `surplus` of each port from `homes`, and counts it down in `left`. Each port `has` so
+/// many.
+///
+/// It is taken at an even pace from the buckets of each port, and from the table as a whole, lest
+/// neighbours be taken together: each bucket passed gives credit, and one taken costs it.
+fn take(homes: &mut [Slot], has: &PerPort<u32>, surplus: &PerPort<u32>, left: &mut PerPort<u32>) {
+    let givers: PortSet = PortId::all().filter(|id| surplus[*id] > 0).collect();
+    let total = givers.iter().map(|id| surplus[id]);
+    let total = total.fold(0, u32::saturating_add);
+    let whole = u32::try_from(homes.len()).unwrap_or(u32::MAX);
+
+    // Ports start apart from each other. Half a bucket's credit more leaves the two paces room.
     let mut credit = PerPort::new(0u32);
     for (rank, id) in (0..givers.len()).zip(givers.iter()) {
-        let phase = has[id].saturating_mul(rank);
-        credit[id] = phase.checked_div(givers.len()).unwrap_or(0);
+        let phase = has[id].saturating_mul(rank).checked_div(givers.len());
+        credit[id] = phase.unwrap_or(0).saturating_add(has[id] / 2);
     }
+    let mut pool = whole;
     for slot in homes.iter_mut() {
-        if let Some(id) = from_slot(*slot).filter(|id| givers.contains(*id)) {
-            let surplus = has[id].saturating_sub(share[id]);
-            if step(&mut credit[id], surplus, has[id]) {
-                *slot = NO_PORT;
-            }
+        pool = pool.saturating_add(total);
+        let giver = from_slot(*slot).filter(|id| givers.contains(*id) && left[*id] > 0);
+        let Some(id) = giver else {
+            continue;
+        };
+        credit[id] = credit[id].saturating_add(surplus[id]);
+        if pool >= whole && credit[id] >= has[id] {
+            pool = pool.saturating_sub(whole);
+            credit[id] = credit[id].saturating_sub(has[id]);
+            left[id] = left[id].saturating_sub(1);
+            *slot = NO_PORT;
         }
     }
-
-    let mut need = share;
-    for id in working.iter() {
-        need[id] = share[id].saturating_sub(has[id]);
+    // Where the two paces did not go together, a few are left.
+    for slot in homes.iter_mut() {
+        if let Some(id) = from_slot(*slot).filter(|id| givers.contains(*id) && left[*id] > 0) {
+            left[id] = left[id].saturating_sub(1);
+            *slot = NO_PORT;
+        }
     }
-    need
 }
 
 /// Deals the buckets that have no home, and returns how many there were.
@@ -84,16 +110,6 @@ fn fill(homes: &mut [Slot], need: &PerPort<u32>, working: PortSet) -> usize {
         dealt = dealt.saturating_add(1);
     }
     dealt
-}
-
-/// True in `part` of every `whole` calls, evenly. `credit`, less than `whole`, is the state.
-fn step(credit: &mut u32, part: u32, whole: u32) -> bool {
-    *credit = credit.saturating_add(part);
-    let fires = *credit >= whole;
-    if fires {
-        *credit = credit.saturating_sub(whole);
-    }
-    fires
 }
 
 /// What becomes of the buckets of one home.
