@@ -2,6 +2,7 @@
 
 //! The properties of the table, over random histories of a trunk. Tests named `p1` to `p6` are
 //! the six rules the table is built on; the others hold it against a model, and feed it nonsense.
+//! `PROPTEST_CASES` sets how many histories each test goes through.
 
 mod model;
 mod world;
@@ -43,6 +44,30 @@ fn displaced(world: &World) -> Vec<usize> {
     buckets
         .filter(|bucket| spread(world.home(*bucket)))
         .collect()
+}
+
+/// All tables, but for the largest, that grow from one port to 64 of the same weight.
+#[test]
+fn p2_homes_stay_interleaved_as_ports_join() {
+    for bits in 0..=10 {
+        let mut world = World::new(bits);
+        for (index, id) in PortId::all().enumerate() {
+            let port = PortView {
+                priority: 1,
+                weight: 1,
+                state: LinkState::Act,
+                carrier: true,
+                held: false,
+                held_back: false,
+            };
+            world.ports.set(id, Some(port));
+            world.assign_homes();
+            // No more than two neighbours have one home; up to 64 buckets, no two.
+            let run = if bits <= 6 { 1 } else { 2 };
+            let runs = world.homes.chunk_by(|one, other| one == other);
+            assert!(index == 0 || runs.into_iter().all(|chunk| chunk.len() <= run));
+        }
+    }
 }
 
 proptest! {
