@@ -23,6 +23,7 @@ import json
 import os
 import re
 import selectors
+import shutil
 import socket
 import subprocess
 import sys
@@ -244,8 +245,9 @@ def without_ktap():
 
 
 def shell(kind="stock"):
-    size = "{1}x{0}".format(*os.get_terminal_size()) if sys.stdin.isatty() else ""
-    guest = Guest(kind, ["python3", "/tests/topology.py"], name="shell", shell=True, arguments=f"lab.terminal={size}")
+    size = shutil.get_terminal_size()
+    guest = Guest(kind, ["python3", "/tests/topology.py"], name="shell", shell=True,
+                  arguments=f"lab.terminal={size.lines}x{size.columns}")
     return guest.process.wait()
 
 

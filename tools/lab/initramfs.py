@@ -18,7 +18,8 @@ from pathlib import Path
 LAB = Path(__file__).resolve().parent
 TOP = LAB.parent.parent
 
-PROGRAMS = "busybox ip bridge tc ss devlink ethtool iperf3 ping tcpdump python3".split()
+# A shell too, for that of busybox takes its own `ip` and `ping` for the real ones.
+PROGRAMS = "busybox bash ip bridge tc ss devlink ethtool iperf3 ping tcpdump python3".split()
 PYTHON = Path("/usr/lib/python3.13")
 PYTHON_WITHOUT = re.compile(r"/(config-.*|ensurepip|idlelib|pydoc_data|tkinter|turtledemo|venv|test"
                             r"|_(test|curses|sqlite|ssl|hashlib|dbm|codecs|xxtest)\S*\.so|readline\S*)$")
@@ -79,6 +80,7 @@ def stage_programs(to):
                                text=True).stdout.splitlines():
         if m := re.search(r"(/\S+) \(0x", line):
             copy(Path(m[1]), to)
+    (to / "usr/bin/sh").symlink_to("bash")
     (to / "etc/passwd").write_text("root:x:0:0:root:/root:/bin/sh\n")
     (to / "etc/hosts").write_text("127.0.0.1 localhost\n::1 localhost\n")
 
