@@ -11,6 +11,10 @@ TREE ?= stock
 GUEST ?= stock debug
 export TEST
 
+# Modules for a guest, said in one line unless they do not build.
+quietly = echo "modules for the $(1) guest" && mkdir -p build/log && \
+	{ $(LAB)/build $(1) > build/log/modules.log 2>&1 || { cat build/log/modules.log; exit 1; }; }
+
 help: ## this list
 	@echo "trunk: link trunking and spare-link failover for Linux"
 	@echo
@@ -20,12 +24,13 @@ help: ## this list
 	@echo "GUEST=stock|debug   guest tests in this guest alone"
 	@echo "SERIES=7.3          the series of Debian kernels"
 	@echo "TRUNK_CACHE=DIR     where the lab keeps what it made"
+	@echo "ACCEL=kvm           run guests on hardware, not by emulation"
 
 demo: ## a trunk carries traffic and survives a pulled cable
-	@$(LAB)/setup.sh stock && $(LAB)/build stock > /dev/null && $(LAB)/in-root $(LAB)/guest.py demo
+	@$(LAB)/setup.sh stock && $(call quietly,stock) && $(LAB)/in-root $(LAB)/guest.py demo
 
 shell: ## a prompt in a guest with the topology of the demo
-	@$(LAB)/setup.sh stock && $(LAB)/build stock > /dev/null && $(LAB)/in-root $(LAB)/guest.py shell
+	@$(LAB)/setup.sh stock && $(call quietly,stock) && $(LAB)/in-root $(LAB)/guest.py shell
 
 test: ## all tests
 	@$(LAB)/setup.sh && $(LAB)/in-root $(LAB)/run-tests host kunit graft $(GUEST)
@@ -40,13 +45,13 @@ test-guest: ## tests of the module in guests
 	@for guest in $(GUEST); do $(LAB)/setup.sh $$guest || exit; done && $(LAB)/in-root $(LAB)/run-tests $(GUEST)
 
 bench: ## what it costs, in instructions, beside bonding
-	@$(LAB)/setup.sh stock && $(LAB)/build stock > /dev/null && $(LAB)/in-root $(LAB)/guest.py bench
+	@$(LAB)/setup.sh stock && $(call quietly,stock) && $(LAB)/in-root $(LAB)/guest.py bench
 
 setup: ## prepare all of the lab
 	@$(LAB)/setup.sh
 
 ifdef KDIR
-MO ?= build/$(shell cat $(KDIR)/include/config/kernel.release)
+MO ?= build/$(shell cat $(KDIR)/include/config/kernel.release 2>/dev/null)
 modules:
 	$(LAB)/kbuild $(KDIR) $(MO) modules
 else

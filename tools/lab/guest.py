@@ -36,6 +36,7 @@ LAB = Path(__file__).resolve().parent
 TOP = LAB.parent.parent
 MEMORY = {"stock": "1G", "debug": "2G", "kunit": "512M"}
 CHECKS = {"stock": "", "debug": "lockdep,kmemleak", "kunit": ""}
+DIES_WITH_US = ["setpriv", "--pdeathsig", "KILL", "--"]
 
 
 def named(*words):
@@ -68,14 +69,14 @@ class Guest:
         """UML resets a terminal it shares, so it gets none."""
         ours, theirs = socket.socketpair()
         self.process = subprocess.Popen(
-            [kernel / "image", f"mem={MEMORY['kunit']}", f"initrd={initrd}", "con=null", "con0=fd:0,fd:1", "con1=null",
+            [*DIES_WITH_US, kernel / "image", f"mem={MEMORY['kunit']}", f"initrd={initrd}", "con=null", "con0=fd:0,fd:1", "con1=null",
              *append.split()], stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True)
         theirs.close()
         self.output = ours
         self.lines = {ours: "output"}
 
     def start_qemu(self, kernel, initrd, append, nics, role, options):
-        command = ["qemu-system-x86_64", "-M", "q35", "-cpu", "max", "-m", MEMORY[self.kind], "-nodefaults",
+        command = [*DIES_WITH_US, "qemu-system-x86_64", "-M", "q35", "-cpu", "max", "-m", MEMORY[self.kind], "-nodefaults",
                    "-display", "none", "-no-reboot", "-kernel", str(kernel / "image"), "-initrd", str(initrd)]
         if not any(o == "-smp" for o in options):
             command += ["-smp", "2"]

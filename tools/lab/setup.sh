@@ -220,6 +220,9 @@ have() { local dir; dir=$(where "$1"); [ "$dir" ] && [ -e "$dir/.complete" ]; }
 
 [ "$(id -u)" = 0 ] || fail "this needs root, for it mounts and changes root. Run make as root."
 
+unshare --mount true 2> /dev/null ||
+    fail "mounting is not allowed here. In a container, it takes CAP_SYS_ADMIN (docker run --privileged)."
+
 need=0
 for thing in $things; do have "$thing" || need=$((need + gigabytes[$thing])); done
 [ $need -gt 0 ] || exit 0
