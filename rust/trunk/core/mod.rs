@@ -26,8 +26,8 @@
 //! the same result from the same ports. [`receive::elect`] names the port from which broadcast and
 //! multicast is accepted.
 //!
-//! The code needs nothing but the `core` crate: no allocation, no clock, no lock, no unsafe code and
-//! no path to a panic. It runs in the driver, under KUnit and in the tests on the host. All of it
+//! The code needs nothing but the `core` crate: no allocation, no clock, no lock, no unsafe code
+//! and no path to a panic. It runs in the driver, under KUnit and in the tests on the host. All of it
 //! may be called with interrupts off: time is O(N + P^2) for P ports, and a call takes less than
 //! 1.5 KiB of stack.
 

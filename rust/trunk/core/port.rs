@@ -129,8 +129,8 @@ pub struct PortView {
     pub carrier: bool,
     /// A claim holds this spare, so it is not free to stand in.
     pub held: bool,
-    /// This working port is `act` again, but the failback policy does not let it return yet. Without
-    /// meaning on a port that is `sby`.
+    /// This working port is `act` again, but the failback policy does not let it return yet.
+    /// Without meaning on a port that is `sby`.
     pub held_back: bool,
 }
 

@@ -94,7 +94,7 @@ pub enum Failback {
 }
 
 impl Failback {
-    /// May a port that is `act` since `act_since` return at `now`, both in ns of one monotonic clock?
+    /// May a port that is `act` since `act_since` return at `now`? Both in ns of one monotonic clock.
     pub const fn due(self, act_since: u64, now: u64) -> bool {
         match self {
             Self::Immediate => true,

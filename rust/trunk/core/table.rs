@@ -196,8 +196,8 @@ pub fn resolve(
     moved
 }
 
-/// Sets in `need`, which is all 0, how many more buckets each of `targets` is to get for all to have
-/// as many as each other.
+/// Sets in `need`, which is all 0, how many more buckets each of `targets` is to get for all to
+/// have as many as each other.
 ///
 /// `spread` gives, for each bucket to be spread, the target it stays on, or `None` if it is yet to
 /// be dealt. A target on which more stay than its even part gets none.

@@ -185,7 +185,8 @@ proptest! {
             let least = others.iter().map(|id| has(*id)).min().unwrap_or(0);
             for (bucket, _, now) in step.slots() {
                 if after.home(bucket) == Some(failed) {
-                    prop_assert!(now.is_some_and(|id| others.contains(&id) && has(id) <= least + 1));
+                    let level = |id| others.contains(&id) && has(id) <= least + 1;
+                    prop_assert!(now.is_some_and(level));
                 }
             }
             Ok(())
