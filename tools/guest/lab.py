@@ -236,6 +236,11 @@ class Netns:
         os.close(self.fd)
 
 
+def read(path):
+    with open(path) as file:
+        return file.read().strip()
+
+
 def write(path, value):
     with open(path, "w") as file:
         file.write(str(value))
@@ -501,7 +506,7 @@ def fair(table, ports):
 def seeded(seed=None):
     """Random numbers that can be had again: SEED=… in the environment or on the kernel command line."""
     if seed is None:
-        found = re.search(r"\blab\.seed=(\d+)", open("/proc/cmdline").read())
+        found = re.search(r"\blab\.seed=(\d+)", read("/proc/cmdline"))
         seed = int(os.environ.get("SEED") or (found[1] if found else random.randrange(1 << 32)))
     note(f"seed {seed}")
     return random.Random(seed)
@@ -588,7 +593,7 @@ class RtnlHeld:
             finally:
                 os._exit(1)
         try:
-            eventually(lambda: "userfault" in open(f"/proc/{self.pid}/wchan").read(), "RTNL is held")
+            eventually(lambda: "userfault" in read(f"/proc/{self.pid}/wchan"), "RTNL is held")
         except BaseException:
             self.__exit__()
             raise

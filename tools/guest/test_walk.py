@@ -153,5 +153,5 @@ def test_a_thousand_random_steps_under_traffic():
         if link(name, ""):
             run(f"ip link del {name}")
     equal([name for _, name in socket.if_nameindex()], ["lo"], "devices left")
-    equal(open("/sys/module/trunk/refcnt").read().strip(), "0", "references to the module")
+    equal(read("/sys/module/trunk/refcnt"), "0", "references to the module")
     unload()

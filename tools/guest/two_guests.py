@@ -153,6 +153,9 @@ def bridge():
     for nic in NICS:
         ip(f"link set {nic} master br0 up")
     ip("link set br0 up")
+    for nic in NICS:
+        # The bridge learns of a carrier from linkwatch, up to a second late.
+        eventually(lambda: read(f"/sys/class/net/{nic}/brport/state") == "3", f"br0 forwards by {nic}")
 
 
 # The tests
