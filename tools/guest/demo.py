@@ -20,7 +20,7 @@ TICK = 0.001  # seconds between two frames to the same half of the flows
 PORTS = 4
 BUCKETS = 32
 
-COLOURED = sys.stdout.isatty() or "lab.color=1" in read("/proc/cmdline")
+COLOURED = sys.stdout.isatty() or "lab.color=1" in lab.read("/proc/cmdline")
 COLOURS = (36, 33, 32, 35)
 SO_TIMESTAMPNS = 35
 

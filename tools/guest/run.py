@@ -126,7 +126,7 @@ def run_all(tests, namespace=True):
 
 
 def main(words):
-    role = re.search(r"\blab\.role=(\w+)", open("/proc/cmdline").read())
+    role = re.search(r"\blab\.role=(\w+)", lab.read("/proc/cmdline"))
     role = role[1] if role else "single"
     if role == "single":
         failed = run_all(collect("test_*", words))
