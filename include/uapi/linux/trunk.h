@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: ((GPL-2.0 WITH Linux-syscall-note) OR BSD-3-Clause) */
+/* Do not edit directly, auto-generated from: */
+/*	Documentation/netlink/specs/trunk.yaml */
+/* YNL-GEN uapi header */
+/* To regenerate run: tools/net/ynl/ynl-regen.sh */
+
+#ifndef _UAPI_LINUX_TRUNK_H
+#define _UAPI_LINUX_TRUNK_H
+
+#define TRUNK_FAMILY_NAME	"trunk"
+#define TRUNK_FAMILY_VERSION	1
+
+/**
+ * enum trunk_selector - What picks the bucket of a frame, and so its port.
+ * @TRUNK_SELECTOR_DMAC: the low bits of the destination MAC address
+ * @TRUNK_SELECTOR_SMAC: the low bits of the source MAC address
+ * @TRUNK_SELECTOR_SMAC_DMAC: the low bits of both, combined by exclusive or
+ * @TRUNK_SELECTOR_FLOW: the hash of the flow, over addresses and ports of
+ *   upper layers
+ */
+enum trunk_selector {
+	TRUNK_SELECTOR_DMAC,
+	TRUNK_SELECTOR_SMAC,
+	TRUNK_SELECTOR_SMAC_DMAC,
+	TRUNK_SELECTOR_FLOW,
+};
+
+/**
+ * enum trunk_role - Shorthand for a selector and a receive rule.
+ * @TRUNK_ROLE_SERVER: selector dmac, rx-group auto
+ * @TRUNK_ROLE_SWITCH: selector smac, rx-group auto
+ */
+enum trunk_role {
+	TRUNK_ROLE_SERVER,
+	TRUNK_ROLE_SWITCH,
+};
+
+/**
+ * enum trunk_failback - When a working port that is act again takes its
+ *   buckets back.
+ * @TRUNK_FAILBACK_IMMEDIATE: at once
+ * @TRUNK_FAILBACK_DELAY: when it has been act for failback-delay
+ * @TRUNK_FAILBACK_MANUAL: on operation failback
+ */
+enum trunk_failback {
+	TRUNK_FAILBACK_IMMEDIATE,
+	TRUNK_FAILBACK_DELAY,
+	TRUNK_FAILBACK_MANUAL,
+};
+
+/**
+ * enum trunk_rx_group - The ports from which broadcast and multicast is
+ *   accepted.
+ * @TRUNK_RX_GROUP_AUTO: from all once each peer is known to send one copy,
+ *   else from one
+ * @TRUNK_RX_GROUP_ONE: from one elected port
+ * @TRUNK_RX_GROUP_ALL: from all ports
+ */
+enum trunk_rx_group {
+	TRUNK_RX_GROUP_AUTO,
+	TRUNK_RX_GROUP_ONE,
+	TRUNK_RX_GROUP_ALL,
+};
+
+/**
+ * enum trunk_redundancy - What a trunk has in reserve.
+ * @TRUNK_REDUNDANCY_NONE: fewer than two ports are act; the next failure ends
+ *   traffic, if it has not ended
+ * @TRUNK_REDUNDANCY_DEGRADED: a port is not act, or not enabled, but at least
+ *   two are
+ * @TRUNK_REDUNDANCY_FULL: two ports or more, all of them act
+ */
+enum trunk_redundancy {
+	TRUNK_REDUNDANCY_NONE,
+	TRUNK_REDUNDANCY_DEGRADED,
+	TRUNK_REDUNDANCY_FULL,
+};
+
+/**
+ * enum trunk_state - The state of a port's link.
+ * @TRUNK_STATE_SBY: not usable
+ * @TRUNK_STATE_ACT: usable both ways
+ */
+enum trunk_state {
+	TRUNK_STATE_SBY,
+	TRUNK_STATE_ACT,
+};
+
+/**
+ * enum trunk_reason - Why a port is sby.
+ * @TRUNK_REASON_NONE: it is act
+ * @TRUNK_REASON_ADMIN_DOWN: the port is down
+ * @TRUNK_REASON_NO_CARRIER: there is no signal on the link
+ * @TRUNK_REASON_DISABLED: the user has taken it out of use
+ */
+enum trunk_reason {
+	TRUNK_REASON_NONE,
+	TRUNK_REASON_ADMIN_DOWN,
+	TRUNK_REASON_NO_CARRIER,
+	TRUNK_REASON_DISABLED,
+};
+
+/**
+ * enum trunk_event_kind - What happened.
+ * @TRUNK_EVENT_KIND_PORT_STATE: a port's link changed between act and sby
+ * @TRUNK_EVENT_KIND_FAILOVER: the buckets of a port moved, since it became sby
+ * @TRUNK_EVENT_KIND_FAILBACK: buckets moved back to a port, since it is act
+ *   again
+ * @TRUNK_EVENT_KIND_TABLE: the user changed the table
+ * @TRUNK_EVENT_KIND_CONFIG: the user changed a setting of the trunk or of a
+ *   port
+ * @TRUNK_EVENT_KIND_JOIN: a device became a port
+ * @TRUNK_EVENT_KIND_LEAVE: a device ceased to be a port
+ */
+enum trunk_event_kind {
+	TRUNK_EVENT_KIND_PORT_STATE,
+	TRUNK_EVENT_KIND_FAILOVER,
+	TRUNK_EVENT_KIND_FAILBACK,
+	TRUNK_EVENT_KIND_TABLE,
+	TRUNK_EVENT_KIND_CONFIG,
+	TRUNK_EVENT_KIND_JOIN,
+	TRUNK_EVENT_KIND_LEAVE,
+};
+
+enum {
+	TRUNK_A_IFINDEX = 1,
+	TRUNK_A_IFNAME,
+	TRUNK_A_BITS,
+	TRUNK_A_SELECTOR,
+	TRUNK_A_ROLE,
+	TRUNK_A_FAILBACK,
+	TRUNK_A_FAILBACK_DELAY,
+	TRUNK_A_RX_GROUP,
+	TRUNK_A_REDUNDANCY,
+	TRUNK_A_TABLE_AUTO,
+	TRUNK_A_PORT,
+	TRUNK_A_BUCKET,
+	TRUNK_A_STATISTICS,
+	TRUNK_A_EVENT,
+
+	__TRUNK_A_MAX,
+	TRUNK_A_MAX = (__TRUNK_A_MAX - 1)
+};
+
+enum {
+	TRUNK_A_PORT_IFINDEX = 1,
+	TRUNK_A_PORT_IFNAME,
+	TRUNK_A_PORT_ID,
+	TRUNK_A_PORT_PRIORITY,
+	TRUNK_A_PORT_WEIGHT,
+	TRUNK_A_PORT_SHARE,
+	TRUNK_A_PORT_ENABLED,
+	TRUNK_A_PORT_STATE,
+	TRUNK_A_PORT_REASON,
+	TRUNK_A_PORT_SINCE,
+	TRUNK_A_PORT_HOMES,
+	TRUNK_A_PORT_BUCKETS,
+	TRUNK_A_PORT_STANDS_IN_FOR,
+	TRUNK_A_PORT_STAND_IN,
+	TRUNK_A_PORT_HELD_BACK,
+
+	__TRUNK_A_PORT_MAX,
+	TRUNK_A_PORT_MAX = (__TRUNK_A_PORT_MAX - 1)
+};
+
+enum {
+	TRUNK_A_BUCKET_INDEX = 1,
+	TRUNK_A_BUCKET_HOME,
+	TRUNK_A_BUCKET_PORT,
+	TRUNK_A_BUCKET_USER_SET,
+	TRUNK_A_BUCKET_TX_PACKETS,
+	TRUNK_A_BUCKET_TX_BYTES,
+
+	__TRUNK_A_BUCKET_MAX,
+	TRUNK_A_BUCKET_MAX = (__TRUNK_A_BUCKET_MAX - 1)
+};
+
+enum {
+	TRUNK_A_STATISTICS_RX_PACKETS = 1,
+	TRUNK_A_STATISTICS_RX_BYTES,
+	TRUNK_A_STATISTICS_TX_PACKETS,
+	TRUNK_A_STATISTICS_TX_BYTES,
+	TRUNK_A_STATISTICS_RX_DROPPED,
+	TRUNK_A_STATISTICS_TX_DROPPED,
+	TRUNK_A_STATISTICS_TX_NO_PORT,
+	TRUNK_A_STATISTICS_RX_OWN_SOURCE,
+	TRUNK_A_STATISTICS_RX_MULTICAST_FILTERED,
+	TRUNK_A_STATISTICS_PORT_UP,
+	TRUNK_A_STATISTICS_PORT_DOWN,
+	TRUNK_A_STATISTICS_FAILOVERS,
+	TRUNK_A_STATISTICS_FAILBACKS,
+	TRUNK_A_STATISTICS_BUCKETS_MOVED,
+	TRUNK_A_STATISTICS_EVENTS_LOST,
+
+	__TRUNK_A_STATISTICS_MAX,
+	TRUNK_A_STATISTICS_MAX = (__TRUNK_A_STATISTICS_MAX - 1)
+};
+
+enum {
+	TRUNK_A_EVENT_SEQ = 1,
+	TRUNK_A_EVENT_TIME,
+	TRUNK_A_EVENT_KIND,
+	TRUNK_A_EVENT_PORT,
+	TRUNK_A_EVENT_PORT_NAME,
+	TRUNK_A_EVENT_OTHER,
+	TRUNK_A_EVENT_OTHER_NAME,
+	TRUNK_A_EVENT_OLD_STATE,
+	TRUNK_A_EVENT_NEW_STATE,
+	TRUNK_A_EVENT_REASON,
+	TRUNK_A_EVENT_BUCKETS,
+	TRUNK_A_EVENT_DETECTION_NS,
+	TRUNK_A_EVENT_SWITCH_NS,
+
+	__TRUNK_A_EVENT_MAX,
+	TRUNK_A_EVENT_MAX = (__TRUNK_A_EVENT_MAX - 1)
+};
+
+enum {
+	TRUNK_CMD_TRUNK_GET = 1,
+	TRUNK_CMD_TRUNK_SET,
+	TRUNK_CMD_PORT_GET,
+	TRUNK_CMD_PORT_SET,
+	TRUNK_CMD_FAILBACK,
+	TRUNK_CMD_TABLE_GET,
+	TRUNK_CMD_TABLE_SET,
+	TRUNK_CMD_STATS_GET,
+	TRUNK_CMD_STATS_RESET,
+	TRUNK_CMD_HISTORY_GET,
+	TRUNK_CMD_PORT_NTF,
+	TRUNK_CMD_FAILOVER_NTF,
+	TRUNK_CMD_FAILBACK_NTF,
+	TRUNK_CMD_TABLE_NTF,
+	TRUNK_CMD_CONFIG_NTF,
+
+	__TRUNK_CMD_MAX,
+	TRUNK_CMD_MAX = (__TRUNK_CMD_MAX - 1)
+};
+
+#define TRUNK_MCGRP_EVENTS	"events"
+
+#endif /* _UAPI_LINUX_TRUNK_H */
