@@ -8,29 +8,36 @@ LAB := tools/lab
 # The kernel tree of the lab that `make modules` builds against.
 TREE ?= stock
 # The guests `make test-guest` tests in.
-GUEST ?= stock debug
+GUEST ?= stock debug uml
+# The guests `make test-peers` runs in: debug for what Debian's kernel has not.
+PEERS ?= stock debug
 export TEST
 
-# Modules for a guest, said in one line unless they do not build.
-quietly = echo "modules for the $(1) guest" && mkdir -p build/log && \
-	{ $(LAB)/build $(1) > build/log/modules.log 2>&1 || { cat build/log/modules.log; exit 1; }; }
+# Modules for a guest, or the tool, said in one line unless they do not build.
+quietly = echo "$(if $(filter tools,$(1)),trunkctl,modules for the $(1) guest)" && mkdir -p build/log && \
+	{ $(LAB)/build $(1) > build/log/build-$(1).log 2>&1 || { cat build/log/build-$(1).log; exit 1; }; }
 
 help: ## this list
 	@echo "trunk: link trunking and spare-link failover for Linux"
 	@echo
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 20
 	@echo
 	@echo "TEST=NAME           those guest tests alone whose name contains NAME"
-	@echo "GUEST=stock|debug   guest tests in this guest alone"
+	@echo "GUEST=NAME          guest tests in this guest alone: stock, debug or uml"
 	@echo "SERIES=7.3          the series of Debian kernels"
 	@echo "TRUNK_CACHE=DIR     where the lab keeps what it made"
 	@echo "ACCEL=kvm           run guests on hardware, not by emulation"
 
-demo: ## a trunk carries traffic and survives a pulled cable
+demo: ## two trunks carry traffic, and links fail in three ways
 	@$(LAB)/setup.sh stock && $(call quietly,stock) && $(LAB)/in-root $(LAB)/guest.py demo
 
+demo-one-switch: ## a server, a switch and clients behind it, and links that fail
+demo-two-switches: ## a server between two switches, and what may fail there
+demo-one-switch demo-two-switches:
+	@$(LAB)/setup.sh stock && $(call quietly,stock) && $(call quietly,tools) && $(LAB)/in-root $(LAB)/guest.py demo $(@:demo-%=%)
+
 shell: ## a prompt in a guest with the topology of the demo
-	@$(LAB)/setup.sh stock && $(call quietly,stock) && $(LAB)/in-root $(LAB)/guest.py shell
+	@$(LAB)/setup.sh stock && $(call quietly,stock) && $(call quietly,tools) && $(LAB)/in-root $(LAB)/guest.py shell
 
 test: ## all tests
 	@$(LAB)/setup.sh && $(LAB)/in-root $(LAB)/run-tests host kunit graft $(GUEST)
@@ -44,8 +51,25 @@ test-kunit: ## KUnit tests, as module and built in
 test-guest: ## tests of the module in guests
 	@for guest in $(GUEST); do $(LAB)/setup.sh $$guest || exit; done && $(LAB)/in-root $(LAB)/run-tests $(GUEST)
 
+test-peers: ## the kernel's own tests of bonding and team, on those and on trunks; TEST=NAME, PEERS=stock
+	@$(LAB)/setup.sh peers && $(call quietly,stock) && $(call quietly,tools)
+	@case " $(PEERS) " in *" debug "*) $(LAB)/setup.sh debug && $(call quietly,debug) ;; esac
+	@PEERS="$(PEERS)" $(LAB)/in-root $(LAB)/peers.py $(TEST)
+
 bench: ## what it costs, in instructions, beside bonding
 	@$(LAB)/setup.sh stock && $(call quietly,stock) && $(LAB)/in-root $(LAB)/guest.py bench
+
+bench-failover: ## how soon frames arrive again after a link failed, beside bonding and team
+	@$(LAB)/setup.sh stock && $(call quietly,stock) && $(LAB)/in-root $(LAB)/guest.py bench failover
+
+bench-probes: ## what it takes to test 64 links each millisecond
+	@$(LAB)/setup.sh stock && $(call quietly,stock) && $(LAB)/in-root $(LAB)/guest.py bench probes
+
+bench-switches: ## how soon clients of one switch or two are answered again, whatever fails
+	@$(LAB)/setup.sh stock && $(call quietly,stock) && $(call quietly,tools) && $(LAB)/in-root $(LAB)/guest.py bench switches
+
+pictures: ## what trunkctl shows, for Documentation/images
+	@$(LAB)/setup.sh stock && $(call quietly,stock) && $(call quietly,tools) && $(LAB)/in-root $(LAB)/pictures.py
 
 setup: ## prepare all of the lab
 	@$(LAB)/setup.sh
@@ -60,6 +84,36 @@ modules: ## build the modules; KDIR=DIR: against this kernel tree, not the lab's
 	$(LAB)/build $(TREE) modules
 endif
 
+trunkctl: ## build the tool, build/cargo/release/trunkctl
+	@$(LAB)/setup.sh root && $(LAB)/build tools
+
+# What is installed is laid out in the build root, where trunkctl runs.
+PREFIX ?= /usr/local
+STAGE := $(CURDIR)/build/stage
+in_root_stage = $(LAB)/in-root env PREFIX=$(PREFIX) TRUNKCTL=build/cargo/release/trunkctl \
+	PLUGIN=build/iproute2/link_trunk.so IPLIBDIR=$(or $(IPLIBDIR),/usr/lib/x86_64-linux-gnu/ip)
+
+install: ## build, and install below PREFIX=/usr/local and /lib/modules; DESTDIR, KDIR
+	@$(LAB)/setup.sh stock && $(LAB)/build tools && rm -rf $(STAGE)
+ifdef KDIR
+	@$(LAB)/kbuild $(KDIR) $(MO) modules && $(LAB)/build plugin && $(in_root_stage) tools/install stage $(STAGE)
+	@KDIR=$(KDIR) MO=$(CURDIR)/$(MO) tools/install stage $(STAGE)
+else
+	@$(call quietly,stock) && $(in_root_stage) MO=$(CURDIR)/build/stock \
+		KDIR=$$(. $(LAB)/env.sh && tree stock) tools/install stage $(STAGE)
+endif
+	@DESTDIR=$(DESTDIR) PREFIX=$(PREFIX) tools/install copy $(STAGE)
+	@echo "installed; \`make uninstall' removes what $(DESTDIR)$(PREFIX)/share/trunk/installed lists"
+
+uninstall: ## remove what was installed
+	@DESTDIR=$(DESTDIR) PREFIX=$(PREFIX) tools/install remove
+
+deb: ## build trunk-dkms and trunkctl, Debian packages, in build/deb
+	@$(LAB)/setup.sh stock && $(LAB)/build tools && $(LAB)/build plugin && $(LAB)/in-root tools/packaging/deb
+
+test-package: ## a clean Debian 13 in a guest: packages installed, rebooted, trunk up, traffic flows (long)
+	@$(LAB)/setup.sh stock && $(MAKE) -s deb && $(LAB)/in-root tools/packaging/test-package
+
 graft: ## put the project into the kernel source KSRC=DIR as drivers/net/trunk
 	$(LAB)/graft $(KSRC)
 
@@ -69,4 +123,4 @@ clean: ## remove what was built
 clean-cache: ## remove what the lab has made: build root and kernels
 	@. $(LAB)/env.sh && set -x && rm -rf --one-file-system "$$cache"
 
-.PHONY: help demo shell test test-host test-kunit test-guest bench setup modules graft clean clean-cache
+.PHONY: help demo demo-one-switch demo-two-switches shell test test-host test-kunit test-guest test-peers bench bench-failover bench-probes bench-switches pictures setup modules trunkctl install uninstall deb test-package graft clean clean-cache

@@ -5,7 +5,16 @@
  * does, and nothing else.
  */
 
+#include "bpf.c"
 #include "etherdevice.c"
+#include "genetlink.c"
+#include "if_vlan.c"
+#include "net_namespace.c"
 #include "netdevice.c"
 #include "netlink.c"
+#include "netpoll.c"
+#include "rcupdate.c"
+#include "siphash.c"
 #include "skbuff.c"
+#include "workqueue.c"
+#include "xdp.c"

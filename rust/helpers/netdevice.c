@@ -2,6 +2,12 @@
 
 #include <linux/netdevice.h>
 #include <net/netdev_lock.h>
+#include <net/sch_generic.h>
+
+struct net *netdev_helper_dev_net(const struct net_device *dev)
+{
+	return dev_net(dev);
+}
 
 void netdev_helper_dev_hold(struct net_device *dev)
 {
@@ -27,6 +33,11 @@ void netdev_helper_dev_sw_netstats_tx_add(struct net_device *dev, unsigned int p
 void netdev_helper_netdev_lockdep_set_classes(struct net_device *dev)
 {
 	netdev_lockdep_set_classes(dev);
+}
+
+bool netdev_helper_qdisc_tx_is_noop(const struct net_device *dev)
+{
+	return qdisc_tx_is_noop(dev);
 }
 
 void netdev_helper_netif_addr_lock_bh(struct net_device *dev)

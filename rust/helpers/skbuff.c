@@ -2,6 +2,26 @@
 
 #include <linux/skbuff.h>
 
+struct sk_buff *netdev_helper_alloc_skb(unsigned int size, gfp_t priority)
+{
+	return alloc_skb(size, priority);
+}
+
+void netdev_helper_skb_reserve(struct sk_buff *skb, int len)
+{
+	skb_reserve(skb, len);
+}
+
+void netdev_helper_skb_reset_mac_header(struct sk_buff *skb)
+{
+	skb_reset_mac_header(skb);
+}
+
+void netdev_helper_skb_set_network_header(struct sk_buff *skb, const int offset)
+{
+	skb_set_network_header(skb, offset);
+}
+
 void netdev_helper_consume_skb(struct sk_buff *skb)
 {
 	consume_skb(skb);

@@ -31,6 +31,13 @@ impl MacAddr {
         u64::from_le_bytes([0, 0, a, b, c, d, e, f])
     }
 
+    /// The address of that number.
+    #[inline(always)]
+    pub const fn from_u64(number: u64) -> Self {
+        let [_, _, a, b, c, d, e, f] = number.to_le_bytes();
+        Self([a, b, c, d, e, f])
+    }
+
     /// Is this a group address (broadcast included)?
     #[inline(always)]
     pub const fn is_multicast(&self) -> bool {
@@ -55,6 +62,13 @@ impl MacAddr {
 
         self.to_u64() & MASK == BLOCK
     }
+
+    /// Is this one of those of them by which bridges build their spanning tree: the customers'
+    /// bridges, or the providers' (table 8-1 again)?
+    pub const fn is_bridge_group(&self) -> bool {
+        let [.., last] = self.0;
+        self.is_link_local() && matches!(last, 0x00 | 0x08)
+    }
 }
 
 impl fmt::Display for MacAddr {
@@ -70,28 +84,26 @@ mod tests {
 
     #[test]
     fn addresses_are_told_apart() {
-        // Address; group, broadcast, link-local, fit for a station.
-        for (octets, group, broadcast, link_local, station) in [
-            ([0x02, 0, 0, 0, 0, 0x01], false, false, false, true),
-            ([0x00, 0, 0, 0, 0, 0x00], false, false, false, false),
-            (
-                [0xff, 0xff, 0xff, 0xff, 0xff, 0xff],
-                true,
-                true,
-                false,
-                false,
-            ),
-            ([0x01, 0x00, 0x5e, 0, 0, 0x01], true, false, false, false),
-            ([0x01, 0x80, 0xc2, 0, 0, 0x00], true, false, true, false),
-            ([0x01, 0x80, 0xc2, 0, 0, 0x0f], true, false, true, false),
-            ([0x01, 0x80, 0xc2, 0, 0, 0x10], true, false, false, false),
-            ([0x01, 0x80, 0xc2, 0, 1, 0x00], true, false, false, false),
+        // Group, broadcast, link-local, of all bridges, fit for a station.
+        for (octets, what) in [
+            ([0x02, 0, 0, 0, 0, 0x01], "s"),
+            ([0x00, 0, 0, 0, 0, 0x00], ""),
+            ([0xff, 0xff, 0xff, 0xff, 0xff, 0xff], "gb"),
+            ([0x01, 0x00, 0x5e, 0, 0, 0x01], "g"),
+            ([0x01, 0x80, 0xc2, 0, 0, 0x00], "glB"),
+            ([0x01, 0x80, 0xc2, 0, 0, 0x08], "glB"),
+            ([0x01, 0x80, 0xc2, 0, 0, 0x0e], "gl"),
+            ([0x01, 0x80, 0xc2, 0, 0, 0x0f], "gl"),
+            ([0x01, 0x80, 0xc2, 0, 0, 0x10], "g"),
+            ([0x01, 0x80, 0xc2, 0, 1, 0x00], "g"),
+            ([0x02, 0x80, 0xc2, 0, 0, 0x00], "s"),
         ] {
             let mac = MacAddr::new(octets);
-            assert_eq!(mac.is_multicast(), group);
-            assert_eq!(mac.is_broadcast(), broadcast);
-            assert_eq!(mac.is_link_local(), link_local);
-            assert_eq!(mac.is_valid_station(), station);
+            assert_eq!(mac.is_multicast(), what.contains('g'));
+            assert_eq!(mac.is_broadcast(), what.contains('b'));
+            assert_eq!(mac.is_link_local(), what.contains('l'));
+            assert_eq!(mac.is_bridge_group(), what.contains('B'));
+            assert_eq!(mac.is_valid_station(), what.contains('s'));
         }
     }
 

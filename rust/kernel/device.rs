@@ -12,8 +12,9 @@ use crate::{
     driver::Driver,
     netlink::ExtAck,
     percpu::this_cpu_count,
-    rcu::RcuBh,
-    rtnl::Rtnl, //
+    rcu::{Rcu, RcuBh},
+    rtnl::Rtnl,
+    stats::LinkCounters, //
 };
 use core::{
     marker::PhantomData,
@@ -41,6 +42,28 @@ pub enum AddrSource {
     Stolen,
     /// Given by the user.
     Set,
+}
+
+/// The bit of a device's `state` that says it is open.
+const START: usize = 1 << bindings::netdev_state_t___LINK_STATE_START;
+
+const NAME_SIZE: usize = bindings::IFNAMSIZ as usize;
+
+/// A device's name, such as `eth0`: a copy of it.
+///
+/// # Invariants
+///
+/// The last octet is NUL.
+#[derive(Clone, Copy)]
+pub struct Name([u8; NAME_SIZE]);
+
+impl Deref for Name {
+    type Target = CStr;
+
+    fn deref(&self) -> &CStr {
+        // By the type invariant there is always a NUL.
+        CStr::from_bytes_until_nul(&self.0).unwrap_or(c"")
+    }
 }
 
 /// Any network device.
@@ -100,6 +123,56 @@ impl NetDevice {
         }
     }
 
+    /// The name it has now. While the device is being renamed, parts of both names may be in it.
+    pub fn current_name(&self) -> Name {
+        let mut name = Name([0; NAME_SIZE]);
+        // SAFETY: Alive by the type invariant. Changed by holders of RTNL while others read it.
+        let read = |i| unsafe {
+            let name = &raw const (*self.as_ptr()).name;
+            ptr::read_volatile(name.cast::<u8>().wrapping_add(i))
+        };
+        for (i, octet) in name.0.iter_mut().enumerate().take(NAME_SIZE - 1) {
+            *octet = read(i);
+        }
+        name
+    }
+
+    /// Is the device registered: can it be found, and is it not about to go? Not before that, nor
+    /// any more when somebody is told of [`Event::Unregister`](crate::notifier::Event::Unregister),
+    /// unless that is since the device moves to another namespace.
+    pub fn is_registered(&self, _rtnl: &Rtnl) -> bool {
+        self.seems_registered()
+    }
+
+    /// The same without RTNL. A device that was registered in an RCU read-side critical section is
+    /// not freed, and its unregistration waits, until the section ends.
+    pub(crate) fn seems_registered(&self) -> bool {
+        self.reg_state() == bindings::netdev_reg_state_NETREG_REGISTERED
+    }
+
+    fn reg_state(&self) -> bindings::netdev_reg_state {
+        // SAFETY: Alive by the type invariant. C too reads it in one piece.
+        let state = unsafe { ptr::read_volatile(&raw const (*self.as_ptr()).reg_state) };
+        state.into()
+    }
+
+    /// Has the registration of the device come far enough for its driver to be asked things?
+    fn is_initialised(&self) -> bool {
+        self.reg_state() != bindings::netdev_reg_state_NETREG_UNINITIALIZED
+    }
+
+    /// Counters of all its frames, as its driver has them. All 0 if the device is not registered.
+    pub fn counters(&self, _rcu: &Rcu) -> LinkCounters {
+        let mut stats = bindings::rtnl_link_stats64::default();
+        if self.seems_registered() {
+            // SAFETY: The device is alive, and the counters are valid for writes. The driver still
+            // has its own: it may free them once the device is unregistered, which waits for RCU
+            // readers, which we are, before the driver is asked to let go.
+            unsafe { bindings::dev_get_stats(self.as_ptr(), &mut stats) };
+        }
+        LinkCounters::new(&stats)
+    }
+
     /// Is this the same device as `other`?
     #[inline(always)]
     pub fn is(&self, other: &NetDevice) -> bool {
@@ -110,19 +183,32 @@ impl NetDevice {
     /// a carrier? One load; asks nobody and waits for nobody.
     #[inline(always)]
     pub fn is_operational(&self) -> bool {
-        const START: usize = 1 << bindings::netdev_state_t___LINK_STATE_START;
         const NO_CARRIER: usize = 1 << bindings::netdev_state_t___LINK_STATE_NOCARRIER;
 
+        self.state() & (START | NO_CARRIER) == START
+    }
+
+    /// Does it take frames at all? One that has got its carrier drops all that it is handed until
+    /// linkwatch has given it its queueing discipline, which may wait for RTNL.
+    pub fn is_activated(&self) -> bool {
+        // SAFETY: Alive by the type invariant. The number of its queues does not change, and of
+        // their disciplines only the addresses are looked at.
+        !unsafe { helpers::qdisc_tx_is_noop(self.as_ptr()) }
+    }
+
+    #[inline(always)]
+    fn state(&self) -> usize {
         // SAFETY: Alive by the type invariant. `state` is changed by atomic bit operations only, so
         // may be seen as an atomic of its size and alignment.
         let state = unsafe { AtomicUsize::from_ptr((&raw mut (*self.as_ptr()).state).cast()) };
-        state.load(Ordering::Relaxed) & (START | NO_CARRIER) == START
+        state.load(Ordering::Relaxed)
     }
 
     /// Interface index, unique in its network namespace.
     pub fn ifindex(&self) -> u32 {
-        // SAFETY: Alive by the type invariant. It is set once, before anyone sees the device.
-        let ifindex = unsafe { (*self.as_ptr()).ifindex };
+        // SAFETY: Alive by the type invariant. It may change when the device moves to another
+        // namespace; C reads it in one piece too.
+        let ifindex = unsafe { ptr::read_volatile(&raw const (*self.as_ptr()).ifindex) };
         ifindex.unsigned_abs()
     }
 
@@ -136,6 +222,11 @@ impl NetDevice {
     /// Has the device been set up by its administrator (`IFF_UP`)?
     pub fn is_up(&self, _rtnl: &Rtnl) -> bool {
         self.has_flag(bindings::net_device_flags_IFF_UP)
+    }
+
+    /// Is the device open, as far as its driver knows? Unlike [`NetDevice::is_up`], in any context.
+    pub fn is_started(&self) -> bool {
+        self.state() & START != 0
     }
 
     /// Is this a loopback device?
@@ -160,11 +251,31 @@ impl NetDevice {
         u32::from(kind) == bindings::ARPHRD_ETHER && u32::from(len) == bindings::ETH_ALEN
     }
 
+    /// Is the device unable to send or receive frames with a VLAN's tag?
+    pub fn is_vlan_challenged(&self, _rtnl: &Rtnl) -> bool {
+        // SAFETY: Alive by the type invariant; features are changed only by holders of RTNL.
+        let features = unsafe { (*self.as_ptr()).features };
+        features & bindings::NETIF_F_VLAN_CHALLENGED != 0
+    }
+
     /// The MAC address it has now. For an Ethernet device.
     pub fn mac(&self, _rtnl: &Rtnl) -> MacAddr {
         // SAFETY: Alive by the type invariant. `dev_addr` has room for the longest address there
         // is, and is changed only by a holder of RTNL.
         MacAddr::new(unsafe { (*self.as_ptr()).dev_addr.cast::<[u8; 6]>().read() })
+    }
+
+    /// The MAC address it was made with, whatever it has now. For an Ethernet device. `None` for
+    /// most virtual devices, to which none was given.
+    pub fn permanent_mac(&self, _rtnl: &Rtnl) -> Option<MacAddr> {
+        // SAFETY: Alive by the type invariant. There is room for the longest address there is; and
+        // whoever writes it holds RTNL, or does so before the device is registered.
+        let octets = unsafe {
+            (&raw const (*self.as_ptr()).perm_addr)
+                .cast::<[u8; 6]>()
+                .read()
+        };
+        Some(MacAddr::new(octets)).filter(MacAddr::is_valid_station)
     }
 
     /// Where its MAC address comes from.
@@ -281,6 +392,48 @@ impl NetDevice {
         to_result(unsafe { bindings::dev_set_allmulti(self.as_ptr(), if on { 1 } else { -1 }) })
     }
 
+    /// Adds a user who wants the frames to `mac` as well as those to the device's own address. A
+    /// device whose hardware cannot filter by several receives all frames. For an Ethernet device.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub fn add_unicast(&self, mac: MacAddr, _rtnl: &Rtnl) -> Result {
+        // SAFETY: As in `add_multicast`.
+        to_result(unsafe { bindings::dev_uc_add(self.as_ptr(), mac.octets().as_ptr()) })
+    }
+
+    /// Takes such a user away.
+    ///
+    /// # Errors
+    ///
+    /// `ENOENT` if there is none.
+    pub fn remove_unicast(&self, mac: MacAddr, _rtnl: &Rtnl) -> Result {
+        // SAFETY: As in `add_multicast`.
+        to_result(unsafe { bindings::dev_uc_del(self.as_ptr(), mac.octets().as_ptr()) })
+    }
+
+    /// Adds a user who wants the frames to the group address `mac`. For an Ethernet device.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub fn add_multicast(&self, mac: MacAddr, _rtnl: &Rtnl) -> Result {
+        // SAFETY: The device is alive, and its addresses have six octets, as this one. The lock of
+        // its lists, which is taken inside, is not held where RTNL is at hand.
+        to_result(unsafe { bindings::dev_mc_add(self.as_ptr(), mac.octets().as_ptr()) })
+    }
+
+    /// Takes such a user away.
+    ///
+    /// # Errors
+    ///
+    /// `ENOENT` if there is none.
+    pub fn remove_multicast(&self, mac: MacAddr, _rtnl: &Rtnl) -> Result {
+        // SAFETY: As in `add_multicast`.
+        to_result(unsafe { bindings::dev_mc_del(self.as_ptr(), mac.octets().as_ptr()) })
+    }
+
     /// Keeps IPv6 from giving the device addresses of its own, or allows it again.
     pub fn set_no_addrconf(&self, on: bool, _rtnl: &Rtnl) {
         let flag = bindings::netdev_priv_flags_IFF_NO_ADDRCONF as c_ulong;
@@ -300,9 +453,25 @@ impl NetDevice {
 
     /// Link speed in Mbit/s and whether it is full duplex. `None` where the driver knows no speed.
     pub fn link_speed(&self, _rtnl: &Rtnl) -> Option<(u32, bool)> {
+        // SAFETY: RTNL is held, and the device's lock is taken inside.
+        unsafe { self.link_speed_by(bindings::__ethtool_get_link_ksettings) }
+    }
+
+    /// The same, by one of two functions.
+    ///
+    /// # Safety
+    ///
+    /// The locks that `get` asks for must be held.
+    pub(crate) unsafe fn link_speed_by(
+        &self,
+        get: unsafe extern "C" fn(
+            *mut bindings::net_device,
+            *mut bindings::ethtool_link_ksettings,
+        ) -> c_int,
+    ) -> Option<(u32, bool)> {
         let mut settings = bindings::ethtool_link_ksettings::default();
-        // SAFETY: The device is alive, and RTNL is held.
-        let err = unsafe { bindings::__ethtool_get_link_ksettings(self.as_ptr(), &mut settings) };
+        // SAFETY: The device is alive, and by the safety requirement.
+        let err = unsafe { get(self.as_ptr(), &mut settings) };
         let known = err == 0 && settings.base.speed != bindings::SPEED_UNKNOWN as u32;
         let full = u32::from(settings.base.duplex) == bindings::DUPLEX_FULL;
         known.then_some((settings.base.speed, full))
@@ -312,6 +481,56 @@ impl NetDevice {
     pub fn has_upper(&self, upper: &NetDevice, _rtnl: &Rtnl) -> bool {
         // SAFETY: Both devices are alive, and RTNL is held.
         unsafe { bindings::netdev_has_upper_dev(self.as_ptr(), upper.as_ptr()) }
+    }
+
+    /// Is the device stacked on others, as a VLAN is, or a bridge with ports?
+    pub fn has_lower(&self, _rtnl: &Rtnl) -> bool {
+        // SAFETY: Alive by the type invariant; the list changes only with RTNL held. It is empty if
+        // its head is what follows its head.
+        unsafe {
+            let list = &raw mut (*self.as_ptr()).adj_list.lower;
+            !ptr::eq((*list).next, list)
+        }
+    }
+
+    /// Is it a device that may be given ports: a bridge, a bond, a trunk?
+    pub fn takes_ports(&self) -> bool {
+        // SAFETY: Alive by the type invariant; a registered device has operations, which are
+        // constant.
+        unsafe { (*(*self.as_ptr()).netdev_ops).ndo_add_slave.is_some() }
+    }
+
+    /// The driver of the hardware behind the device, by name. `None` for most virtual devices.
+    pub fn parent_driver<'a>(&'a self, rtnl: &'a Rtnl) -> Option<&'a CStr> {
+        let parent = self.parent(rtnl)?;
+        // SAFETY: The parent is alive. It is taken from its driver, and the driver away, only after
+        // the driver has unregistered this device, for which it needs RTNL. Should it be none that
+        // does so, the pointer may still become null at any moment, so it is read once.
+        unsafe {
+            let driver = ptr::read_volatile(&raw const (*parent.as_ptr()).driver);
+            Self::name_at(driver.as_ref()?.name)
+        }
+    }
+
+    /// The kind of bus that the hardware behind the device is on, as `pci`.
+    pub fn parent_bus<'a>(&'a self, rtnl: &'a Rtnl) -> Option<&'a CStr> {
+        let parent = self.parent(rtnl)?;
+        // SAFETY: The parent is alive, and so is the kind of its bus, which never changes.
+        unsafe { Self::name_at((*parent.as_ptr()).bus.as_ref()?.name) }
+    }
+
+    fn parent(&self, _rtnl: &Rtnl) -> Option<NonNull<bindings::device>> {
+        // SAFETY: Alive by the type invariant. A registered device refers to its parent, and stays
+        // registered while RTNL is held.
+        NonNull::new(unsafe { (*self.as_ptr()).dev.parent })
+    }
+
+    /// # Safety
+    ///
+    /// `name` must be null, or valid for all of `'a`.
+    unsafe fn name_at<'a>(name: *const c_char) -> Option<&'a CStr> {
+        // SAFETY: By the safety requirement.
+        (!name.is_null()).then(|| unsafe { CStr::from_char_ptr(name) })
     }
 
     /// Does somebody take the frames that the device receives (a bridge, a macvlan, a bond)?
@@ -327,6 +546,32 @@ impl NetDevice {
         // SAFETY: The link to the master holds a reference to it, and lasts at least as long as
         // RTNL is held by this thread.
         (!master.is_null()).then(|| unsafe { Self::from_raw(master) })
+    }
+
+    /// The same without RTNL.
+    pub fn master_rcu<'a>(&'a self, _rcu: &'a Rcu) -> Option<&'a NetDevice> {
+        // SAFETY: The device is alive, and this is an RCU read-side critical section.
+        let master = unsafe { bindings::netdev_master_upper_dev_get_rcu(self.as_ptr()) };
+        // SAFETY: A master that is unlinked may be freed only after it has been unregistered, which
+        // waits for such sections.
+        (!master.is_null()).then(|| unsafe { Self::from_raw(master) })
+    }
+
+    /// Tells those who use the device for themselves that it has become part of another one:
+    /// netconsole sends by it no more.
+    pub fn has_joined(&self, _rtnl: &Rtnl) {
+        // SAFETY: The device is alive, and RTNL is held.
+        unsafe { self.notify(bindings::netdev_cmd_NETDEV_JOIN) };
+    }
+
+    /// Tells all notifiers.
+    ///
+    /// # Safety
+    ///
+    /// RTNL must be held, and `event` be one without further information.
+    unsafe fn notify(&self, event: bindings::netdev_cmd) {
+        // SAFETY: The device is alive, and by the safety requirement.
+        unsafe { bindings::call_netdevice_notifiers(event as c_ulong, self.as_ptr()) };
     }
 }
 
@@ -381,13 +626,14 @@ impl<T: Driver> Device<T> {
             .cast()
     }
 
-    /// `dev` as a device of this driver, if it is one.
+    /// `dev` as a device of this driver, if it is one. Not before it is registered.
     pub fn from_netdev(dev: &NetDevice) -> Option<&Self> {
         // SAFETY: Alive by the type invariant; set before anyone sees the device, then constant.
         let ops = unsafe { (*dev.as_ptr()).rtnl_link_ops };
-        // SAFETY: Nobody else has this `LinkOps`, so the device was made by it. As `dev` is past
-        // its initialisation, the private data are initialised too.
-        ptr::eq(ops, T::link_ops().as_ptr()).then(|| unsafe { Self::from_raw(dev.as_ptr()) })
+        let ours = ptr::eq(ops, T::link_ops().as_ptr()) && dev.is_initialised();
+        // SAFETY: Nobody else has this `LinkOps`, so the device was made by it. The private data
+        // are initialised before the device is registered.
+        ours.then(|| unsafe { Self::from_raw(dev.as_ptr()) })
     }
 
     /// The driver's data in this device.
@@ -447,11 +693,22 @@ impl<T: Driver> Device<T> {
         // SAFETY: The device is alive; RTNL, which serialises these, is held.
         unsafe {
             (*self.as_ptr()).addr_assign_type = bindings::NET_ADDR_STOLEN as u8;
-            bindings::call_netdevice_notifiers(
-                bindings::netdev_cmd_NETDEV_CHANGEADDR as c_ulong,
-                self.as_ptr(),
-            );
+            self.notify(bindings::netdev_cmd_NETDEV_CHANGEADDR);
         }
+    }
+
+    /// Has whoever uses the device tell its neighbours where it is now: IPv4 and IPv6 by unasked
+    /// ARP and neighbour messages, those stacked on it in turn.
+    pub fn notify_peers(&self, _rtnl: &Rtnl) {
+        // SAFETY: The device is alive, and RTNL is held.
+        unsafe { self.notify(bindings::netdev_cmd_NETDEV_NOTIFY_PEERS) };
+    }
+
+    /// Has IPv4 and IPv6 report their multicast groups once more, for switches that learn from it
+    /// where to send them.
+    pub fn rejoin_groups(&self, _rtnl: &Rtnl) {
+        // SAFETY: The device is alive, and RTNL is held.
+        unsafe { self.notify(bindings::netdev_cmd_NETDEV_RESEND_IGMP) };
     }
 
     pub(crate) fn write_mac(&self, mac: MacAddr) {

@@ -9,16 +9,25 @@ use crate::{
     device::{Device, NetDevice},
     ethtool::{self, LinkSettings},
     features::Features,
-    link_ops::LinkOps,
-    netlink::ExtAck,
+    link_ops::{self, LinkOps},
+    netlink::{
+        Attributes,
+        ExtAck,
+        Message, //
+    },
     rcu::RcuBh,
     rtnl::Rtnl,
     rx_handler::RxHandler,
     skb::SkBuff,
     stats::LinkStats,
-    upper::AddrLists, //
+    upper::AddrLists,
+    vlan::Vlan,
+    xdp::{Frames, Program}, //
 };
-use core::marker::PhantomData;
+use core::{
+    marker::PhantomData,
+    mem::ManuallyDrop, //
+};
 use kernel::{
     error::{from_result, VTABLE_DEFAULT_ERROR},
     prelude::*, //
@@ -49,11 +58,50 @@ pub trait Driver: Send + Sync + Sized + 'static {
     /// Says what sort of device it is.
     fn setup(setup: &mut Setup);
 
+    /// What [`Driver::configure`] may be asked for.
+    fn settings() -> Option<link_ops::Settings> {
+        None
+    }
+
+    /// `ip link set NAME type KIND SETTING…`, and of a new device `ip link add`. The policy has
+    /// checked types, lengths and ranges. All of it is done, or nothing.
+    ///
+    /// # Errors
+    ///
+    /// An error takes a new device back.
+    fn configure(
+        _dev: &Device<Self>,
+        _settings: Attributes<'_>,
+        _extack: &mut ExtAck,
+        _rtnl: &Rtnl,
+    ) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Octets that are enough for what [`Driver::describe`] writes.
+    const DESCRIPTION_SIZE: usize = 0;
+
+    /// What link messages tell of the device beyond what they do of any, as `IFLA_INFO_XSTATS`,
+    /// which those who do not know the kind pass over.
+    fn describe(_dev: &Device<Self>, _message: &mut Message<'_>) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
     /// The data of a new device, which is not registered yet.
     fn new(dev: &NetDevice, rtnl: &Rtnl) -> impl PinInit<Self, Error>;
 
     /// Sends a frame, or drops it.
     fn transmit(dev: &Device<Self>, skb: SkBuff, context: &RcuBh);
+
+    /// The device is being set up: [`NetDevice::is_started`] is true already, and
+    /// [`NetDevice::is_up`] is not yet.
+    ///
+    /// # Errors
+    ///
+    /// An error leaves it down; [`Driver::stop`] does not follow then.
+    fn open(_dev: &Device<Self>, _rtnl: &Rtnl) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
 
     /// The device has been set down.
     fn stop(_dev: &Device<Self>, _rtnl: &Rtnl) {
@@ -99,6 +147,40 @@ pub trait Driver: Send + Sync + Sized + 'static {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
+    /// The device is to receive the frames of another VLAN.
+    ///
+    /// # Errors
+    ///
+    /// Forbids whoever asks for it to use the VLAN. Nothing should be changed then.
+    fn add_vlan(_dev: &Device<Self>, _vlan: Vlan, _rtnl: &Rtnl) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// It need not receive them any more.
+    fn remove_vlan(_dev: &Device<Self>, _vlan: Vlan, _rtnl: &Rtnl) {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Netpoll is about to send by the device: frames come with interrupts disabled then, in any
+    /// context. Without this, it sends by the device as anybody does.
+    ///
+    /// # Errors
+    ///
+    /// Forbids it.
+    fn set_up_netpoll(_dev: &Device<Self>, _rtnl: &Rtnl) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// It does so no more.
+    fn end_netpoll(_dev: &Device<Self>, _rtnl: &Rtnl) {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Sees to what has been received and sent, for netpoll. Interrupts are disabled.
+    fn poll(_dev: &Device<Self>, _context: &RcuBh) {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
     /// `ip link set PORT master DEVICE`.
     fn add_port(
         _dev: &Device<Self>,
@@ -111,6 +193,42 @@ pub trait Driver: Send + Sync + Sized + 'static {
 
     /// `ip link set PORT nomaster`.
     fn del_port(_dev: &Device<Self>, _port: &NetDevice, _rtnl: &Rtnl) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// `ip link set DEVICE xdp …`: has `program` see the frames that the device receives, instead of
+    /// what did before; or none any more.
+    ///
+    /// # Errors
+    ///
+    /// An error leaves it as it was. There should be none without a program: nobody expects it.
+    fn set_program(
+        _dev: &Device<Self>,
+        _program: Option<Program>,
+        _extack: &mut ExtAck,
+        _rtnl: &Rtnl,
+    ) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// Sends what XDP programs have redirected to the device, if
+    /// [its features](Device::set_xdp_features) say that it can.
+    fn transmit_xdp(_dev: &Device<Self>, _frames: &mut Frames<'_>, _context: &RcuBh) {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// What was scheduled with [`Device::schedule_work`]. In process context, without a lock; never
+    /// twice at a time for one device. The device is registered when this begins, and may be
+    /// unregistered meanwhile: take RTNL and ask [`NetDevice::is_registered`] for what depends on
+    /// it.
+    fn work(_dev: &Device<Self>) {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// What a [`Timer`](crate::timer::Timer) is for. In a softirq; never twice at a time for one
+    /// timer. Says at which nanosecond of `CLOCK_MONOTONIC` it is due again: at once, if that is
+    /// over, and never with `None`.
+    fn timer(_dev: &Device<Self>, _context: &RcuBh) -> Option<u64> {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
@@ -217,6 +335,7 @@ impl<T: Driver> Adapter<T> {
         ndo_uninit: Some(Self::uninit),
         ndo_start_xmit: Some(Self::start_xmit),
         ndo_validate_addr: Some(bindings::eth_validate_addr),
+        ndo_open: if T::HAS_OPEN { Some(Self::open) } else { None },
         ndo_stop: if T::HAS_STOP { Some(Self::stop) } else { None },
         ndo_get_stats64: if T::HAS_LINK_STATS {
             Some(Self::link_stats)
@@ -243,6 +362,36 @@ impl<T: Driver> Adapter<T> {
         } else {
             None
         },
+        ndo_vlan_rx_add_vid: if T::HAS_ADD_VLAN {
+            Some(Self::add_vlan)
+        } else {
+            None
+        },
+        ndo_vlan_rx_kill_vid: if T::HAS_REMOVE_VLAN {
+            Some(Self::remove_vlan)
+        } else {
+            None
+        },
+        #[cfg(CONFIG_NETPOLL)]
+        ndo_netpoll_setup: if T::HAS_SET_UP_NETPOLL {
+            Some(Self::set_up_netpoll)
+        } else {
+            None
+        },
+        #[cfg(CONFIG_NETPOLL)]
+        ndo_netpoll_cleanup: if T::HAS_END_NETPOLL {
+            Some(Self::end_netpoll)
+        } else {
+            None
+        },
+        #[cfg(CONFIG_NETPOLL)]
+        ndo_poll_controller: if T::HAS_POLL { Some(Self::poll) } else { None },
+        // What queue a port takes is for the port to say.
+        ndo_select_queue: if T::HAS_ADD_PORT {
+            Some(Self::select_queue)
+        } else {
+            None
+        },
         ndo_add_slave: if T::HAS_ADD_PORT {
             Some(Self::add_port)
         } else {
@@ -250,6 +399,16 @@ impl<T: Driver> Adapter<T> {
         },
         ndo_del_slave: if T::HAS_DEL_PORT {
             Some(Self::del_port)
+        } else {
+            None
+        },
+        ndo_bpf: if T::HAS_SET_PROGRAM {
+            Some(Self::bpf)
+        } else {
+            None
+        },
+        ndo_xdp_xmit: if T::HAS_TRANSMIT_XDP {
+            Some(Self::xdp_xmit)
         } else {
             None
         },
@@ -286,8 +445,10 @@ impl<T: Driver> Adapter<T> {
         let (netdev, rtnl) = unsafe { (NetDevice::from_raw(dev), Rtnl::assume_held()) };
         // SAFETY: Nobody takes the device's locks yet.
         unsafe { helpers::netdev_lockdep_set_classes(dev) };
+        // SAFETY: As above.
+        unsafe { Device::<T>::init_work(dev) };
         let data = T::new(netdev, rtnl);
-        // SAFETY: The private area has the size of `T` and its alignment, by `LinkOps::new`. It
+        // SAFETY: The private area has room for a `T` and its alignment, by `LinkOps::new`. It
         // does not move, and `destroy` drops what is in it exactly if this succeeds.
         match unsafe { data.__init(Device::<T>::private_area(dev)) } {
             Ok(()) => 0,
@@ -299,6 +460,8 @@ impl<T: Driver> Adapter<T> {
     ///
     /// See [`Adapter`]. Called once after a successful `init`, when nobody refers to the device.
     unsafe extern "C" fn destroy(dev: *mut bindings::net_device) {
+        // SAFETY: By the safety requirement.
+        unsafe { Device::<T>::destroy_work(dev) };
         // SAFETY: Initialised by `init`, and used by nobody any more.
         unsafe { core::ptr::drop_in_place(Device::<T>::private_area(dev)) };
     }
@@ -333,6 +496,15 @@ impl<T: Driver> Adapter<T> {
         };
         T::transmit(dev, skb, context);
         bindings::netdev_tx_NETDEV_TX_OK
+    }
+
+    /// # Safety
+    ///
+    /// See [`Adapter`].
+    unsafe extern "C" fn open(dev: *mut bindings::net_device) -> c_int {
+        // SAFETY: A registered device, under RTNL.
+        let (dev, rtnl) = unsafe { (Device::<T>::from_raw(dev), Rtnl::assume_held()) };
+        from_result(|| T::open(dev, rtnl).map(|()| 0))
     }
 
     /// # Safety
@@ -427,6 +599,86 @@ impl<T: Driver> Adapter<T> {
     /// # Safety
     ///
     /// See [`Adapter`].
+    unsafe extern "C" fn add_vlan(
+        dev: *mut bindings::net_device,
+        proto: bindings::__be16,
+        id: u16,
+    ) -> c_int {
+        // SAFETY: A registered device, under RTNL.
+        let (dev, rtnl) = unsafe { (Device::<T>::from_raw(dev), Rtnl::assume_held()) };
+        from_result(|| T::add_vlan(dev, Vlan::from_raw(proto, id), rtnl).map(|()| 0))
+    }
+
+    /// # Safety
+    ///
+    /// See [`Adapter`].
+    unsafe extern "C" fn remove_vlan(
+        dev: *mut bindings::net_device,
+        proto: bindings::__be16,
+        id: u16,
+    ) -> c_int {
+        // SAFETY: A registered device, under RTNL.
+        let (dev, rtnl) = unsafe { (Device::<T>::from_raw(dev), Rtnl::assume_held()) };
+        T::remove_vlan(dev, Vlan::from_raw(proto, id), rtnl);
+        0
+    }
+
+    /// # Safety
+    ///
+    /// See [`Adapter`].
+    #[cfg(CONFIG_NETPOLL)]
+    unsafe extern "C" fn set_up_netpoll(dev: *mut bindings::net_device) -> c_int {
+        // SAFETY: A registered device, under RTNL.
+        let (dev, rtnl) = unsafe { (Device::<T>::from_raw(dev), Rtnl::assume_held()) };
+        from_result(|| T::set_up_netpoll(dev, rtnl).map(|()| 0))
+    }
+
+    /// # Safety
+    ///
+    /// See [`Adapter`].
+    #[cfg(CONFIG_NETPOLL)]
+    unsafe extern "C" fn end_netpoll(dev: *mut bindings::net_device) {
+        // SAFETY: A registered device, under RTNL.
+        let (dev, rtnl) = unsafe { (Device::<T>::from_raw(dev), Rtnl::assume_held()) };
+        T::end_netpoll(dev, rtnl);
+    }
+
+    /// # Safety
+    ///
+    /// See [`Adapter`].
+    #[cfg(CONFIG_NETPOLL)]
+    unsafe extern "C" fn poll(dev: *mut bindings::net_device) {
+        // SAFETY: A registered device. Netpoll calls this with interrupts disabled, in an RCU
+        // read-side critical section.
+        let (dev, context) = unsafe { (Device::<T>::from_raw(dev), RcuBh::assume()) };
+        T::poll(dev, context);
+    }
+
+    /// Which of the device's own queues a frame takes, where the user has given it several: so that
+    /// the number of the queue it was received by, which is kept in the same place, is there still
+    /// when a port chooses one of its queues by it. The queues are all the same to the device.
+    ///
+    /// # Safety
+    ///
+    /// See [`Adapter`].
+    unsafe extern "C" fn select_queue(
+        dev: *mut bindings::net_device,
+        skb: *mut bindings::sk_buff,
+        _subordinate: *mut bindings::net_device,
+    ) -> u16 {
+        // SAFETY: A registered device, and a frame that is lent to us.
+        let (dev, skb) = unsafe { (&*dev, ManuallyDrop::new(SkBuff::from_raw(skb))) };
+        let queue = skb.queue_mapping();
+        if u32::from(queue) < dev.real_num_tx_queues {
+            queue
+        } else {
+            0
+        }
+    }
+
+    /// # Safety
+    ///
+    /// See [`Adapter`].
     unsafe extern "C" fn add_port(
         dev: *mut bindings::net_device,
         port: *mut bindings::net_device,
@@ -460,5 +712,68 @@ impl<T: Driver> Adapter<T> {
             )
         };
         from_result(|| T::del_port(dev, port, rtnl).map(|()| 0))
+    }
+
+    /// # Safety
+    ///
+    /// See [`Adapter`].
+    unsafe extern "C" fn bpf(
+        dev: *mut bindings::net_device,
+        request: *mut bindings::netdev_bpf,
+    ) -> c_int {
+        // SAFETY: A registered device, under RTNL; the request is valid.
+        let (dev, rtnl, request) = unsafe {
+            (
+                Device::<T>::from_raw(dev),
+                Rtnl::assume_held(),
+                &mut *request,
+            )
+        };
+        from_result(|| {
+            if request.command != bindings::bpf_netdev_command_XDP_SETUP_PROG {
+                return Err(EINVAL);
+            }
+            // SAFETY: This part of the union goes with the command. The program is null or valid;
+            // `extack` is null, or this call's alone.
+            let (program, mut extack) = unsafe {
+                let setup = &request.__bindgen_anon_1.__bindgen_anon_1;
+                (setup.prog, ExtAck::from_raw(setup.extack))
+            };
+            // SAFETY: As above.
+            let own = unsafe { Program::from_raw(program) };
+            T::set_program(dev, own, &mut extack, rtnl)?;
+            if !program.is_null() {
+                // The driver has a reference of its own; the caller's is given up with success.
+                //
+                // SAFETY: As above.
+                unsafe { helpers::bpf_prog_put(program) };
+            }
+            Ok(0)
+        })
+    }
+
+    /// # Safety
+    ///
+    /// See [`Adapter`].
+    unsafe extern "C" fn xdp_xmit(
+        dev: *mut bindings::net_device,
+        len: c_int,
+        frames: *mut *mut bindings::xdp_frame,
+        flags: u32,
+    ) -> c_int {
+        // SAFETY: Frames are sent through registered devices, with bottom halves disabled, which is
+        // an RCU read-side critical section. As far as it says so, they are the driver's from here
+        // on.
+        let (dev, mut frames, context) = unsafe {
+            (
+                Device::<T>::from_raw(dev),
+                Frames::from_raw(frames, len, flags),
+                RcuBh::assume(),
+            )
+        };
+        from_result(|| {
+            T::transmit_xdp(dev, &mut frames, context);
+            frames.result()
+        })
     }
 }

@@ -6,10 +6,22 @@
 
 use crate::{
     addr::MacAddr,
+    device::Device,
     driver::{Adapter, Driver},
-    netlink::ExtAck, //
+    genl::Family,
+    netlink::{
+        Attribute,
+        Attributes,
+        ExtAck,
+        Message, //
+    },
+    rtnl::{self, Rtnl}, //
 };
-use core::marker::PhantomData;
+use core::{
+    marker::PhantomData,
+    ptr::NonNull,
+    slice, //
+};
 use kernel::{
     error::{from_result, to_result},
     prelude::*,
@@ -42,9 +54,29 @@ impl<T: Driver> LinkOps<T> {
         Self {
             ops: Opaque::new(bindings::rtnl_link_ops {
                 kind: kernel::str::as_char_ptr_in_const_context(T::KIND).cast(),
-                priv_size: size_of::<T>(),
+                priv_size: Device::<T>::PRIVATE_SIZE,
                 setup: Some(Adapter::<T>::setup),
                 validate: Some(validate),
+                newlink: if T::HAS_CONFIGURE {
+                    Some(newlink::<T>)
+                } else {
+                    None
+                },
+                changelink: if T::HAS_CONFIGURE {
+                    Some(changelink::<T>)
+                } else {
+                    None
+                },
+                get_xstats_size: if T::HAS_DESCRIBE {
+                    Some(description_size::<T>)
+                } else {
+                    None
+                },
+                fill_xstats: if T::HAS_DESCRIBE {
+                    Some(describe::<T>)
+                } else {
+                    None
+                },
                 ..pin_init::zeroed()
             }),
             _driver: PhantomData,
@@ -53,6 +85,23 @@ impl<T: Driver> LinkOps<T> {
 
     pub(crate) fn as_ptr(&self) -> *mut bindings::rtnl_link_ops {
         self.ops.get()
+    }
+}
+
+/// What a link message may say of a device's settings: what an operation of a family may, too.
+pub struct Settings {
+    policy: *const bindings::nla_policy,
+    max: u32,
+}
+
+impl Settings {
+    /// The attributes of the operation `cmd`, and their policy.
+    pub fn of_operation(family: &'static Family, cmd: u8) -> Option<Self> {
+        let operation = family.operation(cmd)?;
+        Some(Self {
+            policy: operation.policy,
+            max: operation.maxattr,
+        })
     }
 }
 
@@ -69,8 +118,23 @@ impl<T: Driver> Registration<T> {
     ///
     /// # Errors
     ///
-    /// `EEXIST` if there is a kind of this name.
+    /// `EEXIST` if there is a kind of this name; `EINVAL` if there are no such settings as
+    /// [`Driver::settings`] names.
     pub fn new() -> Result<Self> {
+        if T::HAS_CONFIGURE {
+            let settings = T::settings().ok_or(EINVAL)?;
+            // Who else registers the kind waits.
+            let _guard = rtnl::lock();
+            let ops = T::link_ops().as_ptr();
+            // SAFETY: Before it is registered, nobody but those who hold RTNL here reads or writes
+            // the static; and afterwards there is a policy already, so that nobody writes.
+            unsafe {
+                if (*ops).policy.is_null() {
+                    (*ops).maxtype = settings.max;
+                    (*ops).policy = settings.policy;
+                }
+            }
+        }
         // SAFETY: A static that is fully set up.
         to_result(unsafe { bindings::rtnl_link_register(T::link_ops().as_ptr()) })?;
         // INVARIANT: Just registered.
@@ -116,6 +180,119 @@ unsafe extern "C" fn validate(
                 c"address: a group address, or all zeroes, is not an address of a device",
             ));
         }
+        Ok(0)
+    })
+}
+
+/// The settings in a link message, checked by the policy, if there are any.
+///
+/// # Safety
+///
+/// `tb` must be the table of a validated link message's attributes, all valid for `'a`.
+unsafe fn settings_of<'a>(tb: *mut *mut bindings::nlattr) -> Option<Attributes<'a>> {
+    // SAFETY: By the safety requirement.
+    let info = unsafe { *tb.add(bindings::IFLA_LINKINFO as usize) };
+    if info.is_null() {
+        return None;
+    }
+    // SAFETY: A valid attribute has as many octets as it says.
+    let info = unsafe {
+        let len = usize::try_from(helpers::nla_len(info)).unwrap_or(0);
+        slice::from_raw_parts(helpers::nla_data(info).cast::<u8>(), len)
+    };
+    let data = Attributes::new(info).get(bindings::IFLA_INFO_DATA as u16);
+    data.map(Attribute::nest)
+}
+
+/// # Safety
+///
+/// For `rtnl_link_ops` alone: `dev` is set up and not registered, `params` and `extack` are of the
+/// message that asks for it, and RTNL is held.
+unsafe extern "C" fn newlink<T: Driver>(
+    dev: *mut bindings::net_device,
+    params: *mut bindings::rtnl_newlink_params,
+    extack: *mut bindings::netlink_ext_ack,
+) -> c_int {
+    // SAFETY: By the safety requirement.
+    if let Err(err) = to_result(unsafe { bindings::register_netdevice(dev) }) {
+        return err.to_errno();
+    }
+    // SAFETY: As above; the device is registered, and of this driver.
+    let result = unsafe { configure::<T>(dev, (*params).tb, extack) };
+    if result != 0 {
+        // Nobody has been told of it yet.
+        // SAFETY: Registered just now, and RTNL is held.
+        unsafe { bindings::unregister_netdevice_queue(dev, core::ptr::null_mut()) };
+    }
+    result
+}
+
+/// # Safety
+///
+/// For `rtnl_link_ops` alone: `dev` is a registered device of the driver, `tb` and `extack` are of
+/// the message, and RTNL is held.
+unsafe extern "C" fn changelink<T: Driver>(
+    dev: *mut bindings::net_device,
+    tb: *mut *mut bindings::nlattr,
+    _data: *mut *mut bindings::nlattr,
+    extack: *mut bindings::netlink_ext_ack,
+) -> c_int {
+    // SAFETY: By the safety requirement.
+    unsafe { configure::<T>(dev, tb, extack) }
+}
+
+/// Changes a device as a link message says.
+///
+/// # Safety
+///
+/// As for [`changelink`].
+unsafe fn configure<T: Driver>(
+    dev: *mut bindings::net_device,
+    tb: *mut *mut bindings::nlattr,
+    extack: *mut bindings::netlink_ext_ack,
+) -> c_int {
+    // SAFETY: By the safety requirement.
+    let (dev, settings, mut extack, rtnl) = unsafe {
+        (
+            Device::<T>::from_raw(dev),
+            settings_of(tb),
+            ExtAck::from_raw(extack),
+            Rtnl::assume_held(),
+        )
+    };
+    from_result(|| {
+        settings.map_or(Ok(()), |settings| {
+            T::configure(dev, settings, &mut extack, rtnl)
+        })?;
+        Ok(0)
+    })
+}
+
+/// # Safety
+///
+/// For `rtnl_link_ops` alone.
+unsafe extern "C" fn description_size<T: Driver>(_dev: *const bindings::net_device) -> usize {
+    T::DESCRIPTION_SIZE
+}
+
+/// # Safety
+///
+/// For `rtnl_link_ops` alone: `dev` is a registered device of the driver, and `skb` is valid, for
+/// this call alone, with a message at its end.
+unsafe extern "C" fn describe<T: Driver>(
+    skb: *mut bindings::sk_buff,
+    dev: *const bindings::net_device,
+) -> c_int {
+    from_result(|| {
+        // SAFETY: By the safety requirement.
+        let (dev, mut message) = unsafe {
+            (
+                Device::<T>::from_raw(dev.cast_mut()),
+                Message::from_raw(NonNull::new(skb).ok_or(EINVAL)?),
+            )
+        };
+        let kind = bindings::IFLA_INFO_XSTATS as u16;
+        message.nest(kind, |message| T::describe(dev, message))?;
         Ok(0)
     })
 }

@@ -3,8 +3,8 @@
 //! Network device drivers in Rust.
 //!
 //! What the `kernel` crate lacks for a virtual network device driver: the device itself and its
-//! operations, frames, upper and lower devices, receive handlers, notifiers, link operations and
-//! the ethtool interface.
+//! operations, frames, upper and lower devices, receive handlers, notifiers, link operations,
+//! deferred work, timers, and the ethtool and generic netlink interfaces.
 //!
 //! Which lock is held, and in which context code runs, is said by types: a function that needs
 //! RTNL takes an [`Rtnl`](rtnl::Rtnl), one that needs an RCU read-side critical section takes an
@@ -25,13 +25,23 @@ pub mod device;
 pub mod driver;
 pub mod ethtool;
 pub mod features;
+pub mod genl;
 pub mod link_ops;
+pub mod net;
 pub mod netlink;
+pub mod netpoll;
 pub mod notifier;
 mod percpu;
+pub mod random;
 pub mod rcu;
 pub mod rtnl;
 pub mod rx_handler;
+pub mod siphash;
 pub mod skb;
 pub mod stats;
+pub mod time;
+pub mod timer;
 pub mod upper;
+pub mod vlan;
+mod work;
+pub mod xdp;

@@ -30,8 +30,14 @@ pub enum Event {
     PreChangeMtu,
     /// What it can do for frames has changed.
     FeaturesChanged,
+    /// What it can do with XDP programs and their frames has changed.
+    XdpFeaturesChanged,
     /// It is about to become another type of device. May be refused.
     PreTypeChange,
+    /// It is there, for this namespace a new device. Its driver may not be done with it yet.
+    Register,
+    /// It has got another name.
+    ChangeName,
     /// It is going away: the last moment to let go of it.
     Unregister,
     /// Something else.
@@ -46,22 +52,67 @@ impl Event {
             Ok(bindings::netdev_cmd_NETDEV_CHANGE) => Self::Change,
             Ok(bindings::netdev_cmd_NETDEV_PRECHANGEMTU) => Self::PreChangeMtu,
             Ok(bindings::netdev_cmd_NETDEV_FEAT_CHANGE) => Self::FeaturesChanged,
+            Ok(bindings::netdev_cmd_NETDEV_XDP_FEAT_CHANGE) => Self::XdpFeaturesChanged,
             Ok(bindings::netdev_cmd_NETDEV_PRE_TYPE_CHANGE) => Self::PreTypeChange,
+            Ok(bindings::netdev_cmd_NETDEV_REGISTER) => Self::Register,
+            Ok(bindings::netdev_cmd_NETDEV_CHANGENAME) => Self::ChangeName,
             Ok(bindings::netdev_cmd_NETDEV_UNREGISTER) => Self::Unregister,
             _ => Self::Other,
         }
     }
 }
 
+/// What a [`Notifier`] is told: an event of a device, with RTNL held.
+///
+/// For some events the lock of the device itself is held too, where it has one: calls that take it
+/// would deadlock.
+///
+/// # Invariants
+///
+/// While a reference to an instance is alive, `dev` is being told of for `event`.
+pub struct Notice<'a> {
+    event: Event,
+    dev: &'a NetDevice,
+    rtnl: &'a Rtnl,
+}
+
+impl<'a> Notice<'a> {
+    /// What has happened.
+    pub fn event(&self) -> Event {
+        self.event
+    }
+
+    /// To which device.
+    pub fn dev(&self) -> &'a NetDevice {
+        self.dev
+    }
+
+    /// RTNL.
+    pub fn rtnl(&self) -> &'a Rtnl {
+        self.rtnl
+    }
+
+    /// As [`NetDevice::link_speed`], in [`Event::Up`] and [`Event::Change`].
+    pub fn link_speed(&self) -> Option<(u32, bool)> {
+        match self.event {
+            // SAFETY: RTNL is held; and the device's lock, for these events, by the type invariant
+            // and "Notifiers and netdev instance lock" in `Documentation/networking/netdevices.rst`.
+            Event::Up | Event::Change => unsafe {
+                self.dev.link_speed_by(bindings::netif_get_link_ksettings)
+            },
+            _ => None,
+        }
+    }
+}
+
 /// Watches network devices.
 pub trait Notifier: Send + Sync {
-    /// Called for each event of each device in every network namespace, with RTNL held. For some
-    /// events the lock of the device itself is held too: leave calls that take it to others.
+    /// Called for each event of each device in every network namespace.
     ///
     /// # Errors
     ///
     /// An error forbids what is announced, where that is possible, and is ignored elsewhere.
-    fn notify(event: Event, dev: &NetDevice, rtnl: &Rtnl) -> Result;
+    fn notify(notice: &Notice<'_>) -> Result;
 }
 
 /// A registered [`Notifier`]; dropping it ends that.
@@ -129,7 +180,13 @@ unsafe extern "C" fn notify<N: Notifier>(
     let rtnl = unsafe { Rtnl::assume_held() };
     // SAFETY: By the safety requirement; the device is alive during the call.
     let dev = unsafe { NetDevice::from_raw((*info.cast::<bindings::netdev_notifier_info>()).dev) };
-    match N::notify(Event::from_raw(event), dev, rtnl) {
+    // INVARIANT: For as long as this call lasts.
+    let notice = Notice {
+        event: Event::from_raw(event),
+        dev,
+        rtnl,
+    };
+    match N::notify(&notice) {
         Ok(()) => DONE,
         // As `notifier_from_errno()`.
         Err(err) => STOP | OK.wrapping_sub(err.to_errno()),

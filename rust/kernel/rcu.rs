@@ -14,7 +14,7 @@ use kernel::{
     sync::{rcu, Arc},
     types::NotThreadSafe, //
 };
-use netdev_bindings as bindings;
+use netdev_bindings::{self as bindings, helpers};
 
 /// Evidence of an RCU read-side critical section.
 ///
@@ -80,6 +80,39 @@ impl Deref for RcuBh {
     #[inline(always)]
     fn deref(&self) -> &Rcu {
         &self.0
+    }
+}
+
+/// Begins an [`RcuBh`] section, which lasts until what is returned is dropped. For process context:
+/// where frames are processed there is one already.
+pub fn read_lock_bh() -> BhGuard {
+    // SAFETY: An FFI call without requirements; the guard undoes it.
+    unsafe { helpers::rcu_read_lock_bh() };
+    // INVARIANT: Just entered. `NotThreadSafe` keeps the guard on this thread.
+    BhGuard(NotThreadSafe)
+}
+
+/// An [`RcuBh`] section of process context.
+///
+/// # Invariants
+///
+/// While an instance exists, the thread it belongs to is in such a section.
+pub struct BhGuard(NotThreadSafe);
+
+impl Deref for BhGuard {
+    type Target = RcuBh;
+
+    fn deref(&self) -> &RcuBh {
+        // SAFETY: By the type invariant, to the end of the borrow. Bottom halves are disabled, and
+        // that is an RCU read-side critical section, too, which `rcu_read_lock_bh` tells lockdep.
+        unsafe { RcuBh::assume() }
+    }
+}
+
+impl Drop for BhGuard {
+    fn drop(&mut self) {
+        // SAFETY: Entered on this thread, by the type invariant.
+        unsafe { helpers::rcu_read_unlock_bh() };
     }
 }
 

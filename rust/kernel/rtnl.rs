@@ -46,6 +46,14 @@ pub fn lock() -> RtnlGuard {
     RtnlGuard(Rtnl(NotThreadSafe))
 }
 
+/// Takes the RTNL lock if it is free.
+pub fn try_lock() -> Option<RtnlGuard> {
+    // SAFETY: An FFI call without requirements.
+    let taken = unsafe { bindings::rtnl_trylock() } != 0;
+    // INVARIANT: Just taken, and given back only when the guard is dropped.
+    taken.then(|| RtnlGuard(Rtnl(NotThreadSafe)))
+}
+
 impl Deref for RtnlGuard {
     type Target = Rtnl;
 
@@ -56,7 +64,7 @@ impl Deref for RtnlGuard {
 
 impl Drop for RtnlGuard {
     fn drop(&mut self) {
-        // SAFETY: Held since `lock()`.
+        // SAFETY: Held since the guard was made.
         unsafe { bindings::rtnl_unlock() };
     }
 }

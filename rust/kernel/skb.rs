@@ -15,7 +15,12 @@ use core::{
     mem::ManuallyDrop,
     ptr::{self, NonNull},
 };
-use netdev_bindings::{self as bindings, helpers};
+use kernel::prelude::*;
+use netdev_bindings::{
+    self as bindings,
+    helpers,
+    sk_buff__bindgen_ty_4__bindgen_ty_2 as Headers, //
+};
 
 // Inline in kernels without tracepoints.
 #[cfg(CONFIG_TRACEPOINTS)]
@@ -134,6 +139,97 @@ impl SkBuff {
         unsafe { &*(*self.as_ptr()).data.cast::<EthHeader>().sub(1) }
     }
 
+    /// EtherType: that of the outermost tag, if there is one in the data.
+    #[inline(always)]
+    pub fn protocol(&self) -> u16 {
+        u16::from_be(self.headers().protocol)
+    }
+
+    /// Is this its EtherType, given as it stands in the frame, in network order?
+    #[inline(always)]
+    pub fn is_of(&self, protocol: u16) -> bool {
+        self.headers().protocol == protocol
+    }
+
+    /// Has a VLAN tag been taken out of the frame, to be told beside it?
+    pub fn has_tag(&self) -> bool {
+        // SAFETY: All views of the union are numbers.
+        unsafe { self.headers().__bindgen_anon_2.vlan_all != 0 }
+    }
+
+    /// The mark, which whoever classifies frames has given it. 0 if nobody has.
+    #[inline(always)]
+    pub fn mark(&self) -> u32 {
+        // SAFETY: The other view of the union is a number too, of the same size, and out of use
+        // once a frame is finished.
+        unsafe { self.headers().__bindgen_anon_4.mark }
+    }
+
+    /// Makes a frame to be transmitted, with the priority of network control: `octets` are all of
+    /// it, from the destination on. A frame that is shorter than Ethernet allows is filled up with
+    /// zeroes. In any context.
+    ///
+    /// `None` if there is no memory for it, no whole header in `octets`, or more than 65,535 of
+    /// them.
+    pub fn new_frame(octets: &[u8]) -> Option<Self> {
+        const HEADER_LEN: c_int = size_of::<EthHeader>() as c_int;
+
+        let (header, _) = octets.split_at_checked(size_of::<EthHeader>())?;
+        let &[.., high, low] = header else {
+            return None;
+        };
+        let len = u16::try_from(octets.len()).ok()?;
+        let padded = u32::from(len).max(bindings::ETH_ZLEN);
+
+        // SAFETY: An FFI call without requirements.
+        let skb = unsafe {
+            helpers::alloc_skb(
+                bindings::LL_MAX_HEADER.saturating_add(padded),
+                bindings::GFP_ATOMIC,
+            )
+        };
+        // INVARIANT: A new frame.
+        let mut skb = Self(NonNull::new(skb)?);
+        // SAFETY: The frame is valid and without data, and there is room for both.
+        let data = unsafe {
+            helpers::skb_reserve(skb.as_ptr(), bindings::LL_MAX_HEADER as c_int);
+            bindings::skb_put(skb.as_ptr(), padded).cast::<u8>()
+        };
+        // SAFETY: There are `padded` octets from `data` on, which nobody else knows of.
+        unsafe {
+            ptr::write_bytes(data, 0, padded as usize);
+            ptr::copy_nonoverlapping(octets.as_ptr(), data, octets.len());
+        }
+        // SAFETY: The frame is valid, and its header is at the beginning of its data.
+        unsafe {
+            helpers::skb_reset_mac_header(skb.as_ptr());
+            helpers::skb_set_network_header(skb.as_ptr(), HEADER_LEN);
+        }
+        let headers = skb.headers_mut();
+        headers.protocol = u16::from_ne_bytes([high, low]);
+        headers.priority = bindings::TC_PRIO_CONTROL;
+        Some(skb)
+    }
+
+    /// Copies what a received frame holds behind its Ethernet header into `buf`, as far as there is
+    /// room, and returns it. Nothing, if the processor cannot read it.
+    pub fn copy_payload<'b>(&self, buf: &'b mut [u8]) -> &'b [u8] {
+        let room = u32::try_from(buf.len()).unwrap_or(u32::MAX);
+        let len = self.len().min(room).min(c_int::MAX as u32);
+        let Some(buf) = buf.get_mut(..len as usize) else {
+            return &[];
+        };
+        // SAFETY: Valid by the type invariant; both have `len` octets.
+        let err = unsafe {
+            bindings::skb_copy_bits(self.as_ptr(), 0, buf.as_mut_ptr().cast(), len as c_int)
+        };
+        if err == 0 {
+            buf
+        } else {
+            &[]
+        }
+    }
+
     /// Hash of the flow the frame belongs to: the same for all its frames, in one direction.
     #[inline]
     pub fn flow_hash(&mut self) -> u32 {
@@ -174,17 +270,21 @@ impl SkBuff {
         true
     }
 
+    /// The fields that a copy of the frame begins with.
+    #[inline(always)]
+    fn headers(&self) -> &Headers {
+        // SAFETY: Valid by the type invariant; both views of the union are the same.
+        unsafe { (*self.as_ptr()).__bindgen_anon_4.headers.as_ref() }
+    }
+
+    fn headers_mut(&mut self) -> &mut Headers {
+        // SAFETY: As above, and `self` is borrowed mutably.
+        unsafe { (*self.as_ptr()).__bindgen_anon_4.headers.as_mut() }
+    }
+
     #[inline(always)]
     fn pkt_type(&self) -> u32 {
-        // SAFETY: Valid by the type invariant.
-        unsafe {
-            (*self.as_ptr())
-                .__bindgen_anon_4
-                .headers
-                .as_ref()
-                .pkt_type()
-        }
-        .into()
+        self.headers().pkt_type().into()
     }
 
     /// Was the frame received for the very device it arrived at, by its MAC address?
@@ -197,6 +297,18 @@ impl SkBuff {
     #[inline(always)]
     pub fn is_for_other(&self) -> bool {
         self.pkt_type() == bindings::PACKET_OTHERHOST
+    }
+
+    /// Makes it a frame that was received for the very device it arrived at.
+    pub fn set_for_host(&mut self) {
+        self.headers_mut().set_pkt_type(bindings::PACKET_HOST as u8);
+    }
+
+    /// The queue the frame was received by, plus one; or the one it is to be sent by. 0 if neither
+    /// is known.
+    pub(crate) fn queue_mapping(&self) -> u16 {
+        // SAFETY: Valid by the type invariant.
+        unsafe { (*self.as_ptr()).queue_mapping }
     }
 
     /// Makes `dev` the device the frame belongs to.
@@ -247,5 +359,64 @@ impl Drop for SkBuff {
         unsafe {
             bindings::dev_kfree_skb_any_reason(self.as_ptr(), DropReason::NOT_SPECIFIED.0);
         }
+    }
+}
+
+#[kunit_tests(netdev_skb)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_frame_is_what_it_was_given_and_padded() -> Result {
+        let mut octets = [0u8; 100];
+        for (octet, number) in octets.iter_mut().zip(1u8..) {
+            *octet = number;
+        }
+        for len in [14, 15, 59, 60, 61, 100] {
+            let given = octets.get(..len).ok_or(EINVAL)?;
+            let mut skb = SkBuff::new_frame(given).ok_or(ENOMEM)?;
+            assert_eq!(skb.len() as usize, len.max(60));
+            assert_eq!(skb.protocol(), 0x0d0e);
+            assert_eq!(skb.mark(), 0);
+            assert!(!skb.is_shared());
+            let header = skb.tx_header().ok_or(EINVAL)?;
+            assert!(header.dst == MacAddr::new([1, 2, 3, 4, 5, 6]));
+            assert!(header.src == MacAddr::new([7, 8, 9, 10, 11, 12]));
+
+            // As one that was received: without its header.
+            let raw = skb.into_raw();
+            // SAFETY: The test's own, with at least that many octets of data.
+            let skb = unsafe {
+                (*raw).data = (*raw).data.add(14);
+                (*raw).len = (*raw).len.saturating_sub(14);
+                SkBuff::from_raw(raw)
+            };
+            assert!(skb.rx_header().dst == MacAddr::new([1, 2, 3, 4, 5, 6]));
+            let mut all = [0xffu8; 200];
+            let payload = skb.copy_payload(&mut all);
+            assert_eq!(payload.len(), len.max(60).saturating_sub(14));
+            let (written, padding) = payload.split_at(len.saturating_sub(14));
+            assert!(given.get(14..) == Some(written));
+            assert!(padding.iter().all(|&octet| octet == 0));
+            assert!(Some(skb.copy_payload(&mut [0; 20])) == payload.get(..20));
+            assert!(skb.copy_payload(&mut []).is_empty());
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn what_is_no_frame_is_not_made_one() -> Result {
+        for len in 0..14 {
+            let octets = [0u8; 13];
+            assert!(octets
+                .get(..len)
+                .is_some_and(|octets| SkBuff::new_frame(octets).is_none()));
+        }
+        let octets = KVVec::from_elem(0u8, 0x1_0000, GFP_KERNEL)?;
+        assert!(SkBuff::new_frame(&octets).is_none());
+        let longest = octets.get(..0xffff).ok_or(EINVAL)?;
+        let skb = SkBuff::new_frame(longest).ok_or(ENOMEM)?;
+        assert_eq!(skb.len(), 0xffff);
+        Ok(())
     }
 }

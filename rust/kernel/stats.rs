@@ -93,6 +93,36 @@ impl LinkStats {
     }
 }
 
+/// The counters every device has.
+#[derive(Clone, Copy, Default)]
+pub struct LinkCounters {
+    /// Frames received.
+    pub rx_packets: u64,
+    /// Octets received.
+    pub rx_bytes: u64,
+    /// Frames received and dropped for lack of resources.
+    pub rx_dropped: u64,
+    /// Frames transmitted.
+    pub tx_packets: u64,
+    /// Octets transmitted.
+    pub tx_bytes: u64,
+    /// Frames dropped instead of being transmitted.
+    pub tx_dropped: u64,
+}
+
+impl LinkCounters {
+    pub(crate) fn new(stats: &bindings::rtnl_link_stats64) -> Self {
+        Self {
+            rx_packets: stats.rx_packets,
+            rx_bytes: stats.rx_bytes,
+            rx_dropped: stats.rx_dropped,
+            tx_packets: stats.tx_packets,
+            tx_bytes: stats.tx_bytes,
+            tx_dropped: stats.tx_dropped,
+        }
+    }
+}
+
 #[kunit_tests(netdev_stats)]
 mod tests {
     use super::*;

@@ -3,25 +3,48 @@
 //! The trunk device: what the kernel asks of it.
 
 use crate::{
+    auto_join::{
+        self,
+        Waiting, //
+    },
+    control,
+    messages,
     module_parameters,
-    port::Port,
+    port::{
+        undo,
+        Port, //
+    },
+    probe::Prober,
     pure::{
-        port::PortId,
+        health::View,
+        port::{
+            PortId,
+            PortView, //
+        },
         selector::Selector,
         MAX_BITS,
         MAX_PORTS, //
     },
     send,
     stats::{self, Statistics},
-    table::Table, //
+    table::Table,
+    xdp, //
 };
-use core::sync::atomic::{
-    AtomicU64,
-    Ordering, //
+use core::{
+    mem,
+    sync::atomic::{
+        AtomicBool,
+        AtomicU64,
+        Ordering, //
+    }, //
 };
 use kernel::{
+    new_mutex,
     prelude::*,
-    sync::rcu, //
+    sync::{
+        rcu,
+        Mutex, //
+    }, //
 };
 use netdev::{
     addr::MacAddr,
@@ -36,19 +59,32 @@ use netdev::{
     },
     ethtool::LinkSettings,
     features::Features,
-    link_ops::LinkOps,
-    netlink::ExtAck,
+    link_ops::{self, LinkOps},
+    netlink::{
+        Attributes,
+        ExtAck,
+        Message, //
+    },
     rcu::{
+        read_lock_bh,
         Rcu,
         RcuBh,
         Slot, //
     },
-    rtnl::Rtnl,
+    rtnl::{
+        self,
+        Rtnl, //
+    },
     skb::SkBuff,
     stats::LinkStats,
     upper::{
         AddrLists,
         LagHash, //
+    },
+    vlan::Vlan,
+    xdp::{
+        Frames,
+        Program, //
     },
 };
 
@@ -84,6 +120,15 @@ impl Defaults {
     }
 }
 
+/// Priority of a port unless the user says otherwise.
+const WORKING: u16 = 1;
+
+/// Somebody else holds RTNL.
+pub(crate) struct Busy;
+
+/// Until it is tried again, in ms.
+const RETRY: u32 = 2;
+
 /// What each trunk device has.
 #[pin_data]
 pub(crate) struct Trunk {
@@ -91,10 +136,20 @@ pub(crate) struct Trunk {
     pub(crate) ports: [Slot<Port>; MAX_PORTS],
     #[pin]
     pub(crate) table: Table,
-    pub(crate) selector: Selector,
+    #[pin]
+    pub(crate) prober: Prober,
+    #[pin]
+    pub(crate) waiting: Waiting,
     pub(crate) statistics: Statistics,
+    /// The XDP program that all ports run. Changed under RTNL.
+    #[pin]
+    pub(crate) program: Mutex<Option<Program>>,
     /// The trunk's own MAC address, to be compared with each frame's in one piece.
     mac: AtomicU64,
+    /// The trunk is just giving its ports another MTU. Written under RTNL.
+    sets_mtu: AtomicBool,
+    /// It is just deriving its features from those of its ports. Written under RTNL.
+    derives: AtomicBool,
 }
 
 impl Trunk {
@@ -102,6 +157,11 @@ impl Trunk {
     #[inline(always)]
     pub(crate) fn mac(&self) -> u64 {
         self.mac.load(Ordering::Relaxed)
+    }
+
+    /// What peers are told.
+    pub(crate) fn view(&self) -> View {
+        self.table.view(MacAddr::from_u64(self.mac()))
     }
 
     /// The port of that number.
@@ -117,10 +177,15 @@ impl Trunk {
 
     /// What lower devices are told of the choice of ports.
     pub(crate) fn lag_hash(&self) -> LagHash {
-        match self.selector {
-            Selector::SmacDmac => LagHash::L2,
-            Selector::Flow => LagHash::L34,
-            Selector::Dmac | Selector::Smac => LagHash::Unknown,
+        let guard = rcu::read_lock();
+        match self
+            .table
+            .layout((&guard).into())
+            .map(|layout| layout.selector)
+        {
+            Some(Selector::SmacDmac) => LagHash::L2,
+            Some(Selector::Flow) => LagHash::L34,
+            Some(Selector::Dmac | Selector::Smac) | None => LagHash::Unknown,
         }
     }
 
@@ -139,30 +204,76 @@ impl Trunk {
         dev.steal_mac(mac, rtnl);
     }
 
+    /// Does what follows from changes of the table, but can wait until RTNL is free: those who
+    /// watch the ports are told of their states, neighbours of the way that frames take now, and
+    /// without claims nothing is tested for them.
+    fn settle(dev: &Device<Self>) -> Result<(), Busy> {
+        let table = &dev.data().get_ref().table;
+        if !table.look(|decided| decided.unsettled) {
+            return Ok(());
+        }
+        // Events are not to wait for it, nor is the next failback.
+        let guard = rtnl::try_lock().ok_or(Busy)?;
+        let rtnl: &Rtnl = &guard;
+        let announce = table.look(|decided| {
+            decided.unsettled = false;
+            mem::take(&mut decided.announce)
+        });
+        if !dev.is_registered(rtnl) {
+            return Ok(());
+        }
+        if Prober::settle(dev, dev.is_up(rtnl), rtnl).is_err() {
+            pr_warn!("{}: no memory to test its links\n", dev.name(rtnl));
+        }
+        dev.for_each_port(rtnl, |lower, port| {
+            let act =
+                table.look(|decided| decided.ports.get(port.id).is_some_and(PortView::is_act));
+            dev.lower_state_changed(lower, lower.is_operational(), act, rtnl);
+        });
+        if announce && dev.is_up(rtnl) {
+            dev.notify_peers(rtnl);
+            dev.rejoin_groups(rtnl);
+        }
+        Ok(())
+    }
+
+    /// Is the trunk just giving its ports another MTU?
+    pub(crate) fn sets_mtu(&self, _rtnl: &Rtnl) -> bool {
+        self.sets_mtu.load(Ordering::Relaxed)
+    }
+
+    /// Derives what the trunk can do for frames from what its ports can. That may change what a port
+    /// may do, which is told of in turn: not again then.
+    pub(crate) fn derive_features(dev: &Device<Self>, rtnl: &Rtnl) {
+        let derives = &dev.data().get_ref().derives;
+        if !derives.swap(true, Ordering::Relaxed) {
+            dev.inherit_features(rtnl);
+            derives.store(false, Ordering::Relaxed);
+        }
+    }
+
     /// Does `change` to each port; if one refuses, does `undo` to those before it.
-    fn change_all_ports(
+    pub(crate) fn change_all_ports(
         dev: &Device<Self>,
         rtnl: &Rtnl,
-        change: impl Fn(&NetDevice) -> Result,
-        undo: impl Fn(&NetDevice) -> Result,
+        mut change: impl FnMut(&NetDevice, &Port) -> Result,
+        undo: impl Fn(&NetDevice, &Port),
     ) -> Result {
         let mut result = Ok(());
         let mut changed = 0usize;
-        dev.for_each_port(rtnl, |port, _| {
+        dev.for_each_port(rtnl, |port, data| {
             if result.is_ok() {
-                result = change(port);
+                result = change(port, data);
                 if result.is_ok() {
                     changed = changed.saturating_add(1);
                 }
             }
         });
         if result.is_err() {
-            dev.for_each_port(rtnl, |port, _| {
+            dev.for_each_port(rtnl, |port, data| {
                 if let Some(rest) = changed.checked_sub(1) {
                     changed = rest;
-                    if undo(port).is_err() {
-                        pr_warn!("{}: a port does not go back\n", dev.name(rtnl));
-                    }
+                    undo(port, data);
                 }
             });
         }
@@ -193,7 +304,31 @@ impl Driver for Trunk {
             .no_carrier()
             .max_mtu(ETH_MAX_MTU)
             .random_mac()
-            .features(Features::MASTER_UPPER | Features::GSO_ENCAP_ALL);
+            .features(
+                Features::MASTER_UPPER
+                    | Features::GSO_ENCAP_ALL
+                    | Features::VLAN_FILTER
+                    | Features::VLAN_TX,
+            );
+    }
+
+    fn settings() -> Option<link_ops::Settings> {
+        control::link_settings()
+    }
+
+    fn configure(
+        dev: &Device<Self>,
+        settings: Attributes<'_>,
+        extack: &mut ExtAck,
+        rtnl: &Rtnl,
+    ) -> Result {
+        control::link_set(dev, settings, extack, rtnl)
+    }
+
+    const DESCRIPTION_SIZE: usize = messages::TRUNK_SIZE;
+
+    fn describe(dev: &Device<Self>, message: &mut Message<'_>) -> Result {
+        control::link_get(dev, message)
     }
 
     fn new(dev: &NetDevice, rtnl: &Rtnl) -> impl PinInit<Self, Error> {
@@ -201,10 +336,14 @@ impl Driver for Trunk {
         let defaults = Defaults::from_parameters();
         try_pin_init!(Self {
             ports: [const { Slot::new() }; MAX_PORTS],
-            table <- Table::new(defaults?.bits),
-            selector: defaults?.selector,
+            table <- Table::new(defaults?.bits, defaults?.selector)?,
+            prober <- Prober::new(),
+            waiting <- Waiting::new(),
             statistics: Statistics::new()?,
+            program <- new_mutex!(None),
             mac: AtomicU64::new(mac),
+            sets_mtu: AtomicBool::new(false),
+            derives: AtomicBool::new(false),
         })
     }
 
@@ -213,11 +352,23 @@ impl Driver for Trunk {
         send::transmit(dev, skb, context);
     }
 
+    fn open(dev: &Device<Self>, rtnl: &Rtnl) -> Result {
+        Prober::settle(dev, true, rtnl)
+    }
+
     fn stop(dev: &Device<Self>, rtnl: &Rtnl) {
+        // Without testing it needs nothing that could fail.
+        let _ = Prober::settle(dev, false, rtnl);
         dev.for_each_port(rtnl, |port, _| dev.unsync_addresses(port, rtnl));
     }
 
     fn uninit(dev: &Device<Self>, rtnl: &Rtnl) {
+        auto_join::end(dev, rtnl);
+        {
+            let guard = rcu::read_lock();
+            dev.data().table.end_claims(dev, |_| true, (&guard).into());
+        }
+        let _ = Prober::settle(dev, false, rtnl);
         Port::release_all(dev, rtnl);
     }
 
@@ -227,8 +378,12 @@ impl Driver for Trunk {
 
     fn set_mac(dev: &Device<Self>, mac: MacAddr, rtnl: &Rtnl) -> Result {
         let old = dev.mac(rtnl);
-        let set = |port: &NetDevice, mac| port.set_mac(mac, &mut ExtAck::none(), rtnl);
-        Self::change_all_ports(dev, rtnl, |port| set(port, mac), |port| set(port, old))?;
+        Self::change_all_ports(
+            dev,
+            rtnl,
+            |_, port| port.take_mac(mac, rtnl),
+            |_, port| undo("MAC address", port.take_mac(old, rtnl)),
+        )?;
         dev.data().mac.store(mac.to_u64(), Ordering::Relaxed);
         Ok(())
     }
@@ -236,7 +391,28 @@ impl Driver for Trunk {
     fn change_mtu(dev: &Device<Self>, mtu: u32, rtnl: &Rtnl) -> Result {
         let old = dev.mtu();
         let set = |port: &NetDevice, mtu| port.set_mtu(mtu, rtnl);
-        Self::change_all_ports(dev, rtnl, |port| set(port, mtu), |port| set(port, old))
+        dev.data().sets_mtu.store(true, Ordering::Relaxed);
+        let set = Self::change_all_ports(
+            dev,
+            rtnl,
+            |port, _| set(port, mtu),
+            |port, _| undo("MTU", set(port, old)),
+        );
+        dev.data().sets_mtu.store(false, Ordering::Relaxed);
+        set
+    }
+
+    fn add_vlan(dev: &Device<Self>, vlan: Vlan, rtnl: &Rtnl) -> Result {
+        Self::change_all_ports(
+            dev,
+            rtnl,
+            |port, _| port.add_vlan(vlan, rtnl),
+            |port, _| port.remove_vlan(vlan, rtnl),
+        )
+    }
+
+    fn remove_vlan(dev: &Device<Self>, vlan: Vlan, rtnl: &Rtnl) {
+        dev.for_each_port(rtnl, |port, _| port.remove_vlan(vlan, rtnl));
     }
 
     fn set_rx_mode(dev: &Device<Self>, lists: AddrLists<'_, Self>, rcu: &RcuBh) {
@@ -262,12 +438,47 @@ impl Driver for Trunk {
         });
     }
 
+    fn set_up_netpoll(dev: &Device<Self>, rtnl: &Rtnl) -> Result {
+        Self::change_all_ports(
+            dev,
+            rtnl,
+            |_, port| port.netpoll.set_up(rtnl),
+            |_, port| port.netpoll.end(rtnl),
+        )?;
+        dev.data().table.set_netpoll(dev, true);
+        Ok(())
+    }
+
+    fn end_netpoll(dev: &Device<Self>, rtnl: &Rtnl) {
+        dev.data().table.set_netpoll(dev, false);
+        dev.for_each_port(rtnl, |_, port| port.netpoll.end(rtnl));
+    }
+
+    fn poll(dev: &Device<Self>, context: &RcuBh) {
+        for port in dev.data().ports(context) {
+            port.dev.poll(context);
+        }
+    }
+
     fn add_port(dev: &Device<Self>, port: &NetDevice, extack: &mut ExtAck, rtnl: &Rtnl) -> Result {
-        Port::join(dev, port, extack, rtnl)
+        Port::join(dev, port, WORKING, extack, rtnl)
     }
 
     fn del_port(dev: &Device<Self>, port: &NetDevice, rtnl: &Rtnl) -> Result {
         Port::leave(dev, port, false, rtnl)
+    }
+
+    fn set_program(
+        dev: &Device<Self>,
+        program: Option<Program>,
+        extack: &mut ExtAck,
+        rtnl: &Rtnl,
+    ) -> Result {
+        xdp::set(dev, program, extack, rtnl)
+    }
+
+    fn transmit_xdp(dev: &Device<Self>, frames: &mut Frames<'_>, context: &RcuBh) {
+        send::transmit_xdp(dev, frames, context);
     }
 
     fn link_settings(dev: &Device<Self>, rtnl: &Rtnl) -> LinkSettings {
@@ -284,10 +495,26 @@ impl Driver for Trunk {
         sum
     }
 
+    fn work(dev: &Device<Self>) {
+        let joined = auto_join::admit(dev);
+        let wait = dev.data().table.fail_back(dev);
+        Prober::tell_peers(dev, &read_lock_bh());
+        control::tell(dev);
+        let again = joined.and(Self::settle(dev)).err().map(|Busy| RETRY);
+        if let Some(ms) = [wait, again].into_iter().flatten().min() {
+            dev.schedule_work(ms);
+        }
+    }
+
+    fn timer(dev: &Device<Self>, context: &RcuBh) -> Option<u64> {
+        Prober::on_time(dev, context)
+    }
+
     fn statistics(dev: &Device<Self>, figures: &mut [u64]) {
         let trunk = dev.data();
         // What nobody has noticed yet counts too.
         trunk.table.follow_ports(dev, (&rcu::read_lock()).into());
-        trunk.statistics.named(trunk.table.history(), figures);
+        let totals = trunk.table.look(|decided| decided.totals);
+        trunk.statistics.named(totals, figures);
     }
 }

@@ -7,51 +7,64 @@
 //! into: a link that comes back, and one that fails in silence.
 
 use crate::{
+    auto_join,
     device::Trunk,
-    port::Port, //
+    port::Port,
+    probe::Prober,
+    xdp, //
 };
-use kernel::{
-    prelude::*,
-    sync::rcu, //
-};
+use kernel::prelude::*;
 use netdev::{
-    device::{
-        Device,
-        NetDevice, //
-    },
+    device::Device,
     notifier::{
         Event,
+        Notice,
         Notifier, //
     },
-    rtnl::Rtnl,
+    rcu, //
 };
 
-/// Watches the devices that are ports.
+/// Watches the devices that are ports, and those that may become some.
 pub(crate) struct Events;
 
 impl Notifier for Events {
-    fn notify(event: Event, dev: &NetDevice, rtnl: &Rtnl) -> Result {
-        let Some((trunk, _)) = Device::<Trunk>::of_port(dev, rtnl) else {
+    fn notify(notice: &Notice<'_>) -> Result {
+        let (dev, rtnl) = (notice.dev(), notice.rtnl());
+        if let Event::Register | Event::ChangeName = notice.event() {
+            auto_join::appeared(dev, notice.event() == Event::ChangeName, rtnl);
+        }
+        let Some((trunk, port)) = Device::<Trunk>::of_port(dev, rtnl) else {
             return Ok(());
         };
-        match event {
+        match notice.event() {
             Event::Up | Event::Down | Event::Change => {
                 {
-                    let guard = rcu::read_lock();
-                    trunk.data().table.follow_ports(trunk, (&guard).into());
+                    let context = rcu::read_lock_bh();
+                    // The timer knows when there is more to do.
+                    let _ = Prober::on_time(trunk, &context);
+                    trunk.data().table.follow_ports(trunk, &context);
+                }
+                if let Some((speed, _)) = notice.link_speed().filter(|_| dev.is_operational()) {
+                    trunk.data().table.note_speed(trunk, port, speed, rtnl);
                 }
                 let act = dev.is_operational();
                 trunk.lower_state_changed(dev, act, act, rtnl);
                 Ok(())
             }
             Event::FeaturesChanged => {
-                trunk.inherit_features(rtnl);
+                Trunk::derive_features(trunk, rtnl);
+                Ok(())
+            }
+            Event::XdpFeaturesChanged => {
+                xdp::inherit_features(trunk, rtnl);
                 Ok(())
             }
             Event::Unregister => Port::leave(trunk, dev, true, rtnl),
             // It would not be an Ethernet device any more.
             Event::PreTypeChange => Err(EBUSY),
-            Event::PreChangeMtu | Event::Other => Ok(()),
+            // The trunk says what MTU its ports have: frames of its own would not fit otherwise.
+            Event::PreChangeMtu if !trunk.data().sets_mtu(rtnl) => Err(EBUSY),
+            Event::PreChangeMtu | Event::Register | Event::ChangeName | Event::Other => Ok(()),
         }
     }
 }

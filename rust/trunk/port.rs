@@ -3,11 +3,22 @@
 //! Ports: how a device joins a trunk and leaves it.
 
 use crate::{
+    decided::Record,
     device::Trunk,
-    pure::port::PortId, //
+    pure::{
+        health::{
+            Link,
+            Verdict, //
+        },
+        port::PortId,
+        uapi::Reason, //
+    },
+    xdp,
 };
 use core::sync::atomic::{
     AtomicBool,
+    AtomicU16,
+    AtomicU64,
     Ordering, //
 };
 use kernel::{
@@ -26,35 +37,243 @@ use netdev::{
         NetDevice, //
     },
     netlink::ExtAck,
+    netpoll::Netpoll,
     rtnl::Rtnl, //
 };
+
+/// All that the table's use of a port depends on, but its settings, in a word to be compared.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Condition(u64);
+
+impl Condition {
+    const REASON: u64 = 0xff;
+    const PROVEN: u64 = 1 << 8;
+    const HELD: u64 = 1 << 9;
+    const OPERATIONAL: u64 = 1 << 10;
+    const ENABLED: u64 = 1 << 11;
+    const RANK_SHIFT: u32 = 16;
+    /// The digest of the peer's identity, if it is proven.
+    const PEER_SHIFT: u32 = 32;
+
+    /// What the health check has to say, about a port of that rank.
+    const fn of(verdict: &Verdict, rank: u8) -> Self {
+        let mut word = verdict.reason as u64 | (rank as u64) << Self::RANK_SHIFT;
+        if let Some(peer) = verdict.proven {
+            word |= Self::PROVEN | (peer.digest() as u64) << Self::PEER_SHIFT;
+        }
+        if verdict.held {
+            word |= Self::HELD;
+        }
+        Self(word)
+    }
+
+    const fn has(self, flag: u64) -> bool {
+        self.0 & flag != 0
+    }
+
+    /// What the health check has against the port.
+    fn verdict(self) -> Reason {
+        Reason::from_u32((self.0 & Self::REASON) as u32).unwrap_or(Reason::None)
+    }
+
+    /// Is the port usable?
+    pub(crate) fn is_act(self) -> bool {
+        self.carries() && self.verdict() == Reason::None
+    }
+
+    /// Is it, as far as this end can tell? What the peer is told, who decides for itself.
+    pub(crate) fn is_usable_here(self) -> bool {
+        self.carries() && matches!(self.verdict(), Reason::None | Reason::PeerSby)
+    }
+
+    /// Will it do if there is nothing better? Not if frames would go astray.
+    pub(crate) fn is_last_resort(self) -> bool {
+        self.carries() && self.verdict() != Reason::PeerMismatch
+    }
+
+    fn carries(self) -> bool {
+        self.has(Self::OPERATIONAL) && self.has(Self::ENABLED)
+    }
+
+    /// What tells its peer from others, if that is known to be a trunk.
+    fn proven_peer(self) -> Option<u32> {
+        self.has(Self::PROVEN)
+            .then_some((self.0 >> Self::PEER_SHIFT) as u32)
+    }
+
+    /// Does a claim of the peer hold it?
+    pub(crate) const fn is_held(self) -> bool {
+        self.has(Self::HELD)
+    }
+
+    /// Its place among ports of its priority.
+    pub(crate) const fn rank(self) -> u8 {
+        (self.0 >> Self::RANK_SHIFT) as u8
+    }
+}
 
 /// A port of a trunk.
 pub(crate) struct Port {
     pub(crate) id: PortId,
     pub(crate) dev: ARef<NetDevice>,
     pub(crate) trunk: ARef<Device<Trunk>>,
-    /// Whether the table takes the link to be usable. Written under the table's lock.
-    act: AtomicBool,
+    /// The condition the table knows of. Written under the table's lock.
+    noted: AtomicU64,
+    /// What the health check has to say: part of a [`Condition`]. Written under its lock.
+    verdict: AtomicU64,
+    /// The link has failed, and the health check does not know yet, so thinks too well of it. Set
+    /// under the table's lock, cleared under the health check's.
+    lost: AtomicBool,
+    /// When the link was last known to work both ways, in ns; 0 if never.
+    good: AtomicU64,
+    /// Whether the user lets it be used. Written under the table's lock.
+    enabled: AtomicBool,
     /// What the device had before, and gets back.
     own_mac: MacAddr,
     own_mtu: u32,
+    /// The trunk's address, if the port receives for it beside its own. Written under RTNL.
+    second_mac: AtomicU64,
+    pub(crate) netpoll: Netpoll,
+    /// The address that its probes come from.
+    probe_mac: MacAddr,
+    /// The EtherType of probes, in network order. Here, since each frame is compared with it.
+    probe_type: AtomicU16,
 }
 
 impl Port {
-    /// Is the link usable, as far as the table knows?
-    pub(crate) fn is_act(&self) -> bool {
-        self.act.load(Ordering::Relaxed)
+    /// Can frames leave by it? Once they could, for as long as it is up and has a carrier; and not
+    /// again before the health check knows of the failure.
+    pub(crate) fn is_operational(&self) -> bool {
+        let before = Condition(self.noted.load(Ordering::Relaxed));
+        let ready = before.has(Condition::OPERATIONAL) || self.dev.is_activated();
+        self.dev.is_operational() && ready && !self.lost.load(Ordering::Relaxed)
     }
 
-    /// Notes whether the link is usable now, and returns it.
-    pub(crate) fn note_link(&self) -> bool {
-        let act = self.dev.is_operational();
-        self.act.store(act, Ordering::Relaxed);
-        act
+    /// The health check knows that the link has failed. Under its lock.
+    pub(crate) fn loss_is_known(&self) {
+        self.lost.store(false, Ordering::Relaxed);
     }
 
-    /// Makes `port` a port of the trunk `dev`.
+    /// The port's condition now.
+    pub(crate) fn condition(&self) -> Condition {
+        let mut word = self.verdict.load(Ordering::Relaxed);
+        if self.is_operational() {
+            word |= Condition::OPERATIONAL;
+        }
+        if self.is_enabled() {
+            word |= Condition::ENABLED;
+        }
+        Condition(word)
+    }
+
+    /// Is that news to the table?
+    pub(crate) fn has_changed(&self) -> bool {
+        self.noted.load(Ordering::Relaxed) != self.condition().0
+    }
+
+    /// Notes the port's condition, and returns it. Under the table's lock.
+    pub(crate) fn note_condition(&self) -> Condition {
+        let condition = self.condition();
+        let before = Condition(self.noted.swap(condition.0, Ordering::Relaxed));
+        if before.has(Condition::OPERATIONAL) && !condition.has(Condition::OPERATIONAL) {
+            self.lost.store(true, Ordering::Relaxed);
+        }
+        condition
+    }
+
+    /// What tells its peer from others, if that is known to be a trunk.
+    pub(crate) fn proven_peer(&self) -> Option<u32> {
+        Condition(self.noted.load(Ordering::Relaxed)).proven_peer()
+    }
+
+    /// Takes what the health check has to say, and another rank if there is one. Under its lock.
+    pub(crate) fn judge(&self, verdict: &Verdict, rank: Option<u8>) {
+        let old = Condition(self.verdict.load(Ordering::Relaxed)).rank();
+        let rank = rank.unwrap_or(old);
+        if let Some(good) = verdict.good {
+            self.good.store(good, Ordering::Relaxed);
+        }
+        self.verdict
+            .store(Condition::of(verdict, rank).0, Ordering::Relaxed);
+    }
+
+    /// How long the link may have failed before that was noticed at `now`, in ns, if probes found
+    /// out.
+    pub(crate) fn unnoticed(&self, reason: Reason, now: u64) -> Option<u64> {
+        let probes = matches!(
+            reason,
+            Reason::ProbeTimeout | Reason::OneWayRx | Reason::OneWayTx | Reason::PeerSilent
+        );
+        let good = self.good.load(Ordering::Relaxed);
+        (probes && good != 0).then(|| now.saturating_sub(good))
+    }
+
+    /// Why the port is not usable.
+    pub(crate) fn reason(&self) -> Reason {
+        if !self.is_enabled() {
+            Reason::Disabled
+        } else if self.is_operational() {
+            self.condition().verdict()
+        } else if self.dev.is_started() {
+            Reason::NoCarrier
+        } else {
+            Reason::AdminDown
+        }
+    }
+
+    /// The EtherType of probes, in network order.
+    #[inline(always)]
+    pub(crate) fn probe_type(&self) -> u16 {
+        self.probe_type.load(Ordering::Relaxed)
+    }
+
+    /// Makes this the EtherType of probes.
+    pub(crate) fn set_probe_type(&self, ethertype: u16) {
+        self.probe_type.store(ethertype.to_be(), Ordering::Relaxed);
+    }
+
+    /// The address that its probes come from: its own, never that of the trunk, which a switch would
+    /// take to have moved.
+    pub(crate) fn probe_mac(&self) -> MacAddr {
+        /// Locally administered, not assigned by a manufacturer.
+        const LOCAL: u8 = 2;
+
+        let mac = self.probe_mac;
+        if mac.to_u64() != self.trunk.data().mac() {
+            return mac;
+        }
+        let [first, rest @ ..] = *mac.octets();
+        let [b, c, d, e, f] = rest;
+        MacAddr::new([first ^ LOCAL, b, c, d, e, f])
+    }
+
+    /// May the port be used?
+    pub(crate) fn is_enabled(&self) -> bool {
+        self.enabled.load(Ordering::Relaxed)
+    }
+
+    /// Says whether the port may be used. Under the table's lock.
+    pub(crate) fn set_enabled(&self, enabled: bool) {
+        self.enabled.store(enabled, Ordering::Relaxed);
+    }
+
+    /// The trunk's address, if the port receives for it beside its own, which it keeps.
+    #[inline(always)]
+    pub(crate) fn second_mac(&self) -> Option<MacAddr> {
+        let mac = self.second_mac.load(Ordering::Relaxed);
+        (mac != 0).then_some(MacAddr::from_u64(mac))
+    }
+
+    /// Has the port receive for `mac`, the trunk's new address, instead of the old one.
+    pub(crate) fn take_mac(&self, mac: MacAddr, rtnl: &Rtnl) -> Result {
+        let second = set_or_add_mac(&self.dev, mac, &mut ExtAck::none(), rtnl)?;
+        forget_mac(&self.dev, self.second_mac(), rtnl);
+        self.second_mac
+            .store(second.map_or(0, MacAddr::to_u64), Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Makes `port` a port of the trunk `dev`, of that priority.
     ///
     /// # Errors
     ///
@@ -62,6 +281,7 @@ impl Port {
     pub(crate) fn join(
         dev: &Device<Trunk>,
         port: &NetDevice,
+        priority: u16,
         extack: &mut ExtAck,
         rtnl: &Rtnl,
     ) -> Result {
@@ -79,35 +299,79 @@ impl Port {
 
         // Set before the device is opened: many cannot change it afterwards.
         let inherit = Trunk::inherits_mac(dev, rtnl);
-        if !inherit && own_mac != dev.mac(rtnl) {
-            port.set_mac(dev.mac(rtnl), extack, rtnl).map_err(|err| {
+        let second_mac = if inherit {
+            None
+        } else {
+            set_or_add_mac(port, dev.mac(rtnl), extack, rtnl).map_err(|err| {
                 extack.refuse_weakly(
                     err,
                     c"trunk: the port does not take the trunk's MAC address",
                 )
-            })?;
-        }
-        let mac = ScopeGuard::new(|| undo("MAC address", port.restore_mac(own_mac, rtnl)));
+            })?
+        };
+        let mac = ScopeGuard::new(|| {
+            forget_mac(port, second_mac, rtnl);
+            undo("MAC address", port.restore_mac(own_mac, rtnl));
+        });
 
         port.set_no_addrconf(true, rtnl);
         let addrconf = ScopeGuard::new(|| port.set_no_addrconf(false, rtnl));
+
+        // Before it is opened: many begin anew for another program.
+        xdp::join(dev, port, extack, rtnl)?;
+        let program = ScopeGuard::new(|| xdp::leave(dev, port, rtnl));
 
         port.open(extack, rtnl)
             .map_err(|err| extack.refuse_weakly(err, c"trunk: the port cannot be set up"))?;
         let open = ScopeGuard::new(|| port.close(rtnl));
         port.disable_lro(rtnl);
 
+        trunk
+            .prober
+            .listen(port, rtnl)
+            .map_err(|err| extack.refuse_weakly(err, c"trunk: the port cannot listen to probes"))?;
+        let probes = ScopeGuard::new(|| trunk.prober.ignore(port, rtnl));
+
+        dev.add_vlans_to(port, rtnl).map_err(|err| {
+            extack.refuse_weakly(
+                err,
+                c"trunk: the port refuses a VLAN that the trunk is used by",
+            )
+        })?;
+        let vlans = ScopeGuard::new(|| dev.remove_vlans_from(port, rtnl));
+
+        let speed = port.link_speed(rtnl).map(|(speed, _)| speed);
+        let record = Record::new(speed)?;
+        let tested = KBox::new(Link::new(priority), GFP_KERNEL)?;
         let new = Arc::new(
             Self {
                 id,
                 dev: port.into(),
                 trunk: dev.into(),
-                act: AtomicBool::new(false),
+                noted: AtomicU64::new(0),
+                verdict: AtomicU64::new((id.index() as u64) << Condition::RANK_SHIFT),
+                lost: AtomicBool::new(false),
+                good: AtomicU64::new(0),
+                enabled: AtomicBool::new(true),
                 own_mac,
                 own_mtu,
+                second_mac: AtomicU64::new(second_mac.map_or(0, MacAddr::to_u64)),
+                netpoll: Netpoll::new(port.into()),
+                probe_mac: port.permanent_mac(rtnl).unwrap_or(own_mac),
+                probe_type: AtomicU16::new(trunk.prober.ethertype().to_be()),
             },
             GFP_KERNEL,
         )?;
+        if dev.is_in_netpoll(rtnl) {
+            new.netpoll.set_up(rtnl).map_err(|err| {
+                extack.refuse_weakly(
+                    err,
+                    c"trunk: netpoll cannot send by the port, as by the trunk",
+                )
+            })?;
+        }
+        let netpoll = ScopeGuard::new(|| new.netpoll.end(rtnl));
+
         dev.enslave(port, new.clone(), trunk.lag_hash(), extack, rtnl)
             .map_err(|err| {
                 extack.refuse_weakly(err, c"trunk: the port cannot be linked to the trunk")
@@ -120,11 +384,16 @@ impl Port {
 
         // Nothing can fail from here on.
         link.dismiss();
+        netpoll.dismiss();
+        vlans.dismiss();
+        probes.dismiss();
         open.dismiss();
+        program.dismiss();
         addrconf.dismiss();
         mac.dismiss();
         mtu.dismiss();
 
+        port.has_joined(rtnl);
         if inherit {
             Trunk::inherit_mac(dev, own_mac, rtnl);
         }
@@ -132,13 +401,17 @@ impl Port {
             dev.sync_addresses(port, rtnl);
         }
         if let Some(slot) = trunk.ports.get(id.index()) {
-            drop(slot.replace(Some(new)));
+            drop(slot.replace(Some(new.clone())));
         }
+        trunk.prober.add(&new, tested);
         {
             let guard = rcu::read_lock();
-            trunk.table.add(dev, id, (&guard).into());
+            trunk
+                .table
+                .add(dev, &new, priority, record, (&guard).into());
         }
-        dev.inherit_features(rtnl);
+        Trunk::derive_features(dev, rtnl);
+        xdp::inherit_features(dev, rtnl);
         let act = port.is_operational();
         dev.lower_state_changed(port, act, act, rtnl);
         Ok(())
@@ -159,6 +432,9 @@ impl Port {
         }
         if !port.is_ethernet() {
             return Err(extack.refuse(EINVAL, c"trunk: only an Ethernet device can be a port"));
+        }
+        if port.is_vlan_challenged(rtnl) {
+            return Err(extack.refuse(EOPNOTSUPP, c"trunk: the device takes no frames of VLANs"));
         }
         if dev.has_upper(port, rtnl) {
             return Err(extack.refuse(
@@ -197,19 +473,26 @@ impl Port {
             .ok_or(EINVAL)?;
         let id = data.id;
 
+        trunk.prober.leave(data);
         {
             let guard = rcu::read_lock();
-            trunk.table.remove(dev, id, (&guard).into());
+            trunk.table.remove(dev, data, (&guard).into());
         }
         if let Some(slot) = trunk.ports.get(id.index()) {
             // Frames that had looked the port up before are on their way after this.
             drop(slot.replace(None));
         }
+        trunk.prober.remove(id);
         undo("receive mode", receive_modes(dev, port, false, rtnl));
+        trunk.prober.ignore(port, rtnl);
         dev.unsync_addresses(port, rtnl);
         let data = dev.release(port, rtnl).ok_or(EINVAL)?;
+        dev.remove_vlans_from(port, rtnl);
+        data.netpoll.end(rtnl);
+        forget_mac(port, data.second_mac(), rtnl);
 
         port.close(rtnl);
+        xdp::leave(dev, port, rtnl);
         undo("MAC address", port.restore_mac(data.own_mac, rtnl));
         if dev.has_ports(rtnl) && data.own_mac == dev.mac(rtnl) {
             pr_warn!(
@@ -225,7 +508,8 @@ impl Port {
         };
         undo("MTU", mtu);
         port.set_no_addrconf(false, rtnl);
-        dev.inherit_features(rtnl);
+        Trunk::derive_features(dev, rtnl);
+        xdp::inherit_features(dev, rtnl);
         Ok(())
     }
 
@@ -240,6 +524,39 @@ impl Port {
                 undo("membership", Self::leave(dev, &port, false, rtnl));
             }
         }
+    }
+}
+
+/// Has `port` receive for `mac`: as its own address; or, if it does not change that while it is up or
+/// at all, beside its own. It is returned then.
+fn set_or_add_mac(
+    port: &NetDevice,
+    mac: MacAddr,
+    extack: &mut ExtAck,
+    rtnl: &Rtnl,
+) -> Result<Option<MacAddr>> {
+    if port.mac(rtnl) == mac {
+        return Ok(None);
+    }
+    match port.set_mac(mac, extack, rtnl) {
+        Ok(()) => Ok(None),
+        // Another has it, who would get the frames.
+        Err(err) if err == EADDRINUSE => Err(err),
+        Err(_) => {
+            port.add_unicast(mac, rtnl)?;
+            pr_info!(
+                "{} keeps its MAC address, and receives for the trunk's beside it\n",
+                port.name(rtnl)
+            );
+            Ok(Some(mac))
+        }
+    }
+}
+
+/// Undoes the latter.
+fn forget_mac(port: &NetDevice, mac: Option<MacAddr>, rtnl: &Rtnl) {
+    if let Some(mac) = mac {
+        undo("second MAC address", port.remove_unicast(mac, rtnl));
     }
 }
 
@@ -259,7 +576,7 @@ fn receive_modes(dev: &Device<Trunk>, port: &NetDevice, on: bool, rtnl: &Rtnl) -
 }
 
 /// What cannot be undone is at least said.
-fn undo(what: &str, result: Result) {
+pub(crate) fn undo(what: &str, result: Result) {
     if let Err(err) = result {
         pr_warn!(
             "a port does not give back its {what}: error {}\n",

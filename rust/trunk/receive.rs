@@ -5,6 +5,7 @@
 use crate::{
     device::Trunk,
     port::Port,
+    probe::Prober,
     stats::Count, //
 };
 use netdev::{
@@ -30,16 +31,33 @@ impl RxHandler for Port {
 
     #[inline(always)]
     fn passes(&self, skb: &SkBuff) -> bool {
-        skb.is_for_host() || (skb.is_for_other() && !self.is_own(skb))
+        match skb.is_for_host() {
+            true => !self.is_probe(skb),
+            false => skb.is_for_other() && !self.is_own(skb) && self.second_mac().is_none(),
+        }
     }
 
     /// Of what a switch floods to all ports, the trunk gets one copy, and nothing that it has sent
-    /// itself. Frames to link-local addresses stay with the port.
-    fn receive(&self, skb: SkBuff, context: &RcuBh) -> RxResult {
+    /// itself. Frames to link-local addresses stay with the port; probes are nobody else's. But what
+    /// bridges build their spanning tree with is for the trunk: to a bridge that is one link, not
+    /// several.
+    fn receive(&self, mut skb: SkBuff, context: &RcuBh) -> RxResult {
         let trunk = self.trunk.data().get_ref();
         let count = |what| trunk.statistics.count(context.cpu(), what);
 
-        if skb.rx_header().dst.is_link_local() {
+        if self.is_probe(&skb) && !skb.has_tag() {
+            Prober::on_frame(self, skb, context);
+            RxResult::Consumed
+        } else if skb.is_for_host() {
+            // What is so tagged is no probe.
+            RxResult::Another(skb)
+        } else if skb.is_for_other() && !self.is_own(&skb) {
+            // The port has kept an address of its own, and takes the trunk's for another's.
+            if skb.rx_header().dst.to_u64() == trunk.mac() {
+                skb.set_for_host();
+            }
+            RxResult::Another(skb)
+        } else if stays_with_port(&skb) {
             RxResult::Pass(skb)
         } else if self.is_own(&skb) {
             count(Count::RxOwnSource);
@@ -59,9 +77,21 @@ impl RxHandler for Port {
 }
 
 impl Port {
+    /// Is the frame about the link itself?
+    #[inline(always)]
+    fn is_probe(&self, skb: &SkBuff) -> bool {
+        skb.is_of(self.probe_type())
+    }
+
     /// Was the frame sent by the trunk itself?
     #[inline(always)]
     fn is_own(&self, skb: &SkBuff) -> bool {
         skb.rx_header().src_u64() == self.trunk.data().mac()
     }
+}
+
+/// Is the frame meant for whoever is at this end of the cable, and not for the trunk as a whole?
+fn stays_with_port(skb: &SkBuff) -> bool {
+    let dst = &skb.rx_header().dst;
+    dst.is_link_local() && !dst.is_bridge_group()
 }

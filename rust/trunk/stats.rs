@@ -2,11 +2,16 @@
 
 //! What a trunk counts.
 
+use crate::pure::{
+    health::Counts,
+    uapi::statistics as attr, //
+};
 use kernel::{
     cpu::CpuId,
     prelude::*, //
 };
 use netdev::stats::{
+    LinkCounters,
     LinkStats,
     PerCpu, //
 };
@@ -20,7 +25,7 @@ pub(crate) enum Count {
     RxMulticast,
     /// Frames dropped that the trunk itself had sent: a switch flooded them back.
     RxOwnSource,
-    /// Copies of group-addressed frames on other ports than the elected one.
+    /// Copies of group-addressed frames, on ports that they are not accepted from.
     RxMulticastFiltered,
 }
 
@@ -28,17 +33,19 @@ const COUNTS: usize = Count::RxMulticastFiltered as usize + 1;
 
 /// What has happened to the table, since the trunk was made.
 #[derive(Clone, Copy, Default)]
-pub(crate) struct History {
+pub(crate) struct Totals {
     /// Times that ports became usable.
-    pub(crate) port_up: u64,
+    pub(crate) ups: u64,
     /// Times that ports became unusable.
-    pub(crate) port_down: u64,
-    /// Times that buckets moved since ports became unusable.
+    pub(crate) downs: u64,
+    /// Times that buckets moved since a port became unusable.
     pub(crate) failovers: u64,
-    /// Times that buckets moved since ports became usable.
+    /// Times that buckets moved back since a port was usable again.
     pub(crate) failbacks: u64,
     /// Buckets moved from one port to another, for any reason.
     pub(crate) buckets_moved: u64,
+    /// Events overwritten before they could be told.
+    pub(crate) events_lost: u64,
 }
 
 /// Names of the figures of `ethtool -S`, in the order of [`Statistics::named`].
@@ -52,6 +59,52 @@ pub(crate) const NAMES: &[&CStr] = &[
     c"failbacks",
     c"buckets_moved",
 ];
+
+/// The values of as many figures as [`Statistics::of_trunk`] gives.
+pub(crate) type TrunkFigures = [u64; 15];
+
+/// The values of as many figures as [`of_port`] gives.
+pub(crate) type PortFigures = [u64; 16];
+
+/// Attributes of the netlink family with their values: those of any device.
+fn of_device(link: &LinkCounters) -> [(u16, u64); 6] {
+    [
+        (attr::RX_PACKETS, link.rx_packets),
+        (attr::RX_BYTES, link.rx_bytes),
+        (attr::TX_PACKETS, link.tx_packets),
+        (attr::TX_BYTES, link.tx_bytes),
+        (attr::RX_DROPPED, link.rx_dropped),
+        (attr::TX_DROPPED, link.tx_dropped),
+    ]
+}
+
+/// Those of a port: of its device, the times that it became usable and unusable, and of its probes.
+pub(crate) fn of_port(
+    link: &LinkCounters,
+    ups: u64,
+    downs: u64,
+    probes: &Counts,
+) -> [(u16, u64); 16] {
+    let [a, b, c, d, e, f] = of_device(link);
+    [
+        a,
+        b,
+        c,
+        d,
+        e,
+        f,
+        (attr::PORT_UP, ups),
+        (attr::PORT_DOWN, downs),
+        (attr::PROBES_SENT, probes.tests_sent),
+        (attr::PROBES_RECEIVED, probes.tests_received),
+        (attr::REPLIES_SENT, probes.replies_sent),
+        (attr::REPLIES_RECEIVED, probes.replies_received),
+        (attr::REPLIES_LATE, probes.replies_late),
+        (attr::PROBES_LIMITED, probes.limited),
+        (attr::PROBES_REFUSED, probes.refused),
+        (attr::TLVS_UNKNOWN, probes.unknown),
+    ]
+}
 
 /// The counters of a trunk. They only grow, and survive the ports they count for.
 pub(crate) struct Statistics(PerCpu<COUNTS>);
@@ -78,17 +131,42 @@ impl Statistics {
         stats.add_multicast(self.sum(Count::RxMulticast));
     }
 
+    /// Those of the trunk: of its device, and its own.
+    pub(crate) fn of_trunk(&self, link: &LinkCounters, totals: Totals) -> [(u16, u64); 15] {
+        let [a, b, c, d, e, f] = of_device(link);
+        [
+            a,
+            b,
+            c,
+            d,
+            e,
+            f,
+            (attr::TX_NO_PORT, self.sum(Count::TxNoPort)),
+            (attr::RX_OWN_SOURCE, self.sum(Count::RxOwnSource)),
+            (
+                attr::RX_MULTICAST_FILTERED,
+                self.sum(Count::RxMulticastFiltered),
+            ),
+            (attr::PORT_UP, totals.ups),
+            (attr::PORT_DOWN, totals.downs),
+            (attr::FAILOVERS, totals.failovers),
+            (attr::FAILBACKS, totals.failbacks),
+            (attr::BUCKETS_MOVED, totals.buckets_moved),
+            (attr::EVENTS_LOST, totals.events_lost),
+        ]
+    }
+
     /// The figures of `ethtool -S`.
-    pub(crate) fn named(&self, history: History, figures: &mut [u64]) {
+    pub(crate) fn named(&self, totals: Totals, figures: &mut [u64]) {
         let values: [u64; NAMES.len()] = [
             self.sum(Count::TxNoPort),
             self.sum(Count::RxOwnSource),
             self.sum(Count::RxMulticastFiltered),
-            history.port_up,
-            history.port_down,
-            history.failovers,
-            history.failbacks,
-            history.buckets_moved,
+            totals.ups,
+            totals.downs,
+            totals.failovers,
+            totals.failbacks,
+            totals.buckets_moved,
         ];
         for (figure, value) in figures.iter_mut().zip(values) {
             *figure = value;

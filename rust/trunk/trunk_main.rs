@@ -7,10 +7,15 @@
 //!
 //! ```text
 //!   core/      what is decided: selectors, table, spares. Knows no kernel type
-//!   table.rs   the table in service, and how it is switched over
+//!   layout.rs  what frames go by            decided.rs  what that follows from
+//!   table.rs   the two together in service, and how it is switched over
 //!   send.rs    a frame's way out            receive.rs  a frame's way in
 //!   port.rs    how a port joins and leaves  events.rs   what happens to ports
-//!   stats.rs   what is counted              device.rs   the device, all of it put together
+//!   probe.rs   every link tested            claims.rs   links that processes hold
+//!   stats.rs   what is counted              auto_join.rs devices that join by themselves
+//!   xdp.rs     programs that see frames first
+//!   control.rs requests over netlink        messages.rs what is said over netlink
+//!   device.rs  the device, all of it put together
 //! ```
 
 #![crate_name = "trunk"]
@@ -18,6 +23,7 @@
 
 use kernel::prelude::*;
 use netdev::{
+    genl,
     link_ops,
     notifier, //
 };
@@ -26,27 +32,41 @@ use netdev::{
 #[expect(dead_code, unreachable_pub)] // A library of its own; spares and claims are not in use yet.
 mod pure;
 
+mod auto_join;
+mod claims;
+mod control;
+mod decided;
 mod device;
 mod events;
+mod layout;
+mod messages;
 mod port;
+mod probe;
 mod receive;
 mod send;
 mod stats;
 mod table;
+mod xdp;
 
 /// The module. Fields are dropped, that is unregistered, in this order: first nobody makes devices
-/// any more and those that exist are gone, then their ports are no longer watched.
+/// any more and those that exist are gone, then their ports are no longer watched, and nobody asks.
 #[pin_data]
 struct TrunkModule {
     _kind: link_ops::Registration<device::Trunk>,
     #[pin]
     _events: notifier::Registration<events::Events>,
+    _control: genl::Registration,
+    #[pin]
+    _sockets: genl::SocketWatch<control::Holders>,
 }
 
 impl kernel::InPlaceModule for TrunkModule {
     fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             _: { device::Defaults::from_parameters()?; },
+            _: { probe::choose_secret(); },
+            _sockets <- genl::SocketWatch::new(),
+            _control: genl::Registration::new(&control::FAMILY)?,
             _events <- notifier::Registration::new(),
             _kind: link_ops::Registration::new()?,
         })
@@ -59,7 +79,7 @@ module! {
     authors: ["The trunk developers"],
     description: "Link trunking with spare-link failover",
     license: "GPL",
-    alias: ["rtnl-link-trunk"],
+    alias: ["rtnl-link-trunk", "net-pf-16-proto-16-family-trunk"],
     imports_ns: ["NETDEV_INTERNAL"],
     params: {
         bits: u32 {

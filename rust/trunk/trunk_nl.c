@@ -16,6 +16,25 @@ static const struct netlink_range_validation trunk_a_failback_delay_range = {
 	.max	= 86400000ULL,
 };
 
+static const struct netlink_range_validation trunk_a_interval_range = {
+	.min	= 1000ULL,
+	.max	= 60000000ULL,
+};
+
+static const struct netlink_range_validation trunk_a_reply_timeout_range = {
+	.min	= 100ULL,
+	.max	= 60000000ULL,
+};
+
+static const struct netlink_range_validation trunk_a_hold_down_range = {
+	.max	= 3600000ULL,
+};
+
+static const struct netlink_range_validation trunk_a_probe_ethertype_range = {
+	.min	= 1536ULL,
+	.max	= 65535ULL,
+};
+
 static const struct netlink_range_validation trunk_a_port_priority_range = {
 	.min	= 1ULL,
 	.max	= 65535ULL,
@@ -29,7 +48,20 @@ static const struct netlink_range_validation trunk_a_bucket_index_range = {
 	.max	= 65535ULL,
 };
 
+static const struct netlink_range_validation trunk_a_auto_join_priority_range = {
+	.min	= 1ULL,
+	.max	= 65535ULL,
+};
+
 /* Common nested types */
+const struct nla_policy trunk_auto_join_nl_policy[TRUNK_A_AUTO_JOIN_PRIORITY + 1] = {
+	[TRUNK_A_AUTO_JOIN_NAME] = { .type = NLA_NUL_STRING, .len = 15, },
+	[TRUNK_A_AUTO_JOIN_DRIVER] = { .type = NLA_NUL_STRING, .len = 31, },
+	[TRUNK_A_AUTO_JOIN_BUS] = { .type = NLA_NUL_STRING, .len = 31, },
+	[TRUNK_A_AUTO_JOIN_ADDRESS] = NLA_POLICY_MAX_LEN(6),
+	[TRUNK_A_AUTO_JOIN_PRIORITY] = NLA_POLICY_FULL_RANGE(NLA_U32, &trunk_a_auto_join_priority_range),
+};
+
 const struct nla_policy trunk_bucket_nl_policy[TRUNK_A_BUCKET_TX_BYTES + 1] = {
 	[TRUNK_A_BUCKET_INDEX] = NLA_POLICY_FULL_RANGE(NLA_U32, &trunk_a_bucket_index_range),
 	[TRUNK_A_BUCKET_HOME] = NLA_POLICY_MIN(NLA_U32, 1),
@@ -39,7 +71,30 @@ const struct nla_policy trunk_bucket_nl_policy[TRUNK_A_BUCKET_TX_BYTES + 1] = {
 	[TRUNK_A_BUCKET_TX_BYTES] = { .type = NLA_UINT, },
 };
 
-const struct nla_policy trunk_port_nl_policy[TRUNK_A_PORT_HELD_BACK + 1] = {
+const struct nla_policy trunk_claim_nl_policy[TRUNK_A_CLAIM_PEER_PORT + 1] = {
+	[TRUNK_A_CLAIM_MARK] = NLA_POLICY_MIN(NLA_U32, 1),
+	[TRUNK_A_CLAIM_PORT] = NLA_POLICY_MIN(NLA_U32, 1),
+	[TRUNK_A_CLAIM_LINK] = { .type = NLA_U32, },
+	[TRUNK_A_CLAIM_OLD_LINK] = { .type = NLA_U32, },
+	[TRUNK_A_CLAIM_REASON] = NLA_POLICY_MAX(NLA_U32, 10),
+	[TRUNK_A_CLAIM_NAME] = { .type = NLA_NUL_STRING, .len = 31, },
+	[TRUNK_A_CLAIM_HOLDER] = { .type = NLA_U32, },
+	[TRUNK_A_CLAIM_PEER_PORT] = { .type = NLA_U32, },
+};
+
+const struct nla_policy trunk_peer_nl_policy[TRUNK_A_PEER_ADDRESS + 1] = {
+	[TRUNK_A_PEER_SYSTEM] = { .type = NLA_UINT, },
+	[TRUNK_A_PEER_TRUNK] = { .type = NLA_U32, },
+	[TRUNK_A_PEER_PORT] = { .type = NLA_U32, },
+	[TRUNK_A_PEER_PRIORITY] = { .type = NLA_U32, },
+	[TRUNK_A_PEER_USABLE] = { .type = NLA_FLAG, },
+	[TRUNK_A_PEER_IN_USE] = { .type = NLA_FLAG, },
+	[TRUNK_A_PEER_INTERVAL] = { .type = NLA_U32, },
+	[TRUNK_A_PEER_HEARD] = { .type = NLA_UINT, },
+	[TRUNK_A_PEER_ADDRESS] = NLA_POLICY_EXACT_LEN(6),
+};
+
+const struct nla_policy trunk_port_nl_policy[TRUNK_A_PORT_ROUND_TRIP_LATE + 1] = {
 	[TRUNK_A_PORT_IFINDEX] = NLA_POLICY_MIN(NLA_U32, 1),
 	[TRUNK_A_PORT_IFNAME] = { .type = NLA_NUL_STRING, },
 	[TRUNK_A_PORT_ID] = { .type = NLA_U32, },
@@ -48,13 +103,23 @@ const struct nla_policy trunk_port_nl_policy[TRUNK_A_PORT_HELD_BACK + 1] = {
 	[TRUNK_A_PORT_SHARE] = { .type = NLA_U32, },
 	[TRUNK_A_PORT_ENABLED] = NLA_POLICY_MAX(NLA_U32, 1),
 	[TRUNK_A_PORT_STATE] = NLA_POLICY_MAX(NLA_U32, 1),
-	[TRUNK_A_PORT_REASON] = NLA_POLICY_MAX(NLA_U32, 3),
+	[TRUNK_A_PORT_REASON] = NLA_POLICY_MAX(NLA_U32, 10),
 	[TRUNK_A_PORT_SINCE] = { .type = NLA_UINT, },
 	[TRUNK_A_PORT_HOMES] = { .type = NLA_U32, },
 	[TRUNK_A_PORT_BUCKETS] = { .type = NLA_U32, },
 	[TRUNK_A_PORT_STANDS_IN_FOR] = { .type = NLA_U32, },
 	[TRUNK_A_PORT_STAND_IN] = { .type = NLA_U32, },
 	[TRUNK_A_PORT_HELD_BACK] = { .type = NLA_FLAG, },
+	[TRUNK_A_PORT_IN_USE] = { .type = NLA_FLAG, },
+	[TRUNK_A_PORT_CLAIMS] = { .type = NLA_U32, },
+	[TRUNK_A_PORT_PROBED] = { .type = NLA_FLAG, },
+	[TRUNK_A_PORT_PEER] = NLA_POLICY_NESTED(trunk_peer_nl_policy),
+	[TRUNK_A_PORT_ROUNDS] = { .type = NLA_UINT, },
+	[TRUNK_A_PORT_ROUNDS_MISSED] = { .type = NLA_UINT, },
+	[TRUNK_A_PORT_ROUND_TRIP_LAST] = { .type = NLA_UINT, },
+	[TRUNK_A_PORT_ROUND_TRIP_MIN] = { .type = NLA_UINT, },
+	[TRUNK_A_PORT_ROUND_TRIP_AVG] = { .type = NLA_UINT, },
+	[TRUNK_A_PORT_ROUND_TRIP_LATE] = { .type = NLA_UINT, },
 };
 
 /* TRUNK_CMD_TRUNK_GET - do */
@@ -63,7 +128,7 @@ static const struct nla_policy trunk_trunk_get_nl_policy[TRUNK_A_IFINDEX + 1] = 
 };
 
 /* TRUNK_CMD_TRUNK_SET - do */
-static const struct nla_policy trunk_trunk_set_nl_policy[TRUNK_A_RX_GROUP + 1] = {
+static const struct nla_policy trunk_trunk_set_nl_policy[TRUNK_A_AUTO_JOIN + 1] = {
 	[TRUNK_A_IFINDEX] = NLA_POLICY_MIN(NLA_U32, 1),
 	[TRUNK_A_BITS] = NLA_POLICY_MAX(NLA_U32, 16),
 	[TRUNK_A_SELECTOR] = NLA_POLICY_MAX(NLA_U32, 3),
@@ -71,6 +136,17 @@ static const struct nla_policy trunk_trunk_set_nl_policy[TRUNK_A_RX_GROUP + 1] =
 	[TRUNK_A_FAILBACK] = NLA_POLICY_MAX(NLA_U32, 2),
 	[TRUNK_A_FAILBACK_DELAY] = NLA_POLICY_FULL_RANGE(NLA_U32, &trunk_a_failback_delay_range),
 	[TRUNK_A_RX_GROUP] = NLA_POLICY_MAX(NLA_U32, 2),
+	[TRUNK_A_PROBE] = NLA_POLICY_MAX(NLA_U32, 2),
+	[TRUNK_A_INTERVAL] = NLA_POLICY_FULL_RANGE(NLA_U32, &trunk_a_interval_range),
+	[TRUNK_A_REPLY_TIMEOUT] = NLA_POLICY_FULL_RANGE(NLA_U32, &trunk_a_reply_timeout_range),
+	[TRUNK_A_MISSES] = NLA_POLICY_RANGE(NLA_U32, 1, 255),
+	[TRUNK_A_HITS] = NLA_POLICY_RANGE(NLA_U32, 1, 255),
+	[TRUNK_A_HOLD_DOWN] = NLA_POLICY_FULL_RANGE(NLA_U32, &trunk_a_hold_down_range),
+	[TRUNK_A_PEERS] = NLA_POLICY_MAX(NLA_U32, 1),
+	[TRUNK_A_PROBE_ETHERTYPE] = NLA_POLICY_FULL_RANGE(NLA_U32, &trunk_a_probe_ethertype_range),
+	[TRUNK_A_PROBE_ADDRESS] = NLA_POLICY_EXACT_LEN(6),
+	[TRUNK_A_KEY] = NLA_POLICY_MAX_LEN(16),
+	[TRUNK_A_AUTO_JOIN] = NLA_POLICY_NESTED(trunk_auto_join_nl_policy),
 };
 
 /* TRUNK_CMD_PORT_GET - do */
@@ -132,6 +208,23 @@ static const struct nla_policy trunk_history_get_nl_policy[TRUNK_A_IFINDEX + 1] 
 	[TRUNK_A_IFINDEX] = NLA_POLICY_MIN(NLA_U32, 1),
 };
 
+/* TRUNK_CMD_CLAIM_ADD - do */
+static const struct nla_policy trunk_claim_add_nl_policy[TRUNK_A_CLAIM + 1] = {
+	[TRUNK_A_IFINDEX] = NLA_POLICY_MIN(NLA_U32, 1),
+	[TRUNK_A_CLAIM] = NLA_POLICY_NESTED(trunk_claim_nl_policy),
+};
+
+/* TRUNK_CMD_CLAIM_DEL - do */
+static const struct nla_policy trunk_claim_del_nl_policy[TRUNK_A_CLAIM + 1] = {
+	[TRUNK_A_IFINDEX] = NLA_POLICY_MIN(NLA_U32, 1),
+	[TRUNK_A_CLAIM] = NLA_POLICY_NESTED(trunk_claim_nl_policy),
+};
+
+/* TRUNK_CMD_CLAIM_GET - dump */
+static const struct nla_policy trunk_claim_get_nl_policy[TRUNK_A_IFINDEX + 1] = {
+	[TRUNK_A_IFINDEX] = NLA_POLICY_MIN(NLA_U32, 1),
+};
+
 /* Ops table for trunk */
 static const struct genl_split_ops trunk_nl_ops[] = {
 	{
@@ -150,7 +243,7 @@ static const struct genl_split_ops trunk_nl_ops[] = {
 		.cmd		= TRUNK_CMD_TRUNK_SET,
 		.doit		= trunk_nl_trunk_set_doit,
 		.policy		= trunk_trunk_set_nl_policy,
-		.maxattr	= TRUNK_A_RX_GROUP,
+		.maxattr	= TRUNK_A_AUTO_JOIN,
 		.flags		= GENL_UNS_ADMIN_PERM | GENL_CMD_CAP_DO,
 	},
 	{
@@ -227,6 +320,27 @@ static const struct genl_split_ops trunk_nl_ops[] = {
 		.cmd		= TRUNK_CMD_HISTORY_GET,
 		.dumpit		= trunk_nl_history_get_dumpit,
 		.policy		= trunk_history_get_nl_policy,
+		.maxattr	= TRUNK_A_IFINDEX,
+		.flags		= GENL_CMD_CAP_DUMP,
+	},
+	{
+		.cmd		= TRUNK_CMD_CLAIM_ADD,
+		.doit		= trunk_nl_claim_add_doit,
+		.policy		= trunk_claim_add_nl_policy,
+		.maxattr	= TRUNK_A_CLAIM,
+		.flags		= GENL_UNS_ADMIN_PERM | GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd		= TRUNK_CMD_CLAIM_DEL,
+		.doit		= trunk_nl_claim_del_doit,
+		.policy		= trunk_claim_del_nl_policy,
+		.maxattr	= TRUNK_A_CLAIM,
+		.flags		= GENL_UNS_ADMIN_PERM | GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd		= TRUNK_CMD_CLAIM_GET,
+		.dumpit		= trunk_nl_claim_get_dumpit,
+		.policy		= trunk_claim_get_nl_policy,
 		.maxattr	= TRUNK_A_IFINDEX,
 		.flags		= GENL_CMD_CAP_DUMP,
 	},

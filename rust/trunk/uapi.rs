@@ -108,7 +108,7 @@ impl Failback {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u32)]
 pub enum RxGroup {
-    /// From all once each peer is known to send one copy, else from one.
+    /// From all ports that lead to one elected peer that is a trunk; else from one port.
     Auto = 0,
     /// From one elected port.
     One = 1,
@@ -131,6 +131,65 @@ impl RxGroup {
             Self::Auto => "auto",
             Self::One => "one",
             Self::All => "all",
+        }
+    }
+}
+
+/// Whether links are tested, beyond their carrier.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u32)]
+pub enum ProbeMode {
+    /// By carrier until the peer has answered once, then by probes.
+    Auto = 0,
+    /// A port is used only if the peer answers.
+    Required = 1,
+    /// By carrier alone.
+    Off = 2,
+}
+
+impl ProbeMode {
+    /// All values, by number.
+    pub const ALL: [Self; 3] = [Self::Auto, Self::Required, Self::Off];
+
+    /// The value of that number.
+    pub fn from_u32(number: u32) -> Option<Self> {
+        Self::ALL.get(number as usize).copied()
+    }
+
+    /// The name the user knows it by.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Required => "required",
+            Self::Off => "off",
+        }
+    }
+}
+
+/// Whether all ports lead to one trunk.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u32)]
+pub enum Peers {
+    /// All lead to one trunk; a port that leads elsewhere is not used.
+    One = 0,
+    /// They lead to several, as those of a server between two switches do.
+    Several = 1,
+}
+
+impl Peers {
+    /// All values, by number.
+    pub const ALL: [Self; 2] = [Self::One, Self::Several];
+
+    /// The value of that number.
+    pub fn from_u32(number: u32) -> Option<Self> {
+        Self::ALL.get(number as usize).copied()
+    }
+
+    /// The name the user knows it by.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::One => "one",
+            Self::Several => "several",
         }
     }
 }
@@ -206,11 +265,37 @@ pub enum Reason {
     NoCarrier = 2,
     /// The user has taken it out of use.
     Disabled = 3,
+    /// The peer does not answer.
+    ProbeTimeout = 4,
+    /// Only receives; the peer is heard, but does not hear this end.
+    OneWayRx = 5,
+    /// Only transmits; the peer hears this end, but is not heard.
+    OneWayTx = 6,
+    /// All ports fell silent at once, so it is the peer that died.
+    PeerSilent = 7,
+    /// It leads to another trunk or system than its fellows, or back to this one.
+    PeerMismatch = 8,
+    /// The link works again, but failed too often lately.
+    HeldDown = 9,
+    /// The link works, but the peer does not use it.
+    PeerSby = 10,
 }
 
 impl Reason {
     /// All values, by number.
-    pub const ALL: [Self; 4] = [Self::None, Self::AdminDown, Self::NoCarrier, Self::Disabled];
+    pub const ALL: [Self; 11] = [
+        Self::None,
+        Self::AdminDown,
+        Self::NoCarrier,
+        Self::Disabled,
+        Self::ProbeTimeout,
+        Self::OneWayRx,
+        Self::OneWayTx,
+        Self::PeerSilent,
+        Self::PeerMismatch,
+        Self::HeldDown,
+        Self::PeerSby,
+    ];
 
     /// The value of that number.
     pub fn from_u32(number: u32) -> Option<Self> {
@@ -224,6 +309,13 @@ impl Reason {
             Self::AdminDown => "admin-down",
             Self::NoCarrier => "no-carrier",
             Self::Disabled => "disabled",
+            Self::ProbeTimeout => "probe-timeout",
+            Self::OneWayRx => "one-way-rx",
+            Self::OneWayTx => "one-way-tx",
+            Self::PeerSilent => "peer-silent",
+            Self::PeerMismatch => "peer-mismatch",
+            Self::HeldDown => "held-down",
+            Self::PeerSby => "peer-sby",
         }
     }
 }
@@ -232,7 +324,7 @@ impl Reason {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u32)]
 pub enum EventKind {
-    /// A port's link changed between act and sby.
+    /// A port's link changed between act and sby, or is sby for another reason.
     PortState = 0,
     /// The buckets of a port moved, since it became sby.
     Failover = 1,
@@ -240,17 +332,33 @@ pub enum EventKind {
     Failback = 2,
     /// The user changed the table.
     Table = 3,
-    /// The user changed a setting of the trunk or of a port.
+    /// A setting of the trunk or of a port changed, or a share that goes by link speed.
     Config = 4,
     /// A device became a port.
     Join = 5,
     /// A device ceased to be a port.
     Leave = 6,
+    /// The peer answered a probe for the first time; from now on it must.
+    PeerFound = 7,
+    /// The peer said goodbye; the port goes by carrier again.
+    PeerBye = 8,
+    /// All ports fell silent at once while their carrier stayed.
+    PeerLost = 9,
+    /// The peer has another priority for the link, so may choose another spare.
+    PeerDiffers = 10,
+    /// A process claimed a link.
+    Claim = 11,
+    /// A claim ended.
+    Release = 12,
+    /// A claim has another link now, or none.
+    ClaimMoved = 13,
+    /// A device that auto-join asks for cannot become a port.
+    JoinRefused = 14,
 }
 
 impl EventKind {
     /// All values, by number.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 15] = [
         Self::PortState,
         Self::Failover,
         Self::Failback,
@@ -258,6 +366,14 @@ impl EventKind {
         Self::Config,
         Self::Join,
         Self::Leave,
+        Self::PeerFound,
+        Self::PeerBye,
+        Self::PeerLost,
+        Self::PeerDiffers,
+        Self::Claim,
+        Self::Release,
+        Self::ClaimMoved,
+        Self::JoinRefused,
     ];
 
     /// The value of that number.
@@ -275,6 +391,14 @@ impl EventKind {
             Self::Config => "config",
             Self::Join => "join",
             Self::Leave => "leave",
+            Self::PeerFound => "peer-found",
+            Self::PeerBye => "peer-bye",
+            Self::PeerLost => "peer-lost",
+            Self::PeerDiffers => "peer-differs",
+            Self::Claim => "claim",
+            Self::Release => "release",
+            Self::ClaimMoved => "claim-moved",
+            Self::JoinRefused => "join-refused",
         }
     }
 }
@@ -310,6 +434,70 @@ pub mod attr {
     pub const STATISTICS: u16 = 13;
     /// Something that happened.
     pub const EVENT: u16 = 14;
+    /// Whether links are tested, beyond their carrier.
+    pub const PROBE: u16 = 15;
+    /// From one round of probes to the next, in microseconds; 1 ms to 60 s.
+    pub const INTERVAL: u16 = 16;
+    /// How long after its probe a reply counts, in microseconds; not longer than the interval.
+    pub const REPLY_TIMEOUT: u16 = 17;
+    /// Rounds in a row without reply that make a port sby.
+    pub const MISSES: u16 = 18;
+    /// Rounds in a row with reply that make it act again.
+    pub const HITS: u16 = 19;
+    /// The longest that a port is held down which fails again and again, in milliseconds; up to an
+    /// hour, 0 for not at all.
+    pub const HOLD_DOWN: u16 = 20;
+    /// Whether all ports lead to one trunk.
+    pub const PEERS: u16 = 21;
+    /// EtherType of probes.
+    pub const PROBE_ETHERTYPE: u16 = 22;
+    /// Where probes are sent to.
+    pub const PROBE_ADDRESS: u16 = 23;
+    /// 16 octets that both ends know, to tell true probes from forged ones; no octets for no key.
+    /// Only in requests.
+    pub const KEY: u16 = 24;
+    /// There is a key.
+    pub const KEYED: u16 = 25;
+    /// What tells this system from others in probes.
+    pub const SYSTEM: u16 = 26;
+    /// A claim to a link.
+    pub const CLAIM: u16 = 27;
+    /// Devices that become ports by themselves when they appear. In a request, with nothing in it,
+    /// none do.
+    pub const AUTO_JOIN: u16 = 28;
+
+    /// Names of these, by number; 0 has none.
+    pub const NAMES: [&str; 29] = [
+        "",
+        "ifindex",
+        "ifname",
+        "bits",
+        "selector",
+        "role",
+        "failback",
+        "failback-delay",
+        "rx-group",
+        "redundancy",
+        "table-auto",
+        "port",
+        "bucket",
+        "statistics",
+        "event",
+        "probe",
+        "interval",
+        "reply-timeout",
+        "misses",
+        "hits",
+        "hold-down",
+        "peers",
+        "probe-ethertype",
+        "probe-address",
+        "key",
+        "keyed",
+        "system",
+        "claim",
+        "auto-join",
+    ];
 }
 
 /// Attributes of the nest `port`.
@@ -344,6 +532,56 @@ pub mod port {
     pub const STAND_IN: u16 = 14;
     /// This working port is act again, but waits for its buckets as failback says.
     pub const HELD_BACK: u16 = 15;
+    /// It serves buckets or a claim.
+    pub const IN_USE: u16 = 16;
+    /// The number of claims that it serves.
+    pub const CLAIMS: u16 = 17;
+    /// It goes by probes, not by carrier alone.
+    pub const PROBED: u16 = 18;
+    /// Who last answered; none if nobody did.
+    pub const PEER: u16 = 19;
+    /// Rounds of probes since it became a port.
+    pub const ROUNDS: u16 = 20;
+    /// Rounds without a reply in time.
+    pub const ROUNDS_MISSED: u16 = 21;
+    /// Round trip of the last reply in time, in ns; as the next two, absent before the first.
+    pub const ROUND_TRIP_LAST: u16 = 22;
+    /// The shortest, in ns.
+    pub const ROUND_TRIP_MIN: u16 = 23;
+    /// The average, in ns, in which the last counts for an eighth.
+    pub const ROUND_TRIP_AVG: u16 = 24;
+    /// Round trip of the last reply that came too late, in ns.
+    pub const ROUND_TRIP_LATE: u16 = 25;
+
+    /// Names of these, by number; 0 has none.
+    pub const NAMES: [&str; 26] = [
+        "",
+        "ifindex",
+        "ifname",
+        "id",
+        "priority",
+        "weight",
+        "share",
+        "enabled",
+        "state",
+        "reason",
+        "since",
+        "homes",
+        "buckets",
+        "stands-in-for",
+        "stand-in",
+        "held-back",
+        "in-use",
+        "claims",
+        "probed",
+        "peer",
+        "rounds",
+        "rounds-missed",
+        "round-trip-last",
+        "round-trip-min",
+        "round-trip-avg",
+        "round-trip-late",
+    ];
 }
 
 /// Attributes of the nest `bucket`.
@@ -360,6 +598,17 @@ pub mod bucket {
     pub const TX_PACKETS: u16 = 5;
     /// Octets sent.
     pub const TX_BYTES: u16 = 6;
+
+    /// Names of these, by number; 0 has none.
+    pub const NAMES: [&str; 7] = [
+        "",
+        "index",
+        "home",
+        "port",
+        "user-set",
+        "tx-packets",
+        "tx-bytes",
+    ];
 }
 
 /// Attributes of the nest `statistics`.
@@ -394,6 +643,129 @@ pub mod statistics {
     pub const BUCKETS_MOVED: u16 = 14;
     /// Of a trunk; events that were overwritten before they could be told.
     pub const EVENTS_LOST: u16 = 15;
+    /// Of a port; probes sent.
+    pub const PROBES_SENT: u16 = 16;
+    /// Of a port; probes of the peer received.
+    pub const PROBES_RECEIVED: u16 = 17;
+    /// Of a port; replies sent.
+    pub const REPLIES_SENT: u16 = 18;
+    /// Of a port; replies received in time.
+    pub const REPLIES_RECEIVED: u16 = 19;
+    /// Of a port; replies received too late.
+    pub const REPLIES_LATE: u16 = 20;
+    /// Of a port; probes not answered, since there were too many.
+    pub const PROBES_LIMITED: u16 = 21;
+    /// Of a port; parts of probes and replies that this version does not know, and passed over.
+    pub const TLVS_UNKNOWN: u16 = 22;
+    /// Of a port; frames with the EtherType of probes that were malformed, of another version,
+    /// without the right tag or an answer to nothing asked.
+    pub const PROBES_REFUSED: u16 = 23;
+
+    /// Names of these, by number; 0 has none.
+    pub const NAMES: [&str; 24] = [
+        "",
+        "rx-packets",
+        "rx-bytes",
+        "tx-packets",
+        "tx-bytes",
+        "rx-dropped",
+        "tx-dropped",
+        "tx-no-port",
+        "rx-own-source",
+        "rx-multicast-filtered",
+        "port-up",
+        "port-down",
+        "failovers",
+        "failbacks",
+        "buckets-moved",
+        "events-lost",
+        "probes-sent",
+        "probes-received",
+        "replies-sent",
+        "replies-received",
+        "replies-late",
+        "probes-limited",
+        "tlvs-unknown",
+        "probes-refused",
+    ];
+}
+
+/// Attributes of the nest `peer`.
+pub mod peer {
+    /// What tells its system from others.
+    pub const SYSTEM: u16 = 1;
+    /// What tells its trunk from others of its system.
+    pub const TRUNK: u16 = 2;
+    /// Number of the port at its end.
+    pub const PORT: u16 = 3;
+    /// Priority that the port has there.
+    pub const PRIORITY: u16 = 4;
+    /// It finds the link usable.
+    pub const USABLE: u16 = 5;
+    /// It uses the link.
+    pub const IN_USE: u16 = 6;
+    /// From one of its rounds to the next, in microseconds.
+    pub const INTERVAL: u16 = 7;
+    /// The moment it was last heard, in ns of CLOCK_MONOTONIC.
+    pub const HEARD: u16 = 8;
+    /// MAC address of its trunk, if it tells.
+    pub const ADDRESS: u16 = 9;
+
+    /// Names of these, by number; 0 has none.
+    pub const NAMES: [&str; 10] = [
+        "", "system", "trunk", "port", "priority", "usable", "in-use", "interval", "heard",
+        "address",
+    ];
+}
+
+/// Attributes of the nest `claim`.
+pub mod claim {
+    /// Frames with this mark (SO_MARK) leave by the claim's link; names the claim within its trunk.
+    pub const MARK: u16 = 1;
+    /// The port that it should have, by interface index.
+    pub const PORT: u16 = 2;
+    /// The port that it has, by interface index; none if no spare is free.
+    pub const LINK: u16 = 3;
+    /// Of a notification; the port that it had before, by interface index.
+    pub const OLD_LINK: u16 = 4;
+    /// Of a notification; why it lost the port it had.
+    pub const REASON: u16 = 5;
+    /// What the holder calls itself.
+    pub const NAME: u16 = 6;
+    /// Port id of the netlink socket that holds it.
+    pub const HOLDER: u16 = 7;
+    /// Number of the link's port at the peer, if that is known.
+    pub const PEER_PORT: u16 = 8;
+
+    /// Names of these, by number; 0 has none.
+    pub const NAMES: [&str; 9] = [
+        "",
+        "mark",
+        "port",
+        "link",
+        "old-link",
+        "reason",
+        "name",
+        "holder",
+        "peer-port",
+    ];
+}
+
+/// Attributes of the nest `auto-join`.
+pub mod auto_join {
+    /// A pattern for its name; * stands for any characters, ? for any one.
+    pub const NAME: u16 = 1;
+    /// Name of the driver of its parent, as in /sys/class/net/DEVICE/device/driver.
+    pub const DRIVER: u16 = 2;
+    /// Name of its parent's bus, as in /sys/class/net/DEVICE/device/subsystem.
+    pub const BUS: u16 = 3;
+    /// What its permanent MAC address begins with; 1 to 6 octets.
+    pub const ADDRESS: u16 = 4;
+    /// Priority that it has as a port; 1 if none is given.
+    pub const PRIORITY: u16 = 5;
+
+    /// Names of these, by number; 0 has none.
+    pub const NAMES: [&str; 6] = ["", "name", "driver", "bus", "address", "priority"];
 }
 
 /// Attributes of the nest `event`.
@@ -409,7 +781,7 @@ pub mod event {
     /// Its name, if it still exists.
     pub const PORT_NAME: u16 = 5;
     /// The stand-in, by interface index. Of a failover, who took over; none if the buckets were
-    /// spread. Of a failback, who gave back.
+    /// spread, or nobody was left. Of a failback, who gave back.
     pub const OTHER: u16 = 6;
     /// Its name, if it still exists.
     pub const OTHER_NAME: u16 = 7;
@@ -425,6 +797,30 @@ pub mod event {
     pub const DETECTION_NS: u16 = 12;
     /// How long the switch-over took, from noticing to the last slot of the table.
     pub const SWITCH_NS: u16 = 13;
+    /// The claim that it is about, by its mark.
+    pub const MARK: u16 = 14;
+    /// Of join-refused, the error that `ip link set … master` would have got, as a positive errno.
+    pub const ERROR: u16 = 15;
+
+    /// Names of these, by number; 0 has none.
+    pub const NAMES: [&str; 16] = [
+        "",
+        "seq",
+        "time",
+        "kind",
+        "port",
+        "port-name",
+        "other",
+        "other-name",
+        "old-state",
+        "new-state",
+        "reason",
+        "buckets",
+        "detection-ns",
+        "switch-ns",
+        "mark",
+        "error",
+    ];
 }
 
 /// Operations.
@@ -453,14 +849,28 @@ pub mod cmd {
     pub const STATS_RESET: u8 = 9;
     /// The last 256 events of a trunk, oldest first.
     pub const HISTORY_GET: u8 = 10;
-    /// A port's link changed state, or a port joined or left.
-    pub const PORT_NTF: u8 = 11;
+    /// Claims a link of a trunk for the socket that asks: the port it should have if that answers a
+    /// round of probes in time and is free, else the best free spare. The claim ends when it is
+    /// released, or its socket closed.
+    pub const CLAIM_ADD: u8 = 11;
+    /// Ends a claim of this socket, named by its mark.
+    pub const CLAIM_DEL: u8 = 12;
+    /// The claims there are.
+    pub const CLAIM_GET: u8 = 13;
+    /// A port's link changed state, or a port joined or left, or could not join by itself.
+    pub const PORT_NTF: u8 = 14;
     /// Buckets moved since a port became sby.
-    pub const FAILOVER_NTF: u8 = 12;
+    pub const FAILOVER_NTF: u8 = 15;
     /// Buckets moved back since a port is act again.
-    pub const FAILBACK_NTF: u8 = 13;
+    pub const FAILBACK_NTF: u8 = 16;
     /// The user changed the table.
-    pub const TABLE_NTF: u8 = 14;
-    /// The user changed a setting; the settings are those when this was sent.
-    pub const CONFIG_NTF: u8 = 15;
+    pub const TABLE_NTF: u8 = 17;
+    /// A peer was found, said goodbye, fell silent on all ports at once, or ranks a link otherwise.
+    pub const PEER_NTF: u8 = 18;
+    /// A claim began or ended, or has another link. The holder is told of the last on its own
+    /// socket too, with the claim instead of the event.
+    pub const CLAIM_NTF: u8 = 19;
+    /// A setting changed, or a share that goes by link speed; the settings are those when this was
+    /// sent.
+    pub const CONFIG_NTF: u8 = 20;
 }

@@ -13,6 +13,7 @@ are instructions. Each figure is a second pass; the first warms caches and alloc
 import json
 import re
 import sys
+import time
 
 import lab
 
@@ -20,6 +21,8 @@ COUNT = 20_000
 PORTS = [f"dummy{n}" for n in range(1, 5)]
 PKTGEN = f"pktgen: count {COUNT}, pkt_size 60, clone_skb 0, dst_mac_count 32"
 BAR, AIM = 1.0, 0.8
+MEMORY_BAR, MEMORY_AIM = 1.5, 1.0
+DEVICES = 20
 
 
 def pktgen(dev, mode):
@@ -65,16 +68,49 @@ def bare():
     return result
 
 
+def memory(*kinds):
+    """Octets that a device of each kind with four ports takes, the ports' own left out."""
+    netlink = lab.Rtnetlink()
+    ports = [[f"{kind}port{n}" for n in range(len(PORTS) * DEVICES)] for kind in kinds]
+    for port in sum(ports, []):
+        netlink.add(port, "dummy")
+
+    def free():
+        """Once what was in use has been given back, which RCU puts off."""
+        now = 0
+        for _ in range(10):
+            time.sleep(1)
+            lab.write("/proc/sys/vm/drop_caches", "3")
+            last, now = now, int(re.search(r"MemFree: +(\d+) kB", open("/proc/meminfo").read())[1]) * 1024
+            if now == last:
+                break
+        return now
+
+    taken = []
+    for kind, own in zip(kinds, ports):
+        before = free()
+        for n in range(DEVICES):
+            netlink.add(f"{kind}above{n}", kind)
+            for port in own[n::DEVICES]:
+                netlink.master(port, f"{kind}above{n}")
+        # Nothing is given back before both are measured, lest the other take what is left over.
+        taken.append((before - free()) / DEVICES)
+    return taken
+
+
 def main():
     lab.run("modprobe pktgen")
-    lab.run("modprobe bonding")
+    lab.run("modprobe bonding max_bonds=0")
     port = bare()
-    bond = {policy: measure("above0", f"bond mode balance-xor xmit_hash_policy {policy}") for policy in ("layer2", "layer3+4")}
+    bond = {policy: measure("above0", f"bond mode balance-xor miimon 100 xmit_hash_policy {policy}") for policy in ("layer2", "layer3+4")}
     trunk = {}
     for number, selector in enumerate(lab.SELECTORS):
         lab.load(selector=number)
         trunk[selector] = measure("above0", lab.KIND)
         lab.unload()
+
+    lab.load()
+    bond_memory, trunk_memory = memory("bond", lab.KIND)
 
     rows = []
     for way, name in enumerate(("transmit", "receive")):
@@ -91,6 +127,13 @@ def main():
                 "command": f"make bench ({PKTGEN}, xmit_mode {('start_xmit', 'netif_receive')[way]})",
                 "bar": bar, "aim": aim, "ok": bar is None or ratio <= bar,
             })  # fmt: skip
+
+    ratio = trunk_memory / bond_memory
+    rows.append({
+        "name": "memory, against bonding", "ours": round(trunk_memory), "peer": round(bond_memory), "ratio": round(ratio, 3),
+        "unit": f"octets a device with {len(PORTS)} ports and 32 buckets", "command": "make bench (MemFree)",
+        "bar": MEMORY_BAR, "aim": MEMORY_AIM, "ok": ratio <= MEMORY_BAR,
+    })  # fmt: skip
 
     print(f"instructions a packet: {'':24} transmit   receive")
     print(f"{'bare port':48}{port[0]:8.0f}  {port[1]:8.0f}")

@@ -1,12 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""A trunk at work: real traffic through four links, a cable pulled, and plugged back."""
+"""Two trunks at work: real traffic through three links and a spare, and links that fail in three ways."""
 
 import json
 import os
 import re
 import socket
-import statistics
 import struct
 import subprocess
 import sys
@@ -17,12 +16,13 @@ import topology
 
 STREAM_TYPE = 0x88B7  # not the tests' own, so that the map can be looked at meanwhile
 TICK = 0.001  # seconds between two frames to the same half of the flows
+INTERVAL = 10_000  # of probes, in µs
 PORTS = 4
 BUCKETS = 32
+MS = 1_000_000  # in ns
 
 COLOURED = sys.stdout.isatty() or "lab.color=1" in lab.read("/proc/cmdline")
 COLOURS = (36, 33, 32, 35)
-SO_TIMESTAMPNS = 35
 
 
 def paint(text, colour):
@@ -33,44 +33,32 @@ def say(text=""):
     print(text, flush=True)
 
 
-def draw(pulled=None):
+def draw(broken=None, how="───────────"):
     rows = []
     for n in range(PORTS):
-        left = ("trunk0 ─┬─", "        ├─", "        ├─", "        └─")[n]
-        right = ("─┐", "─┼─ br0 ─ sw0 ───── client0", "─┤", "─┘")[n]
-        cable = "───  ✂  ───" if n == pulled else "───────────"
-        cable = paint(f"eth{n + 1} {cable} sw{n + 1}", 31 if n == pulled else COLOURS[n])
+        left, right = ("trunk0 ─┬─", "        ├─", "        ├─", "        └─")[n], ("─┬─ trunk0", "─┤", "─┤", "─┘ spare")[n]
+        cable = how if n == broken else "───────────"
+        cable = paint(f"eth{n + 1} {cable} sw{n + 1}", 31 if n == broken else COLOURS[n])
         rows.append(f"  {left} {cable} {right}")
-    say(paint("  server                     switch              client", 1))
+    say(paint("  server                        switch", 1))
     say("\n".join(rows))
 
 
-def show(star, table, before=None):
-    """The bucket map as a row of port numbers, and what each port has carried since."""
+def show(pair, table):
     say("  table   " + "".join(paint(port + 1, COLOURS[port]) for port in table))
-    with star.server:
-        now = [lab.counters(port)["tx_packets"] for port in star.ports]
-    for n, port in enumerate(star.ports):
-        sent = now[n] - (before[n] if before else 0)
-        line = f"{port}   {table.count(n):3} buckets   {sent:8} frames sent"
-        say("          " + paint(line, COLOURS[n]))
-    return now
+
+
+def buckets(pair):
+    """Of each bucket of the server, the number of the port that carries it, from 0."""
+    return [pair.server.ports.index(port) for port in pair.server.control.column()]
 
 
 # The stream: flows are destination addresses, two for each bucket. One frame in two belongs to a
-# bucket of the port that will be pulled. Each carries its number and when it was sent.
+# bucket of the port that will fail. Each carries its number and when it was sent.
 
 
 def flow_address(flow):
     return lab.mac(0xDE000000 + flow)
-
-
-def learn(star):
-    """The client speaks once as each of the flows' addresses, so that the switch knows them."""
-    with star.client:
-        sender = lab.Sender("client0")
-        for flow in range(2 * BUCKETS):
-            sender.send(lab.frame(lab.BROADCAST, flow_address(flow), flow))
 
 
 def stream(source, victims, others):
@@ -90,135 +78,140 @@ def stream(source, victims, others):
 
 
 class Receiver(lab.Tap):
-    """A tap that knows when each frame came."""
+    """A tap that takes the stream apart."""
 
     def __init__(self, dev):
         super().__init__(dev, type=STREAM_TYPE)
-        self.socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
 
-    def take(self):
-        got = []
-        while True:
-            try:
-                data, ancillary, _, origin = self.socket.recvmsg(64, 64)
-            except BlockingIOError:
-                return got
-            except OSError:
-                continue
-            if not self.wanted(origin):
-                continue
-            seconds, nanoseconds = struct.unpack("qq", ancillary[0][2])
-            number, flow, sent = struct.unpack_from("!IHQ", data, 14)
-            got.append((number, flow, sent, seconds * 1_000_000_000 + nanoseconds))
+    def frames(self):
+        """(number, flow, when it was sent) of each frame that came since the last call."""
+        return [struct.unpack_from("!IHQ", data, 14) for data in self.take()]
 
 
-def judge(by_link, at_client, table, victim):
-    """What the switch's links and the client have seen of the stream, as a dictionary."""
-    seen = {}  # number → (link, flow, sent, came)
-    for link, frames in enumerate(by_link):
-        for number, flow, sent, came in frames:
-            seen[number] = (link, flow, sent, came)
-    total = max(seen) + 1
-    lost = set(range(total)) - {number for number, *_ in at_client}
-    moved, own = set(), set()
-    for link, flow, _, _ in seen.values():
-        home = table[flow % BUCKETS]
-        if home == victim:
-            own.add(flow)
-        elif link != home:
-            moved.add(flow)
-    # Even numbers are those for the cable that was pulled. Around the pull: the last that came by it,
-    # and the first that came by another.
-    even = [number for number in sorted(seen) if number % 2 == 0]
-    for last, first in zip(even, even[1:]):
-        if seen[last][0] == victim and seen[first][0] != victim:
-            break
-    else:
-        raise lab.Failed("the stream never changed cables")
-    # The frame after the last was the first that needed another cable; if it is lost, its fellow of
-    # the same tick was sent just after it.
-    needed = last + 2 if last + 2 in seen else last + 3
-    usual = statistics.median(came - sent for _, _, sent, came in seen.values())
-    return {
-        "total": total,
-        "lost": len(lost),
-        # A frame on a cable as it is cut is nobody's to save.
-        "cut": len([number for number in lost if number % 2 == 0 and last - 16 < number < first]),
-        "moved": moved,
-        "own": own,
-        "switch": max(0, seen[first][3] - seen[needed][2] - usual),
-    }
+class Failure:
+    """A way for a link to fail, and what came of it."""
+
+    def __init__(self, name, picture, begin, end):
+        self.name, self.picture, self.begin, self.end = name, picture, begin, end
+
+    def happen(self, pair, victim, table):
+        """The port fails; two seconds later it works again, and two seconds after that it is over."""
+        host, port = pair.server, pair.server.ports[victim]
+        known = len(host.control.history())
+        seconds = time.monotonic
+        self.failed = time.monotonic_ns()
+        self.begin(pair.panel, port, pair.far[port])
+        self.failover = self.wait(host, port, "failover")
+        draw(victim, self.picture)
+        self.away = buckets(pair)
+        show(pair, self.away)
+        spare = host.ports.index(self.failover["other-name"]) if "other-name" in self.failover else None
+        end = seconds() + 2
+        time.sleep(max(0, end - seconds()))
+        self.mended = time.monotonic_ns()
+        self.end(pair.panel, port, pair.far[port])
+        self.failback = self.wait(host, port, "failback")
+        time.sleep(2)
+        self.over = time.monotonic_ns()
+        home = self.failback.get("buckets") == self.failover["buckets"] == table.count(victim)
+        exact = all(now == (spare if home == victim else home) for now, home in zip(self.away, table))
+        self.exact = home and exact and buckets(pair) == table
+
+    def wait(self, host, port, kind):
+        def event():
+            return next((e for e in host.control.history() if e["kind"] == kind and e["port-name"] == port
+                         and e["time"] > self.failed), None)  # fmt: skip
+
+        lab.eventually(event, f"{port}: {kind}")
+        return event()
+
+    def judge(self, seen, sent, table, victim):
+        """`seen`: number → (link, flow, sent), of all frames that came; `sent`: how many there were."""
+        moments = {number: came for number, (_, _, came) in seen.items()}
+        since = min((n for n, t in moments.items() if t >= self.failed - 50 * MS), default=0)
+        until = max((n for n, t in moments.items() if t < self.over), default=sent)
+        self.total = until - since
+        self.lost = sum(number not in seen for number in range(since, until))
+        # Even numbers are those for the link that fails: how long did the next one that came take?
+        even = sorted(t for number, t in moments.items() if since <= number < until and number % 2 == 0)
+        self.gap = max(later - earlier for earlier, later in zip(even, even[1:]) if earlier < self.mended)
+        self.moved = {flow for number, (link, flow, _) in seen.items()
+                      if since <= number < until and table[flow % BUCKETS] not in (victim, link)}  # fmt: skip
+
+
+FAILURES = [
+    Failure("the cable is pulled", "───  ✂  ───",
+            lambda panel, near, far: panel.pull(near), lambda panel, near, far: panel.plug(near)),
+    Failure("all frames are lost, both ways; carrier stays", "─── ░░░ ───",
+            lambda panel, near, far: panel.lose(near), lambda panel, near, far: panel.heal(near)),
+    Failure("frames to the switch are lost, those from it are not", "─── ◄── ───",
+            lambda panel, near, far: panel.spoil(far, loss=1), lambda panel, near, far: panel.spoil(far)),
+]  # fmt: skip
 
 
 def main():
     started = time.monotonic()
-    star = topology.build()
-    say("A trunk of four links, on " + os.uname().release + ":")
+    pair = topology.hosts(interval=INTERVAL, reply_timeout=INTERVAL, misses=3, hits=3)
+    server, switch = pair.hosts
+    say("Two trunks of three links and a spare, on " + os.uname().release + ", tested every 10 ms:")
     draw()
-    with star.server:
+    table = buckets(pair)
+    with server.netns:
         source = lab.address("trunk0")
-    with star.client:
-        client = lab.address("client0")
+    with switch.netns:
         listener = subprocess.Popen(["iperf3", "-s"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        at_client = Receiver("client0")
-    with star.switch:
-        receivers = [Receiver(far) for far in star.far]
-    learn(star)
-    table = star.map()
-    victim = table[lab.low(client) % BUCKETS]  # the port that ping and iperf3 use
+        sockets = [f"/proc/thread-self/net/{kind}" for kind in ("tcp", "tcp6")]
+        lab.eventually(lambda: any(":1451 " in lab.read(path) for path in sockets), "iperf3 listens")
+        victim = table[lab.low(lab.address("trunk0")) % BUCKETS]  # the port that ping and iperf3 use
+        receivers = [Receiver(far) for far in switch.ports]
     flows = range(2 * BUCKETS)
     own = [flow for flow in flows if table[flow % BUCKETS] == victim]
     others = [flow for flow in flows if table[flow % BUCKETS] != victim]
 
-    with star.server:
+    with server.netns:
         lab.attempt("ping -n -q -c 1 192.0.2.2")  # resolves the address
         ping = subprocess.Popen(["ping", "-n", "-q", "-i", "0.02", "192.0.2.2"], stdout=subprocess.PIPE, text=True)
-        iperf3 = subprocess.Popen(
-            ["iperf3", "-J", "-c", "192.0.2.2", "-t", "10", "-b", "50M"], stdout=subprocess.PIPE, text=True
-        )
+        iperf3 = subprocess.Popen(["iperf3", "-J", "-c", "192.0.2.2", "-t", "17", "-b", "20M"], stdout=subprocess.PIPE, text=True)
         running = lab.Background(stream(source, own, others))
         running.__enter__()
 
     say("\nA ping, an iperf3 and a stream of 2,000 numbered frames a second run through it:")
-    time.sleep(2.5)
-    before = show(star, star.map())
-
-    say(f"\nThe cable of eth{victim + 1} is pulled. All of them used it.")
-    draw(pulled=victim)
-    star.pull(victim)
-    away = star.map()
-    time.sleep(2.5)
-    before = show(star, away, before)
-
-    say("\nIt is plugged back.")
-    star.plug(victim)
-    lab.eventually(lambda: star.map() == table, "the port has its buckets back")
-    time.sleep(2.5)
-    show(star, star.map(), before)
+    show(pair, table)
+    time.sleep(1)
+    for failure in FAILURES:
+        say(f"\neth{victim + 1}: {failure.name}.")
+        failure.happen(pair, victim, table)
 
     report = json.loads(iperf3.communicate()[0])
     running.__exit__()
     ping.send_signal(2)
     sent, answered = map(int, re.search(r"(\d+) packets transmitted, (\d+) received", ping.communicate()[0]).groups())
     listener.kill()
-    end = judge([tap.take() for tap in receivers], at_client.take(), table, victim)
-    strays = sum(1 for bucket, port in enumerate(away) if table[bucket] not in (port, victim))
-    spread = len({away[flow % BUCKETS] for flow in own})
+    seen = {number: (link, flow, when) for link, tap in enumerate(receivers) for number, flow, when in tap.frames()}
+    for failure in FAILURES:
+        failure.judge(seen, max(seen) + 1, table, victim)
     tcp = report["end"].get("sum_sent", {"bits_per_second": 0, "retransmits": 0})
 
-    def line(what, figure):
-        say(f"  {what:31}{figure}")
+    def row(what, figure):
+        say(f"  {what:31}" + "".join(f"{figure(failure):>15}" for failure in FAILURES))
 
-    say("\n" + paint("Summary", 1))
-    line("frames lost", f"{end['lost']} of {end['total']}" + (f", {end['cut']} on the cable as it was cut" if end["cut"] else ""))
-    line("pings lost", f"{sent - answered} of {sent}")
-    line("flows moved on healthy ports", f"{len(end['moved'])} of {len(others)}, {strays} buckets")
-    line("flows of the pulled cable", f"{len(end['own'])}, spread over {spread} other ports, and back")
-    line("time to switch", f"{end['switch'] / 1e6:.2f} ms, from sending the first frame that needed another port")
-    line("", "until it came by that, less what a frame usually takes")
-    line("iperf3", f"{tcp['bits_per_second'] / 1e6:.0f} of 50 Mbit/s, {tcp['retransmits']} retransmits")
-    line("the demo took", f"{time.monotonic() - started:.0f} s")
-    good = end["lost"] == end["cut"] and not end["moved"] and strays == 0 and "error" not in report
+    def ms(time):
+        return lambda failure: "at once" if time(failure) is None else f"{time(failure) / MS:.2f} ms"
+
+    say("\n" + paint("Summary", 1) + f"  {'':24}{'pulled':>15}{'silent':>15}{'one way':>15}")
+    row("reason", lambda f: f.failover["reason"])
+    row("noticed, since the last reply", ms(lambda f: f.failover.get("detection-ns")))
+    row("switched over, after that", ms(lambda f: f.failover["switch-ns"]))
+    row("longest gap in its flows", ms(lambda f: f.gap))
+    row("back, after it was mended", ms(lambda f: f.failback["time"] - f.mended))
+    row("who stood in", lambda f: f.failover.get("other-name", "all others"))
+    row("frames lost", lambda f: f"{f.lost} of {f.total}")
+    row("flows moved on healthy ports", lambda f: f"{len(f.moved)} of {len(others)}")
+    say(f"  pings lost {sent - answered} of {sent}; iperf3 {tcp['bits_per_second'] / 1e6:.0f} of 20 Mbit/s, {tcp['retransmits']} retransmits")
+    if "error" in report:
+        say(f"  iperf3: {report['error']}")
+    say(f"  the demo took {time.monotonic() - started:.0f} s")
+    good = all(failure.exact and not failure.moved for failure in FAILURES) and "error" not in report
     return 0 if good else 1
 
 

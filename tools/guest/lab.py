@@ -67,14 +67,58 @@ def eventually(condition, what, limit=60):
         time.sleep(0.02)
 
 
-def cases(*values):
-    """Runs the test once for each value, which becomes its argument and part of its name."""
+with open("/proc/cmdline") as file:
+    COMMAND_LINE = file.read()
+
+
+def said(name):
+    """What the kernel command line says after lab.NAME=, or None."""
+    found = re.search(rf"\blab\.{name}=(\S+)", COMMAND_LINE)
+    return found and found[1]
+
+
+def repeats(test):
+    """Marks a test that takes the driver through nothing that other tests do not, and of which no
+    other kernel shows more: it is for the guest that has the time."""
+    test.repeats = True
+    return test
+
+
+def cases(*values, alike=False):
+    """Runs the test once for each value, which becomes its argument and part of its name. Of those
+    that are `alike`, each takes the driver through what the first does."""
 
     def mark(function):
-        function.cases = values
+        function.cases, function.alike = values, alike
         return function
 
     return mark
+
+
+def trodden(test):
+    """Marks a test of a behaviour on paths through the driver that other tests take too: it is not
+    for the guest that looks at paths, their locks and their memory."""
+    test.trodden = True
+    return test
+
+
+def takes_time():
+    """Begins a test beside programs that never rest."""
+    if MOMENT == 0:
+        raise Skipped("the clock of this guest stands still while anybody works")
+
+
+GUEST = said("guest")  # stock, debug or uml
+SLOW = os.path.exists("/proc/lockdep_stats")
+# ns: what takes time takes this at least; not where the clock stands still while anybody works.
+MOMENT = 0 if "time-travel" in COMMAND_LINE else 1
+
+
+def count(number, least=1, on_stock=1):
+    """So many rounds of more of the same. Where the kernel has checks, and takes ten times as long
+    for each, a tenth of them; `on_stock`: on the stock guest, this part, for what is whole in the
+    uml guest."""
+    return max(int(number * (0.1 if SLOW else on_stock if GUEST == "stock" else 1)), least)
 
 
 # Commands
@@ -95,10 +139,31 @@ def run(command, stdin=None):
 
 
 def ip(lines):
-    """Runs ip with these arguments; of many lines, each is a command, up to the first that fails."""
-    if "\n" in lines:
-        return run("ip -batch -", "\n".join(map(str.strip, lines.strip().splitlines())) + "\n")
-    return run("ip " + lines)
+    """Runs ip with these arguments; of many lines, each is a command, up to the first that fails.
+
+    The plainest are asked of the kernel from here, where they take a hundredth of the time.
+    """
+    netlink, others = Rtnetlink(), []
+    for line in filter(None, map(str.strip, lines.splitlines())):
+        if plain := PLAIN.fullmatch(line):
+            batch(others)
+            if netlink.does(*plain.groups()):
+                continue
+        others.append(line)
+    batch(others)
+
+
+# link add NAME type KIND, link del NAME, link set NAME …
+PLAIN = re.compile(r"link (?:(add) (\S+) type (\w+)|(del) (\S+)|set (\S+) (up|down|nomaster|master (\S+)|carrier (on|off)))")
+
+
+def batch(lines):
+    """Runs ip with lines of arguments, and forgets them."""
+    if len(lines) == 1:
+        run("ip " + lines[0])
+    elif lines:
+        run("ip -batch -", "\n".join(lines) + "\n")
+    lines.clear()
 
 
 def refused(command):
@@ -121,17 +186,17 @@ def links(words=""):
 
 
 def address(dev):
-    return unmac(link(dev)["address"])
+    return Rtnetlink().look(dev)[1][IFLA_ADDRESS]
 
 
 def carrier(dev):
-    return "LOWER_UP" in link(dev)["flags"]
+    return bool(Rtnetlink().look(dev)[0] & IFF_LOWER_UP)
 
 
 def counters(dev):
-    """Standard counters of a device (struct rtnl_link_stats64), flat: rx_packets, tx_dropped, …"""
-    stats = link(dev, "-s")["stats64"]
-    return {f"{way}_{name}": value for way in ("rx", "tx") for name, value in stats[way].items()}
+    """Standard counters of a device (struct rtnl_link_stats64): rx_packets, tx_dropped, …"""
+    names = "rx_packets tx_packets rx_bytes tx_bytes rx_errors tx_errors rx_dropped tx_dropped rx_multicast tx_collisions"
+    return dict(zip(names.split(), struct.unpack_from("10Q", Rtnetlink().look(dev)[1][IFLA_STATS64])))
 
 
 def ethtool_statistics(dev):
@@ -194,6 +259,24 @@ class KernelLog:
             new.append(record.partition(";")[2].splitlines()[0])
 
 
+# The runner outside
+
+
+class Runner:
+    """Who started this guest, and does for it what it cannot do itself."""
+
+    def __init__(self):
+        self.line = open("/dev/ttyS1", "r+b", buffering=0)
+
+    def ask(self, words):
+        """A request as tools/lab/guest.py has them."""
+        self.line.write(words.encode() + b"\n")
+        answer = b""
+        while not answer.endswith(b"\n"):
+            answer += self.line.read(1)
+        expect(answer.startswith(b"ok"), f"{words}: {answer.decode().strip()}")
+
+
 # Namespaces
 
 
@@ -217,7 +300,7 @@ class Netns:
         # What `ip link set … netns` takes.
         self.path = f"/proc/{os.getpid()}/fd/{self.fd}"
         with self:
-            ip("link set lo up")
+            Rtnetlink().up("lo")
             if not ipv6:  # neighbour discovery would be noise where frames are counted
                 for scope in ("all", "default"):
                     write(f"/proc/sys/net/ipv6/conf/{scope}/disable_ipv6", 1)
@@ -234,6 +317,14 @@ class Netns:
     def delete(self):
         """Lets go of it: the kernel takes it and its devices away, in its own time."""
         os.close(self.fd)
+
+
+class FirstNetns(Netns):
+    """The namespace that hardware appears in."""
+
+    def __init__(self):
+        self.path = "/proc/1/ns/net"
+        self.fd, self.outer = os.open(self.path, os.O_RDONLY), []
 
 
 def read(path):
@@ -282,10 +373,17 @@ def udp(dst, src, flow, number=0):
 
 
 class Sender:
-    """A raw socket on a device of the current namespace: what is sent is the whole frame."""
+    """A raw socket on a device of the current namespace: what is sent is the whole frame.
 
-    def __init__(self, dev):
+    `past_queue`: it does not pass the queueing discipline of the device. `mark`: SO_MARK.
+    """
+
+    def __init__(self, dev, past_queue=False, mark=0):
         self.socket = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+        if past_queue:
+            self.socket.setsockopt(SOL_PACKET, PACKET_QDISC_BYPASS, 1)
+        if mark:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, mark)
         self.socket.bind((dev, 0))
         self.send = self.socket.send
 
@@ -301,7 +399,7 @@ class Sender:
         return sent
 
 
-SOL_PACKET, PACKET_STATISTICS, PACKET_IGNORE_OUTGOING = 263, 6, 23
+SOL_PACKET, PACKET_STATISTICS, PACKET_QDISC_BYPASS, PACKET_IGNORE_OUTGOING = 263, 6, 20, 23
 SO_RCVBUFFORCE = 33
 PACKET_OUTGOING, ETH_P_ALL = 4, 3
 
@@ -310,7 +408,8 @@ class Tap:
     """Every test frame that reaches a device, in order; to miss one is a failure of the test.
 
     It sees what is on the wire, before a bridge or a trunk above takes it. `delivered`: only what is
-    left to the device itself. `outgoing`: what leaves by it instead. `type`: another EtherType.
+    left to the device itself. `outgoing`: what leaves by it instead. `type`: another EtherType, or
+    None for any.
     """
 
     def __init__(self, dev, outgoing=False, delivered=False, type=TEST_TYPE):
@@ -324,7 +423,7 @@ class Tap:
 
     def wanted(self, origin):
         """Whether a frame from this address of the socket's family is meant."""
-        return origin[1] == self.type and (self.way is None or origin[2] == self.way)
+        return self.type in (None, origin[1]) and (self.way is None or origin[2] == self.way)
 
     def take(self):
         """The frames that came since the last call."""
@@ -350,13 +449,17 @@ class Taps:
     def __init__(self, devs, **how):
         self.taps = [Tap(dev, **how) for dev in devs]
 
+    def taken(self):
+        """The frames that came since the last call as (device index, frame), a device's own in order."""
+        return [(index, data) for index, tap in enumerate(self.taps) for data in tap.take()]
+
     def take(self, count):
-        """`count` frames as (device index, frame), a device's own in order; one more or one less
-        than that is left to the caller to find."""
+        """Like taken(), `count` frames; one more or one less than that is left to the caller to
+        find."""
         got = []
         end = None
         while True:
-            new = [(index, data) for index, tap in enumerate(self.taps) for data in tap.take()]
+            new = self.taken()
             got += new
             if new:
                 end = None
@@ -402,14 +505,15 @@ class Star:
         self.ports = [f"eth{n}" for n in range(1, ports + 1)]
         self.far = [f"sw{n}" for n in range(1, ports + 1)]
         with self.switch:
-            ip("\n".join(
-                f"link add {far} type veth peer name {port} netns {self.server.path}\nlink set {far} up"
-                for port, far in zip(self.ports, self.far)
-            ))
+            netlink = Rtnetlink()
+            for port, far in zip(self.ports, self.far):
+                netlink.add(far, "veth", peer=port, netns=self.server)
+                netlink.up(far)
         with self.server:
-            ip(f"link add trunk0 type {KIND}")
+            netlink = Rtnetlink()
+            netlink.add("trunk0", KIND)
             for port in self.ports:
-                ip(f"link set {port} master trunk0")
+                netlink.master(port, "trunk0")
         if bridge:
             self.client = Netns(client, ipv6)
             with self.switch:
@@ -426,6 +530,8 @@ class Star:
                 bring_up("trunk0")
                 self.trunk = Sender("trunk0")
             with self.switch:
+                for far in self.far:
+                    bring_up(far)
                 self.taps = Taps(self.far)
 
     def send(self, frames):
@@ -450,22 +556,23 @@ class Star:
     def pull(self, index):
         """Pulls the cable of a port."""
         with self.switch:
-            ip(f"link set {self.far[index]} down")
+            Rtnetlink().up(self.far[index], False)
 
     def plug(self, index):
         """Plugs it back, and waits until the port sees it."""
         with self.switch:
-            ip(f"link set {self.far[index]} up")
+            Rtnetlink().up(self.far[index])
         with self.server:
             eventually(lambda: carrier(self.ports[index]), f"{self.ports[index]} has carrier")
 
 
 def bring_up(dev):
     """Sets a device up and waits until it can send: after its carrier comes, a work item under RTNL
-    opens its queue; the last command takes RTNL only to wait for that."""
-    ip(f"link set {dev} up")
+    opens its queue; the last request takes RTNL only to wait for that."""
+    netlink = Rtnetlink()
+    netlink.up(dev)
     eventually(lambda: carrier(dev), f"{dev} has carrier")
-    ip(f"link set {dev} up")
+    netlink.up(dev)
 
 
 # What a test predicts a frame's bucket from, apart from the driver: the low bits of MAC addresses.
@@ -506,8 +613,7 @@ def fair(table, ports):
 def seeded(seed=None):
     """Random numbers that can be had again: SEED=… in the environment or on the kernel command line."""
     if seed is None:
-        found = re.search(r"\blab\.seed=(\d+)", read("/proc/cmdline"))
-        seed = int(os.environ.get("SEED") or (found[1] if found else random.randrange(1 << 32)))
+        seed = int(os.environ.get("SEED") or said("seed") or random.randrange(1 << 32))
     note(f"seed {seed}")
     return random.Random(seed)
 
@@ -551,7 +657,8 @@ class Background:
 
 def flooding(dev, frames=None):
     """A Background function: sends to a device of this namespace for as long as it is there, and
-    again when it comes back."""
+    again when it comes back. Between its bursts it leaves the processor to others: that there is
+    traffic matters, not how much."""
     frames = frames or [frame(mac(n), mac(0xF00D)) for n in range(64)]
 
     def go(stop):
@@ -564,6 +671,7 @@ def flooding(dev, frames=None):
             while not stop():
                 if sender.flood(frames) == 0:
                     break
+                time.sleep(0.02 if SLOW else 0.002)
             sender.socket.close()
 
     return go
@@ -586,14 +694,19 @@ class RtnlHeld:
         if fault < 0:
             raise Skipped("this kernel has no userfaultfd")
         os.close(fault)
+        reading, self.about_to = os.pipe()
         self.pid = os.fork()
         if self.pid == 0:
             try:
                 self.ask(libc)
             finally:
                 os._exit(1)
+        os.close(self.about_to)
         try:
-            eventually(lambda: "userfault" in read(f"/proc/{self.pid}/wchan"), "RTNL is held")
+            expect(os.read(reading, 1), "who was to hold RTNL is dead")
+            os.close(reading)
+            # Asleep, but not for RTNL, for that is a sleep without interruption.
+            eventually(lambda: read(f"/proc/{self.pid}/stat").rpartition(")")[2].split()[0] == "S", "RTNL is held")
         except BaseException:
             self.__exit__()
             raise
@@ -609,6 +722,7 @@ class RtnlHeld:
         missing = struct.pack("QQQQ", start + mmap.PAGESIZE, mmap.PAGESIZE, self.MODE_MISSING, 0)
         fcntl.ioctl(fault, self.UFFDIO_REGISTER, bytearray(missing))
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as any_socket:
+            os.write(self.about_to, b"!")
             fcntl.ioctl(any_socket, self.SIOCETHTOOL, bytearray(struct.pack("16sQQQ", b"lo", request, 0, 0)))
 
     def __exit__(self, *_):
@@ -616,13 +730,17 @@ class RtnlHeld:
         os.waitpid(self.pid, 0)
 
 
-# rtnetlink without a process for each request, for tests of a thousand steps
+# rtnetlink without a process for each request: to start one takes longer than what it does
 
-RTM_NEWLINK, RTM_DELLINK = 16, 17
+RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK = 16, 17, 18
 NLM_F_REQUEST, NLM_F_ACK, NLM_F_EXCL, NLM_F_CREATE = 1, 4, 0x200, 0x400
-IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_LINK, IFLA_MASTER, IFLA_LINKINFO = 1, 3, 4, 5, 10, 18
+NLMSG_ERROR = 2
+IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_LINK, IFLA_MASTER, IFLA_LINKINFO, IFLA_STATS64 = 1, 3, 4, 5, 10, 18, 23
 IFLA_NET_NS_FD, IFLA_CARRIER, IFLA_INFO_KIND, IFLA_INFO_DATA, VETH_INFO_PEER = 28, 33, 1, 2, 1
-IFF_UP = 1
+IFF_UP, IFF_LOWER_UP = 1, 1 << 16
+RTM_NEWQDISC, RTM_DELQDISC, TC_H_ROOT, TCA_KIND, TCA_OPTIONS = 36, 37, 0xFFFFFFFF, 1, 2
+NLM_F_REPLACE = 0x100
+TCA_NETEM_REORDER, TCA_NETEM_CORRUPT, TCA_NETEM_LATENCY64 = 3, 4, 10
 
 
 def attribute(type, value):
@@ -631,6 +749,17 @@ def attribute(type, value):
     if isinstance(value, str):
         value = value.encode() + b"\0"
     return struct.pack("HH", 4 + len(value), type) + value + bytes(-len(value) % 4)
+
+
+def attributes(data):
+    """(type, payload) of each attribute in a piece of a message."""
+    found = []
+    while len(data) >= 4:
+        length, type = struct.unpack_from("HH", data)
+        expect(4 <= length <= len(data), f"an attribute of {length} octets where {len(data)} are left")
+        found.append((type & 0x3FFF, data[4:length]))
+        data = data[(length + 3) & ~3 :]
+    return found
 
 
 class Rtnetlink:
@@ -642,19 +771,55 @@ class Rtnetlink:
     def request(self, type, flags, name, attributes=b"", up=None):
         change = (0 if up is None else IFF_UP)
         body = struct.pack("BxHiII", 0, 0, 0, IFF_UP if up else 0, change) + attribute(IFLA_IFNAME, name) + attributes
+        self.ask(type, flags, body)
+
+    def ask(self, type, flags, body):
         head = struct.pack("IHHII", 16 + len(body), type, flags | NLM_F_REQUEST | NLM_F_ACK, 1, 0)
         self.socket.send(head + body)
         error = struct.unpack_from("i", self.socket.recv(65536), 16)[0]
         if error:
             raise OSError(-error, os.strerror(-error))
 
-    def add(self, name, kind, peer=None, lower=None):
+    def look(self, name):
+        """The flags and attributes of a device."""
+        body = struct.pack("BxHiII", 0, 0, 0, 0, 0) + attribute(IFLA_IFNAME, name)
+        self.socket.send(struct.pack("IHHII", 16 + len(body), RTM_GETLINK, NLM_F_REQUEST, 1, 0) + body)
+        data = self.socket.recv(1 << 17)
+        if struct.unpack_from("H", data, 4)[0] == NLMSG_ERROR:
+            error = struct.unpack_from("i", data, 16)[0]
+            raise OSError(-error, os.strerror(-error))
+        return struct.unpack_from("I", data, 24)[0], dict(attributes(data[32:]))
+
+    def add(self, name, kind, peer=None, netns=None, lower=None, data=b""):
+        """`peer`: name of the other end of a veth, in another namespace if one is given. `data`:
+        attributes of the kind."""
         info = attribute(IFLA_INFO_KIND, kind)
+        if data:
+            info += attribute(IFLA_INFO_DATA, data)
         if peer:
             data = struct.pack("BxHiII", 0, 0, 0, 0, 0) + attribute(IFLA_IFNAME, peer)
+            if netns:
+                data += attribute(IFLA_NET_NS_FD, netns.fd)
             info += attribute(IFLA_INFO_DATA, attribute(VETH_INFO_PEER, data))
         extra = attribute(IFLA_LINK, socket.if_nametoindex(lower)) if lower else b""
         self.request(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, name, extra + attribute(IFLA_LINKINFO, info))
+
+    def does(self, add, new, kind, delete, gone, name, what, master, carrier):
+        """Does what a line that is PLAIN says. If it fails, ip is to say why."""
+        try:
+            if add:
+                self.add(new, kind)
+            elif delete:
+                self.delete(gone)
+            elif carrier:
+                self.set(name, IFLA_CARRIER, bytes([carrier == "on"]))
+            elif what in ("up", "down"):
+                self.up(name, what == "up")
+            else:
+                self.master(name, master)
+        except OSError:
+            return False
+        return True
 
     def delete(self, name):
         self.request(RTM_DELLINK, 0, name)
@@ -668,3 +833,22 @@ class Rtnetlink:
 
     def set(self, name, type, value):
         self.request(RTM_NEWLINK, 0, name, attribute(type, value))
+
+    def netem(self, name, loss=0, duplicate=0, corrupt=0, reorder=0, delay=0):
+        """Spoils what leaves by a device: parts of 1, and seconds. `reorder`: the part that is not
+        delayed. Nothing given, nothing is spoilt any more."""
+        body = struct.pack("BxxxiIII", 0, socket.if_nametoindex(name), 0, TC_H_ROOT, 0)
+        if not any((loss, duplicate, corrupt, delay)):
+            try:
+                self.ask(RTM_DELQDISC, 0, body)
+            except OSError:
+                pass  # it was not spoilt
+            return
+        part = lambda p: round(p * 0xFFFFFFFF)
+        options = struct.pack("6I", 0, 1000, part(loss), 1 if reorder else 0, part(duplicate), 0)
+        options += attribute(TCA_NETEM_LATENCY64, struct.pack("q", round(delay * 1e9)))
+        for type, value in ((TCA_NETEM_CORRUPT, corrupt), (TCA_NETEM_REORDER, reorder)):
+            if value:
+                options += attribute(type, struct.pack("II", part(value), 0))
+        body += attribute(TCA_KIND, "netem") + attribute(TCA_OPTIONS, options)
+        self.ask(RTM_NEWQDISC, NLM_F_CREATE | NLM_F_REPLACE, body)

@@ -50,6 +50,7 @@ def test_the_first_ports_address_is_everybodys():
         equal(set(addresses(rest).values()) | {link("trunk0")["address"]}, {link("trunk0")["address"]}, "addresses left")
 
 
+@trodden
 @cases("set", "born with")
 def test_an_address_set_before_wins(how):
     """
@@ -69,6 +70,7 @@ def test_an_address_set_before_wins(how):
     equal(addresses(ports), own, "addresses after the trunk is gone")
 
 
+@trodden
 def test_a_change_while_up_reaches_all_ports():
     """
     trunk0 (up, in use) ─┬─ eth1 ── sw1    ip link set trunk0 address …
@@ -114,6 +116,91 @@ def test_a_change_one_port_refuses_changes_nothing():
     equal(addresses(devs), before, "addresses")
 
 
+@trodden
+def test_addresses_that_no_trunk_is_born_with():
+    """
+    ip link add trunk0 address … type trunk    a group, nobody, too short
+    """
+    load()
+    station = "address: a group address, or all zeroes, is not an address of a device."
+    for address, words in (("01:00:5e:00:00:01", station), ("00:00:00:00:00:00", station),
+                           ("02:00:5e:00:53", "address: a MAC address has 6 octets.")):  # fmt: skip
+        equal(refused(f"ip link add trunk0 address {address} type {KIND}"), words, f"words of the refusal of {address}")
+        equal(link("trunk0"), None, "the trunk")
+
+
+def promiscuity(dev):
+    return link(dev)["promiscuity"]
+
+
+def test_a_port_that_keeps_its_address_while_it_is_up():
+    """
+    server                                        switch
+    trunk0 ─┬─ l2tp1 ═ (a tunnel over a veth) ═ l2tp1    a tunnel that takes another address only
+            └─ eth1 ──────────────────────────── sw1     when it is down
+    """
+    star = Star(1)
+    for namespace, dev, last, other in ((star.server, "under", 1, 2), (star.switch, "below", 2, 1)):
+        with namespace:
+            if last == 1:
+                ip(f"link add under type veth peer name below netns {star.switch.path}")
+            ip(f"address add 192.0.2.{last}/24 dev {dev}\nlink set {dev} up")
+            done = attempt(f"ip l2tp add tunnel tunnel_id 1 peer_tunnel_id 1 encap udp local 192.0.2.{last} "
+                           f"remote 192.0.2.{other} udp_sport 5000 udp_dport 5000")  # fmt: skip
+            if done.returncode:
+                raise Skipped(f"no tunnels: {done.stderr.strip()}")
+            run("ip l2tp add session name l2tp1 tunnel_id 1 session_id 1 peer_session_id 1")
+    with star.switch:
+        ip("link set l2tp1 up")
+        far = Sender("l2tp1")
+    with star.server:
+        own = link("l2tp1")["address"]
+        ip("link set l2tp1 master trunk0")
+        equal(link("l2tp1")["address"], link("trunk0")["address"], "address of the port as it joins")
+        heard = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+        heard.bind(("trunk0", TEST_TYPE))
+        heard.settimeout(30)
+
+        def received(to):
+            """How the trunk takes a frame to this address that the port has received."""
+            far.send(frame(unmac(to), mac(9), 1))
+            return heard.recvfrom(100)[1][2]
+
+        kept = link("l2tp1")["address"]
+        for address in (MINE, OTHER):
+            ip(f"link set trunk0 address {address}")
+            equal(addresses(["trunk0", "eth1", "l2tp1"]), {"trunk0": address, "eth1": address, "l2tp1": kept}, "addresses")
+            equal((promiscuity("l2tp1"), promiscuity("eth1")), (1, 0), "promiscuity")
+            equal(received(address), socket.PACKET_HOST, "frames to the trunk are its own")
+        equal(received("02:00:5e:00:53:77"), socket.PACKET_OTHERHOST, "frames to others are not")
+        ip(f"link set trunk0 address {kept}")
+        equal(promiscuity("l2tp1"), 0, "promiscuity with the address it has")
+        ip(f"link set trunk0 address {MINE}")
+        ip("link set l2tp1 nomaster")
+        equal((promiscuity("l2tp1"), link("l2tp1")["address"]), (0, own), "promiscuity and address of the released port")
+
+
+@trodden
+def test_a_port_that_never_takes_another_address():
+    """
+    trunk0 ─┬─ dummy1
+            └─ ifb1    has no way to change its address
+    """
+    three_dummies()
+    enslave(["dummy1"])
+    if attempt("ip link add ifb1 type ifb").returncode:
+        raise Skipped("no ifb")
+    own = link("ifb1")["address"]
+    enslave(["ifb1"])
+    equal((link("ifb1")["address"], promiscuity("ifb1")), (own, 1), "address and promiscuity")
+    ip(f"link set trunk0 address {MINE}")
+    equal((link("ifb1")["address"], promiscuity("ifb1")), (own, 1), "after another change")
+    ip("link set trunk0 promisc on")
+    equal(promiscuity("ifb1"), 2, "promiscuity of the port of a promiscuous trunk")
+    ip("link del trunk0")
+    equal((link("ifb1")["address"], promiscuity("ifb1")), (own, 0), "when the trunk is gone")
+
+
 def test_the_mtu_is_pushed_to_ports_and_restored():
     """
     trunk0 ─┬─ dummy1
@@ -140,6 +227,7 @@ def test_the_mtu_is_pushed_to_ports_and_restored():
     equal(link("dummy2")["mtu"], 9000, "MTU of the port once released")
 
 
+@trodden
 def test_an_mtu_one_port_refuses_changes_nothing():
     """
     trunk0 ─┬─ dummy1
@@ -164,6 +252,23 @@ def test_an_mtu_one_port_refuses_changes_nothing():
     equal([link(dev)["mtu"] for dev in devs], [1800] * 4, "MTUs after the refusal")
 
 
+@trodden
+def test_a_port_keeps_the_mtu_of_the_trunk():
+    """
+    trunk0 ─┬─ dummy1 ◄ ip link set dummy1 mtu 1400    frames of the trunk would not fit any more
+            └─ dummy2
+    """
+    three_dummies()
+    enslave(["dummy1", "dummy2"])
+    for mtu in (1400, 9000):
+        refused(f"ip link set dummy1 mtu {mtu}")
+    equal({link(dev)["mtu"] for dev in ("trunk0", "dummy1", "dummy2")}, {1500}, "MTUs")
+    ip("link set trunk0 mtu 2000")
+    equal(link("dummy1")["mtu"], 2000, "MTU, as the trunk says")
+    ip("link set dummy1 nomaster\nlink set dummy1 mtu 1400")
+
+
+@trodden
 @cases(67, 65536)
 def test_an_mtu_out_of_range_is_refused(mtu):
     """
@@ -176,6 +281,7 @@ def test_an_mtu_out_of_range_is_refused(mtu):
     equal((link("trunk0")["mtu"], link("dummy1")["mtu"]), (1500, 1500), "MTUs")
 
 
+@trodden
 def test_ports_have_no_ipv6_address():
     """
     trunk0 (fe80::…) ─┬─ eth1 ── sw1    the ports are ends of cables, not hosts

@@ -29,6 +29,7 @@ def trunk():
     ip(f"link add trunk0 type {KIND}")
 
 
+@trodden
 def test_a_port_that_is_up():
     """
     trunk0    dummy1 (up)
@@ -39,6 +40,7 @@ def test_a_port_that_is_up():
     ip("link set dummy1 down\nlink set dummy1 master trunk0")
 
 
+@trodden
 def test_loopback():
     """
     trunk0    lo
@@ -48,6 +50,7 @@ def test_loopback():
     refuses("ip link set lo master trunk0", "trunk: a loopback device cannot be a port.")
 
 
+@trodden
 def test_a_device_that_is_not_ethernet():
     """
     trunk0    tun1 (layer 3)
@@ -62,6 +65,7 @@ def test_a_device_that_is_not_ethernet():
     ip("link set tap1 master trunk0")
 
 
+@trodden
 def test_itself():
     """
     trunk0 ─── trunk0
@@ -83,6 +87,22 @@ def test_a_loop_of_trunks():
     refuses("ip link set trunk0 master trunk2", "trunk: the device is stacked on this trunk, so cannot be its port.")
 
 
+def test_a_stack_of_too_many_trunks():
+    """
+    trunk0 ─── trunk1 ─── trunk2 ─── …    the kernel links so many devices on top of each other, no more
+    """
+    trunk()
+    ip("\n".join(f"link add trunk{n} type {KIND}" for n in range(1, 10)))
+    words, n = "", 0
+    while not words and n < 9:
+        done = attempt(f"ip link set trunk{n} master trunk{n + 1}")
+        words, n = done.stderr, n + 1
+        Rtnetlink().up(f"trunk{n}", False)
+    equal(words.splitlines()[:1], ["Error: trunk: the port cannot be linked to the trunk."], f"words of the refusal of the {n}th")
+    expect("master" not in link(f"trunk{n - 1}"), "it has a master")
+
+
+@trodden
 def test_a_device_in_use_by_another_driver():
     """
     trunk0    dummy1 ─── macvlan1    has taken what dummy1 receives
@@ -109,6 +129,7 @@ def test_a_port_of_one_trunk_moves_to_another_whole():
     equal(link("dummy1")["address"], own, "address")
 
 
+@trodden
 def test_the_65th_port():
     """
     trunk0 ─┬─ dummy1
@@ -169,6 +190,7 @@ def test_a_port_that_cannot_be_opened():
     refuses("ip link set vlan1 master trunk0", "trunk: the port cannot be set up.")
 
 
+@trodden
 def test_a_device_that_is_no_port_is_not_released():
     """
     trunk0    dummy1

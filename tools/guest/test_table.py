@@ -4,7 +4,7 @@
 from lab import *
 
 
-@cases("dmac", "smac", "smac-dmac")
+@cases("dmac", "smac", "smac-dmac", alike=True)
 def test_every_frame_leaves_by_the_table(selector):
     """
     server                       switch
@@ -21,7 +21,7 @@ def test_every_frame_leaves_by_the_table(selector):
     to = [mac(random.randrange(1 << 40)) for _ in range(256)]
     by = [mac(random.randrange(1 << 40), 0x06) for _ in range(256)]
     frames, predicted = [], {}
-    for number in range(10_000):
+    for number in range(10_000 if selector == "dmac" else count(10_000)):
         pair = to[number % 256], random.choice(by)
         frames.append(frame(*pair, number))
         predicted[number] = table[INDEX[selector](*pair) % 32]
@@ -49,7 +49,7 @@ def test_every_frame_of_a_flow_leaves_by_the_port_of_its_first():
     random = seeded()
     with star.switch:
         taps = Taps(star.far, type=0x0800)
-    flows = list(range(256)) + [random.randrange(256) for _ in range(9_744)]
+    flows = list(range(256)) + [random.randrange(256) for _ in range(count(9_744))]
     star.send(udp(mac(1), mac(2), flow, number) for number, flow in enumerate(flows))
     taken = taps.take(len(flows))
     equal(len(taken), len(flows), "datagrams that arrived")
@@ -69,7 +69,7 @@ def test_two_cpus_keep_the_order_of_each_pair():
                            └─── sw4
     """
     star = Star(4)
-    per_cpu = 4_000
+    per_cpu = count(4_000)
     random = seeded()
 
     def sending(cpu):
@@ -95,7 +95,8 @@ def test_two_cpus_keep_the_order_of_each_pair():
         last[pair] = number
 
 
-@cases("1 port", "2 ports", "3 ports", "5 ports")
+@trodden
+@cases("3 ports", "1 port", "2 ports", "5 ports", alike=True)
 def test_shares_are_equal_within_one_bucket(ports):
     """
     trunk0 ─┬─ eth1 ── sw1    one frame for each bucket, with 1, 2, 32
@@ -121,13 +122,14 @@ def test_sixteen_bits_use_all_sixteen():
             └─ eth4 ── sw4    32 buckets would all send by one port
     """
     star = Star(4, bits=16)
-    numbers = range(0, 1 << 16, 32)
+    numbers = range(0, 1 << 16, 32 * (2_048 // count(2_048)))
     first = star.where(frame(mac(number), mac(1), number) for number in numbers)
     expect(len(set(first.values())) > 1, "all by one port, as if the table had 32 buckets")
     again = star.where(frame(mac(number, 0x06), mac(2), number) for number in numbers)
     equal(again, first, "the same buckets once more")
 
 
+@trodden
 def test_a_joining_port_takes_no_more_than_its_share():
     """
     trunk0 ─┬─ eth1 ── sw1
@@ -151,6 +153,7 @@ def test_a_joining_port_takes_no_more_than_its_share():
         expect(after in (before, 3), f"bucket {bucket} moved from {before} to {after} as port 3 joined")
 
 
+@trodden
 def test_broadcast_and_multicast_go_by_the_table_too():
     """
     trunk0 ─┬─ eth1 ── sw1    ff:ff:ff:ff:ff:ff, 33:33:… and 01:00:5e:…:

@@ -1,40 +1,57 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""A trunk of four links between two hosts, to look at and to play with.
+"""Two hosts with a trunk each, to look at and to play with.
 
-    server                     switch                     client
-    trunk0 ─┬─ eth1 ───────── sw1 ─┐
-            ├─ eth2 ───────── sw2 ─┼─ br0 ─ sw0 ───────── client0
-            ├─ eth3 ───────── sw3 ─┤
-            └─ eth4 ───────── sw4 ─┘
+    server                      panel                      switch
+    trunk0 ─┬─ eth1 ─────── eth1 ═══ sw1 ─────── sw1 ─┬─ trunk0
+            ├─ eth2 ─────── eth2 ═══ sw2 ─────── sw2 ─┤
+            ├─ eth3 ─────── eth3 ═══ sw3 ─────── sw3 ─┤
+            └─ eth4 ─────── eth4 ═══ sw4 ─────── sw4 ─┘ spares
 
-Three network namespaces; the switch is a plain Linux bridge, which knows nothing of trunks.
+Three network namespaces. The cables pass through the panel, where they can be cut and spoilt.
 """
 
 import lab
+from hosts import Pair
 
 HOW = """
-    ip netns exec server ping 192.0.2.2                   traffic
-    ip netns exec client iperf3 -s -D                     …
+    ip netns exec server ping 192.0.2.2                          traffic
+    ip netns exec switch iperf3 -s -D                            …
     ip netns exec server iperf3 -c 192.0.2.2
-    ip -n switch link set sw2 down                        pulls a cable; `up` plugs it back
-    ip -n server -s link show dev eth2                    what a port carries
-    ip netns exec server ethtool -S trunk0                what the trunk counts
-    ip netns exec server ethtool trunk0
-    poweroff -f                                           leaves
+    ip netns exec server trunkctl port show                      links, their peers and round trips
+    ip netns exec server trunkctl watch trunk0                   all of it, as it happens
+    ip -n panel link set eth2 down                               cuts a cable; `up` mends it
+    tc -n panel qdisc replace dev sw2 root netem loss 100%       silence from eth2 to sw2, with carrier;
+    tc -n panel qdisc del dev sw2 root                           no more
+    ip netns exec server trunkctl history trunk0                 what happened, and why
+    poweroff -f                                                  leaves
 """
 
 
 def build(**parameters):
-    """Sets it all up, with addresses; the namespaces stay."""
+    """A trunk of four links to a plain bridge and a client behind it, with addresses; the namespaces
+    stay."""
     star = lab.Star(4, bridge=True, ipv6=True, names=("server", "switch", "client"), **parameters)
     for namespace, dev, last in ((star.server, "trunk0", 1), (star.client, "client0", 2)):
-        with namespace:
-            lab.ip(f"""address add 192.0.2.{last}/24 dev {dev}
-                       address add 2001:db8::{last}/64 dev {dev} nodad""")
+        addressed(namespace, dev, last)
     return star
 
 
+def hosts(**settings):
+    """Two trunks of three links and a spare, with addresses, and all links proven; the namespaces
+    stay."""
+    pair = Pair((1, 1, 1, 2), names=("server", "switch", "panel"), ipv6=True, **settings)
+    for last, host in enumerate(pair.hosts, 1):
+        addressed(host.netns, "trunk0", last)
+    return pair
+
+
+def addressed(namespace, dev, last):
+    with namespace:
+        lab.ip(f"""address add 192.0.2.{last}/24 dev {dev}
+                   address add 2001:db8::{last}/64 dev {dev} nodad""")
+
+
 if __name__ == "__main__":
-    build()
+    hosts()
     print(__doc__.partition("\n\n")[2] + HOW, flush=True)

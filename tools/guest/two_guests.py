@@ -11,25 +11,23 @@ Both run the same tests, each its part. A frame carries the port that the server
 it; the switch sees which cable it came by.
 """
 
+import contextlib
+
+import genl
+import hosts
+from genl import Control
 from lab import *
 
 NICS = [f"eth{n}" for n in range(4)]
-BARRIERS = 8  # of each test, so that both agree on where one ends even if it fails on one side
+BARRIERS = 16  # of each test, so that both agree on where one ends even if it fails on one side
 
 
-class Machine:
+class Machine(Runner):
     """This guest, and the runner outside that moves cables."""
 
     def __init__(self, role):
+        super().__init__()
         self.role, self.passed = role, 0
-        self.line = open("/dev/ttyS1", "r+b", buffering=0)
-
-    def ask(self, words):
-        self.line.write(words.encode() + b"\n")
-        answer = b""
-        while not answer.endswith(b"\n"):
-            answer += self.line.read(1)
-        expect(answer.startswith(b"ok"), f"{words}: {answer.decode().strip()}")
 
     def barrier(self):
         self.passed += 1
@@ -37,6 +35,10 @@ class Machine:
 
     def cable(self, index, state):
         self.ask(f"link net{index} {state}")
+
+    def lose(self, index, ways):
+        """Loses frames of a NIC: "both", "in", "out" or "none"."""
+        self.ask(f"lose net{index} {ways}")
 
     def part(self, name, test):
         """This side's part of a test, as a test of its own."""
@@ -48,6 +50,8 @@ class Machine:
                 self.barrier()
                 test(self)
             finally:
+                for index in range(len(NICS)):
+                    self.lose(index, "none")
                 while self.passed < BARRIERS:
                     self.barrier()
                 clean()
@@ -114,11 +118,11 @@ def predicted(table, number, address):
     return bytes(data)
 
 
-def send_predicted(table, count):
+def send_predicted(table, frames):
     random = seeded()
     sender = Sender("trunk0")
     addresses = [mac(random.randrange(1 << 40)) for _ in range(256)]
-    for number in range(count):
+    for number in range(frames):
         sender.send(predicted(table, number, random.choice(addresses)))
 
 
@@ -134,17 +138,17 @@ def listen():
     return Taps(NICS)
 
 
-def expect_predicted(taps, count):
+def expect_predicted(taps, frames):
     """All numbers came, each by the cable it names, in order on each cable."""
-    taken = taps.take(count)
-    equal(len(taken), count, "frames that arrived")
+    taken = taps.take(frames)
+    equal(len(taken), frames, "frames that arrived")
     last = {}
     for index, data in taken:
         number = number_of(data)
         equal(index, data[18], f"cable of frame {number}")
         expect(last.get(index, -1) < number, f"frame {number} came after {last.get(index)} on cable {index}")
         last[index] = number
-    equal(len(numbers(taken)), count, "different frames")
+    equal(len(numbers(taken)), frames, "different frames")
 
 
 def bridge():
@@ -163,14 +167,14 @@ def bridge():
 
 def test_every_frame_comes_by_the_predicted_cable(machine):
     """10,000 frames to 256 addresses"""
-    count = 10_000
+    frames = count(10_000)
     if machine.role == "switch":
         taps = listen()
         machine.barrier()
         machine.barrier()  # the table is known
         taps.take(0)
         machine.barrier()
-        expect_predicted(taps, count)
+        expect_predicted(taps, frames)
     else:
         machine.barrier()
         trunk()
@@ -178,12 +182,12 @@ def test_every_frame_comes_by_the_predicted_cable(machine):
         fair(table, range(4))
         machine.barrier()
         machine.barrier()
-        send_predicted(table, count)
+        send_predicted(table, frames)
 
 
 def test_a_pulled_cable_moves_only_its_own_buckets(machine):
     """The cable of eth1 is pulled, 4,000 frames go by the other three; then it is back, and 4,000 go by all four."""
-    count = 4_000
+    frames = count(4_000)
     if machine.role == "switch":
         taps = listen()
         machine.barrier()
@@ -191,7 +195,7 @@ def test_a_pulled_cable_moves_only_its_own_buckets(machine):
             machine.barrier()  # the table is known
             taps.take(0)
             machine.barrier()
-            expect_predicted(taps, count)
+            expect_predicted(taps, frames)
             machine.barrier()
     else:
         machine.barrier()
@@ -205,13 +209,13 @@ def test_a_pulled_cable_moves_only_its_own_buckets(machine):
         fair([away[bucket] for bucket, port in enumerate(home) if port == 1], [0, 2, 3])
         machine.barrier()
         machine.barrier()
-        send_predicted(away, count)
+        send_predicted(away, frames)
         machine.barrier()
         machine.cable(1, "up")
         eventually(lambda: observed() == home, "eth1 has its buckets back")
         machine.barrier()
         machine.barrier()
-        send_predicted(home, count)
+        send_predicted(home, frames)
         machine.barrier()
 
 
@@ -232,6 +236,42 @@ def test_a_pulled_cable_while_somebody_holds_rtnl(machine):
         equal(held.poll(), None, "the end of a command that needs RTNL")
     equal(held.wait(), 0, "the end of a command that needs RTNL")
     machine.cable(2, "up")
+    eventually(lambda: observed() == home, "eth2 has its buckets back")
+
+
+def test_a_plugged_cable_while_somebody_holds_rtnl(machine):
+    """A NIC that has its carrier again drops all frames until the kernel has come to it, which takes
+    RTNL; until then it is not used."""
+    frames = count(4_000)
+    if machine.role == "switch":
+        taps = listen()
+        machine.barrier()
+        machine.barrier()  # the table is known
+        taps.take(0)
+        machine.barrier()
+        machine.barrier()
+        equal(sorted(numbers(taps.take(frames))), list(range(frames)), "frames that came by some cable")
+        machine.barrier()
+        return
+    machine.barrier()
+    trunk()
+    home = observed()
+    machine.barrier()
+    machine.barrier()
+    machine.cable(2, "down")
+    eventually(lambda: link("eth2")["operstate"] == "DOWN", "the kernel knows that eth2 is down")
+    with contextlib.ExitStack() as held:
+        try:
+            held.enter_context(RtnlHeld())
+        except Skipped:
+            pass  # where nobody can hold it, it takes as long as the kernel needs
+        machine.cable(2, "up")
+        sender = Sender("trunk0")
+        for n in range(frames):
+            sender.send(frame(mac(n % 256), mac(1), n))
+            time.sleep(1 / frames)
+    machine.barrier()
+    machine.barrier()
     eventually(lambda: observed() == home, "eth2 has its buckets back")
 
 
@@ -327,3 +367,118 @@ def test_broadcast_is_received_once_and_own_frames_never(machine):
         )
         equal(taps.take(0), [], "own frames at the trunk")
         machine.barrier()
+
+
+# Trunks at both ends: three working links, and eth3 for a spare
+
+
+def tested(machine):
+    """The trunk's control, once all its links are proven."""
+    trunk()
+    genl.lib.ynl.GenlProtocol.genl_family_name_to_id.clear()  # of the module before this one
+    control = Control()
+    control.port_set("eth3", priority=2)
+    control.set(**hosts.SETTINGS)
+    eventually(lambda: all(port.get("probed") for port in control.ports().values()), "all peers are found")
+    states(control, {})
+    machine.barrier()
+    return control
+
+
+def states(control, wanted):
+    """Waits until the ports are as wanted, by patterns, and all others act."""
+    wanted = dict.fromkeys(NICS, "act") | wanted
+
+    def reached():
+        ports = control.ports()
+        got = {name: "act" if port["state"] == "act" else port["reason"] for name, port in ports.items()}
+        return all(re.fullmatch(wanted[name], state) for name, state in got.items())
+
+    eventually(reached, f"the ports are {wanted}")
+
+
+def test_links_fail_between_machines(machine):
+    """eth1 loses its carrier, falls silent, hears nothing, is not heard: the spare steps in at both ends"""
+    control = tested(machine)
+    server = machine.role == "server"
+    silent = "(probe-timeout|peer-sby)"
+    deaf, mute = "(one-way-tx|probe-timeout)", "(one-way-rx|peer-sby|probe-timeout)"
+    for fail, mend, at_server, at_switch in (
+        (lambda: machine.cable(1, "down"), lambda: machine.cable(1, "up"), "no-carrier", "no-carrier"),
+        (lambda: machine.lose(1, "both"), lambda: machine.lose(1, "none"), silent, silent),
+        (lambda: machine.lose(1, "in"), lambda: machine.lose(1, "none"), deaf, mute),
+        (lambda: machine.lose(1, "out"), lambda: machine.lose(1, "none"), mute, deaf),
+    ):
+        if server:
+            fail()
+        states(control, {"eth1": at_server if server else at_switch})
+        ports = control.ports()
+        equal(ports["eth3"].get("stands-in-for"), ports["eth1"]["ifindex"], "whom eth3 stands in for")
+        expect("eth1" not in control.column(), "eth1 has buckets")
+        machine.barrier()
+        if server:
+            mend()
+        states(control, {})
+        expect("eth3" not in control.column(), "eth3 has buckets")
+        machine.barrier()
+
+
+def test_silence_while_somebody_holds_rtnl(machine):
+    """eth1 falls silent; nothing in either kernel that needs RTNL can run, but the trunks switch over"""
+    control = tested(machine)
+    with contextlib.ExitStack() as held:
+        try:
+            held.enter_context(RtnlHeld())
+        except Skipped:
+            machine.barrier()
+            machine.barrier()
+            raise
+        machine.barrier()
+        if machine.role == "server":
+            machine.lose(1, "both")
+        eventually(lambda: 1 not in observed(), "eth1 has no buckets")
+        switched = time.monotonic_ns()
+        machine.barrier()
+    over = [event for event in control.history() if event["kind"] == "failover"]
+    equal([event["port-name"] for event in over], ["eth1"], "ports that failed")
+    expect(over[0]["time"] < switched, f"it switched only when RTNL was free: {over}")
+    if machine.role == "server":
+        machine.lose(1, "none")
+    states(control, {})
+
+
+def test_the_peers_module_goes_and_comes(machine):
+    """With a goodbye the other end goes by carrier; without one, it is a peer that died, and then another"""
+    control = tested(machine)
+    if machine.role == "switch":
+        unload()
+        machine.barrier()  # the goodbye was heard
+        tested(machine)
+        machine.barrier()  # all is silent
+        unload()
+        machine.barrier()
+        trunk()
+        genl.lib.ynl.GenlProtocol.genl_family_name_to_id.clear()
+        Control().set(**hosts.SETTINGS)
+        machine.barrier()
+        return
+    eventually(lambda: not any(port.get("probed") for port in control.ports().values()), "all go by carrier")
+    states(control, {nic: "act|no-carrier" for nic in NICS})
+    kinds = [event["kind"] for event in control.history()]
+    equal((kinds.count("peer-bye"), kinds.count("peer-lost")), (4, 0), "goodbyes")
+    machine.barrier()
+    eventually(lambda: all(port.get("probed") for port in control.ports().values()), "all peers are found")
+    states(control, {})
+    machine.barrier()
+    before = control.port("eth0")["peer"]["system"]
+    for index in range(4):
+        machine.lose(index, "both")
+    states(control, dict.fromkeys(NICS, "peer-silent|no-carrier|probe-timeout"))
+    machine.barrier()
+    machine.barrier()  # the switch has no trunk any more
+    for index in range(4):
+        machine.lose(index, "none")
+    machine.barrier()  # it has another
+    states(control, {})
+    expect(control.port("eth0")["peer"]["system"] != before, "the system is the one of before")
+    equal([event["reason"] for event in control.history() if event.get("reason") == "peer-mismatch"], [], "mismatches")

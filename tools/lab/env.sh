@@ -12,6 +12,10 @@ series=${SERIES:-7.3}
 key() { sha256sum | cut -c1-12; }
 
 root=$cache/root-$({ echo "$suite"; grep -v -e '^#' -e '^$' "$packages"; } | key)
+# Programs for the kernel's own tests, unpacked.
+peers=$cache/peers-$({ echo "${root##*/}"; grep -v -e '^#' -e '^$' "$lab/peers.packages"; } | key)
+# What a checkout has built for its tools, for the next to start with: the libraries are the same.
+crates=$cache/crates-$({ echo "${root##*/}"; cat "$top/tools/Cargo.toml" "$top/tools/Cargo.lock"; } | key)
 
 # Which kernel that is, is known once set-up has asked the mirror and recorded the answer.
 if read -r release version 2>/dev/null < "$cache/kernel-$suite-$series"; then

@@ -1,17 +1,24 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""guest.py demo|shell|bench|stock|debug|kunit [COMMAND…]: boots a guest and shows what it prints.
+"""guest.py demo [LAYOUT]|shell|bench [NAME]|stock|debug|uml|kunit [COMMAND…]: boots a guest and shows what it prints.
+With SLOTS in the environment it has slots for cards.
 
 Guests: what they boot, how they run, and how they talk to us.
 
 stock   QEMU, Debian's own kernel
 debug   QEMU, a kernel with every check
-kunit   User-Mode Linux with sanitizers; all it says comes by its console
+uml     User-Mode Linux with sanitizers, a process on this machine; nobody answers its requests
+kunit   the same, for the tests that are in the kernel: all it says comes by its console
 
 A QEMU guest has three serial lines. The first is the kernel's console. By the second the guest asks
 for something, a line a request, and is answered with "ok" or "error …":
 
     link net1 down|up    pull the cable of its NIC 1 (counted from 0), at both ends, or plug it in
+    lose net1 both|in|out|none    lose all frames of its NIC 1, both ways or one, without the guest
+                         being able to tell, or no more
+    plug slot1 igb wire0 wire2    put a card of that model with two NICs into its slot 1 (of 8, counted
+                         from 0), one on each of these wires; all NICs on a wire hear each other
+    unplug slot1         take it out
     barrier NAME         wait until all guests of this run have asked for the same
     time                 answers "ok" and the host's monotonic clock in ns
 
@@ -34,8 +41,11 @@ import initramfs
 
 LAB = Path(__file__).resolve().parent
 TOP = LAB.parent.parent
-MEMORY = {"stock": "1G", "debug": "2G", "kunit": "512M"}
-CHECKS = {"stock": "", "debug": "lockdep,kmemleak", "kunit": ""}
+MEMORY = {"stock": "1G", "debug": "2G", "uml": "1G", "kunit": "512M"}
+CHECKS = {"stock": "", "debug": "lockdep,kmemleak", "uml": "", "kunit": ""}
+TREE = {"uml": "kunit"}  # the kernel tree of a guest, where it has another's
+LOST = {"in": "tx", "out": "rx"}  # what the emulator calls the two ways
+SLOTS = 8
 DIES_WITH_US = ["setpriv", "--pdeathsig", "KILL", "--"]
 
 
@@ -49,40 +59,63 @@ class Guest:
     """One guest. `words`: the command it runs; `nics`: a socket each, its other end another guest's."""
 
     def __init__(self, kind, words, name=None, nics=(), role="single", boots=None, checks=None, shell=False,
-                 arguments="", options=()):
+                 arguments="", options=(), slots=0, more=None):
         self.kind, self.name = kind, name or kind
         self.status = None  # of the command, once it has ended as it should
         self.partial = collections.defaultdict(bytes)
-        tree = named("tree", kind)
+        made_for = TREE.get(kind, kind)
+        tree = named("tree", made_for)
         kernel = boots or tree
-        initrd = initramfs.build(tree, TOP / "build" / kind, TOP / "tools/guest")
-        append = (f"panic=-1 log_buf_len=4M rdinit=/init lab.role={role} lab.run={','.join(words)} "
+        initrd = initramfs.build(tree, TOP / "build" / made_for, TOP / "tools/guest", more)
+        append = (f"panic=-1 log_buf_len=4M rdinit=/init lab.guest={kind} lab.role={role} lab.run={','.join(words)} "
                   f"lab.checks={CHECKS[kind] if checks is None else checks} {arguments}")
         self.lines = {}  # socket → what it is
+        self.cards = {}  # slot → the emulator's names of the NICs in it
+        self.awaited, self.then = set(), None  # what the emulator is to say, and what is done after that
         self.shell = shell
-        if kind == "kunit":
+        if made_for == "kunit":
             self.start_uml(kernel, initrd, append)
         else:
-            self.start_qemu(kernel, initrd, append, nics, role, options)
+            self.start_qemu(kernel, initrd, append, nics, role, options, slots)
 
     def start_uml(self, kernel, initrd, append):
         """UML resets a terminal it shares, so it gets none."""
-        ours, theirs = socket.socketpair()
+        console, theirs = socket.socketpair()
+        passed, second = [theirs], "null"
+        if self.kind == "uml":
+            # The driver's own tests are in the module too; they are not what is wanted here. While all
+            # sleep, the clock skips to the next that wakes up: what waits waits no time of ours.
+            append += " loglevel=5 lab.out=/dev/tty1 kunit.enable=0 time-travel"
+            self.lines[console] = "console"
+            self.output, end = socket.socketpair()
+            passed.append(end)
+            second = f"fd:{end.fileno()}"
+        else:
+            self.output = console
+        self.lines[self.output] = "output"
         self.process = subprocess.Popen(
-            [*DIES_WITH_US, kernel / "image", f"mem={MEMORY['kunit']}", f"initrd={initrd}", "con=null", "con0=fd:0,fd:1", "con1=null",
-             *append.split()], stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True)
-        theirs.close()
-        self.output = ours
-        self.lines = {ours: "output"}
+            [*DIES_WITH_US, kernel / "image", f"mem={MEMORY[self.kind]}", f"initrd={initrd}", "seccomp=auto",
+             "con=null", "con0=fd:0,fd:1", f"con1={second}", *append.split()],
+            stdin=theirs, stdout=theirs, stderr=theirs, pass_fds=[p.fileno() for p in passed], start_new_session=True)
+        for p in passed:
+            p.close()
 
-    def start_qemu(self, kernel, initrd, append, nics, role, options):
-        command = [*DIES_WITH_US, "qemu-system-x86_64", "-M", "q35", "-cpu", "max", "-m", MEMORY[self.kind], "-nodefaults",
+    def start_qemu(self, kernel, initrd, append, nics, role, options, slots):
+        # Five levels of page tables, that come and go as the kernel identifies its CPU, KASAN takes for
+        # wild addresses if an interrupt comes just then.
+        cpu = "max,la57=off"
+        command = [*DIES_WITH_US, "qemu-system-x86_64", "-M", "q35", "-cpu", cpu, "-m", MEMORY[self.kind], "-nodefaults",
                    "-display", "none", "-no-reboot", "-kernel", str(kernel / "image"), "-initrd", str(initrd)]
         if not any(o == "-smp" for o in options):
             command += ["-smp", "2"]
         if not any(o == "-icount" for o in options):
             # Emulation works everywhere and alike; hardware that is really there is the user's to name.
-            command += ["-accel", os.environ.get("ACCEL", "tcg")]
+            accel = os.environ.get("ACCEL", "tcg")
+            # With a thread for each processor, the emulator now and then loses track of the addresses
+            # of a card that comes or goes, and dies (iotlb_to_section).
+            command += ["-accel", f"{accel},thread=single" if slots and accel == "tcg" else accel]
+        # Beside others the emulator may stand still while the kernel counts the ticks of its timer.
+        append += " no_timer_check"
         passed = []
 
         def line(name):
@@ -103,11 +136,18 @@ class Guest:
         self.output = line("output")
         self.monitor = line("monitor")
         command += ["-serial", "chardev:requests", "-serial", "chardev:output", "-mon", "chardev=monitor,mode=control"]
+        for i in range(slots):
+            command += ["-device", f"pcie-root-port,id=slot{i},chassis={i + 1},slot={i + 1}"]
+        if slots:
+            append += " lab.slots"
         for i, nic in enumerate(nics):
             passed.append(nic)
             command += ["-netdev", f"stream,id=net{i},server=off,addr.type=fd,addr.str={nic.fileno()}",
                         "-device", f"virtio-net-pci,netdev=net{i},addr={0x10 + i:#x},"
                                    f"mac=52:54:00:{'01' if role == 'server' else '02'}:00:{i + 1:02x},romfile="]
+            for queue in LOST.values():  # where frames go instead, while that is on
+                command += ["-chardev", f"null,id={queue}{i}", "-object",
+                            f"filter-redirector,id=net{i}-{queue},netdev=net{i},queue={queue},outdev={queue}{i},status=off"]
         command += ["-append", f"console=ttyS0 {append}", *options]
         self.process = subprocess.Popen(command, pass_fds=[p.fileno() for p in passed],
                                         stdin=None if self.shell else subprocess.DEVNULL,
@@ -116,8 +156,47 @@ class Guest:
             p.close()
         self.tell_monitor("qmp_capabilities")
 
-    def tell_monitor(self, command, **arguments):
-        self.monitor.sendall(json.dumps({"execute": command, "arguments": arguments}).encode() + b"\n")
+    def tell_monitor(self, command, named=None, **arguments):
+        """`named`: what the emulator's answer is called."""
+        request = {"execute": command, "arguments": arguments} | ({"id": named} if named else {})
+        self.monitor.sendall(json.dumps(request).encode() + b"\n")
+
+    def heard_monitor(self, said):
+        name = said.get("id") or said.get("event") == "DEVICE_DELETED" and said["data"].get("device")
+        if "error" in said and said.get("id"):
+            self.awaited.clear()
+            self.answer(f"error {said['error']['desc']}")
+        elif name in self.awaited:
+            self.awaited.remove(name)
+            if not self.awaited:
+                self.then()
+
+    def plug(self, slot, model, wires):
+        """A card whose function 0 comes last, for with that the guest is told of all."""
+        names = self.cards[slot] = [f"{slot}-{function}" for function in range(len(wires))]
+        self.awaited, self.then = {"plugged"}, lambda: self.answer("ok")
+        for function, (name, wire) in reversed(list(enumerate(zip(names, wires)))):
+            self.tell_monitor("netdev_add", type="hubport", id=f"{name}-wire", hubid=int(wire.removeprefix("wire")))
+            # Where the slot lets a card name its next function itself, a second one is not looked for else.
+            more = {"x-pcie-ari-nextfn-1": True} if names[function + 1 :] else {}
+            self.tell_monitor(
+                "device_add", named=None if function else "plugged", driver=model, id=name, bus=slot,
+                addr=f"0.{function}", multifunction=len(wires) > 1, netdev=f"{name}-wire", romfile="",
+                mac=f"52:54:00:03:{int(slot.removeprefix('slot')):02x}:{function:02x}", **more)  # fmt: skip
+
+    def unplug(self, slot):
+        names = self.cards.pop(slot, [])
+        if not names:
+            self.answer(f"error nothing is in {slot}")
+            return
+
+        def let_go():
+            for name in names:
+                self.tell_monitor("netdev_del", id=f"{name}-wire")
+            self.answer("ok")
+
+        self.awaited, self.then = set(names), let_go
+        self.tell_monitor("device_del", named="unplug", id=names[0])
 
     def answer(self, text):
         try:
@@ -126,14 +205,20 @@ class Guest:
             pass  # it is gone: its end says the rest
 
 
+BOOT = 400  # seconds in which any guest has come up, however busy the machine is
+HUNG = "it hung as it booted"  # as the emulator does once in hundreds of times, with several processors
+
+
 class Run:
-    """Guests run together until all have ended. heard(guest, line) gets each line of output as it comes."""
+    """Guests run together until all have ended, or one has not come up. heard(guest, line) gets each
+    line of output as it comes."""
 
     def __init__(self, guests, heard, timeout):
         self.guests, self.heard = guests, heard
         self.log = {g: collections.deque(maxlen=40) for g in guests}
         self.waiting = collections.defaultdict(set)
         self.why = {}  # guest → why it did not end well
+        self.silent = {g for g in guests if not g.shell}  # those that have not come up
         logs = TOP / "build/log"
         logs.mkdir(parents=True, exist_ok=True)
         self.files = {g: open(logs / f"{g.name}.log", "w") for g in guests}
@@ -146,12 +231,18 @@ class Run:
                 self.files[g].close()
 
     def loop(self, end):
+        up = time.monotonic() + BOOT
         with selectors.DefaultSelector() as selector:
             for g in self.guests:
                 for s, name in g.lines.items():
                     selector.register(s, selectors.EVENT_READ, (g, name))
             while selector.get_map():
                 left = end - time.monotonic()
+                if self.silent and up < end:
+                    left = up - time.monotonic()
+                    if left < 0:
+                        self.why.update(dict.fromkeys(self.silent, HUNG))
+                        return
                 if left < 0:
                     for g in {key.data[0] for key in selector.get_map().values()}:
                         self.why[g] = "it did not end in time"
@@ -172,6 +263,7 @@ class Run:
 
     def line(self, g, name, text):
         if name == "monitor":
+            g.heard_monitor(json.loads(text))
             return
         if name == "requests":
             self.request(g, text.split())
@@ -179,6 +271,7 @@ class Run:
         self.files[g].write(text + "\n")
         self.log[g].append(text)
         if name == "output":
+            self.silent.discard(g)
             if text.startswith("lab: end "):
                 g.status = int(text.split()[2] or -1)
             else:
@@ -190,6 +283,15 @@ class Run:
                 for end in self.guests:
                     end.tell_monitor("set_link", name=nic, up=state == "up")
                 g.answer("ok")
+            case ["lose", nic, ("both" | "in" | "out" | "none") as ways]:
+                for way, queue in LOST.items():
+                    status = "on" if ways in (way, "both") else "off"
+                    g.tell_monitor("qom-set", path=f"/objects/{nic}-{queue}", property="status", value=status)
+                g.answer("ok")
+            case ["plug", slot, model, *wires] if wires and slot not in g.cards:
+                g.plug(slot, model, wires)
+            case ["unplug", slot]:
+                g.unplug(slot)
             case ["barrier", name]:
                 self.waiting[name].add(g)
                 if len(self.waiting[name]) == len(self.guests):
@@ -202,6 +304,7 @@ class Run:
 
     def ended(self, g):
         """A guest is gone: whoever waits for it waits no more."""
+        self.silent.discard(g)
         if g.status is None:
             self.why[g] = "it died"
         self.guests = [other for other in self.guests if other is not g]
@@ -225,10 +328,11 @@ def show(guest, line=lambda text: print(text, flush=True)):
     return guest.status
 
 
-def demo():
+def demo(layout=None):
     """The report on the kernel at the end is worth a line only if there is something in it."""
     colour = "lab.color=1" if sys.stdout.isatty() else ""
-    return show(Guest("stock", ["python3", "/tests/demo.py"], name="demo", arguments=colour), without_ktap())
+    words = ["/tests/switches.py", layout] if layout else ["/tests/demo.py"]
+    return show(Guest("stock", ["python3", *words], name="demo", arguments=colour), without_ktap())
 
 
 def without_ktap():
@@ -252,10 +356,15 @@ def shell(kind="stock"):
     return guest.process.wait()
 
 
-def bench():
-    """One processor that takes a nanosecond of the guest's time for an instruction."""
-    guest = Guest("stock", ["sh", "/tests/bench.sh"], name="bench", arguments="tsc=reliable clocksource=tsc",
-                  options=["-smp", "1", "-icount", "shift=0,sleep=off"])
+# Each octet that such an instruction copies would count as one.
+CPU = {"probes": ["-cpu", "max,la57=off,erms=off,fsrm=off,fsrs=off"]}
+
+
+def bench(name="bench"):
+    """One processor that takes a nanosecond of the guest's time for an instruction. What is measured
+    is left in build/bench."""
+    guest = Guest("stock", ["python3", f"/tests/{name}.py"], name=name, arguments="tsc=reliable clocksource=tsc",
+                  options=["-smp", "1", "-icount", "shift=0,sleep=off", *CPU.get(name, [])])
     results, plain = None, without_ktap()
 
     def line(text):
@@ -263,7 +372,7 @@ def bench():
         if text == "BENCH-JSON-BEGIN":
             results = []
         elif text == "BENCH-JSON-END":
-            out = TOP / "build/bench/results.json"
+            out = TOP / f"build/bench/{'results' if name == 'bench' else name}.json"
             out.parent.mkdir(parents=True, exist_ok=True)
             out.write_text("\n".join(results) + "\n")
             results = None
@@ -277,7 +386,7 @@ def bench():
 
 def main(what, *words):
     if what in MEMORY:
-        return show(Guest(what, words or ["uname", "-a"]))
+        return show(Guest(what, words or ["uname", "-a"], slots=SLOTS if "SLOTS" in os.environ else 0))
     return {"demo": demo, "shell": shell, "bench": bench}[what](*words)
 
 

@@ -6,9 +6,11 @@ in the cache; the last, with our modules and tests, is made for each run. Nothin
 for an emulated processor is slow at that.
 """
 
+import compileall
 import hashlib
 import lzma
 import os
+import py_compile
 import re
 import shutil
 import subprocess
@@ -17,30 +19,41 @@ from pathlib import Path
 
 LAB = Path(__file__).resolve().parent
 TOP = LAB.parent.parent
+PLUGIN = TOP / "build/iproute2/link_trunk.so"
+PLUGINS = "usr/lib/x86_64-linux-gnu/ip"  # where Debian's ip looks for them
+TRUNKCTL = [TOP / f"build/cargo/{profile}/trunkctl" for profile in ("debug", "release")]
 
 # A shell too, for that of busybox takes its own `ip` and `ping` for the real ones.
-PROGRAMS = "busybox bash ip bridge tc ss devlink ethtool iperf3 ping tcpdump python3".split()
+PROGRAMS = """busybox bash setpriv ip bridge tc ss devlink ethtool iperf3 ping teamd tcpdump python3
+    ovsdb-tool ovsdb-server ovs-vswitchd ovs-vsctl ovs-appctl""".split()
+OVS_SCHEMA = Path("/usr/share/openvswitch/vswitch.ovsschema")
 PYTHON = Path("/usr/lib/python3.13")
+YAML = Path("/usr/lib/python3/dist-packages/yaml")
 PYTHON_WITHOUT = re.compile(r"/(config-.*|ensurepip|idlelib|pydoc_data|tkinter|turtledemo|venv|test"
                             r"|_(test|curses|sqlite|ssl|hashlib|dbm|codecs|xxtest)\S*\.so|readline\S*)$")
 
 # What the tests may ask for by name or by device kind; what is built in is skipped.
-MODULES = """virtio_pci virtio_net dummy veth bridge 8021q macvlan ipvlan tun netdevsim
+MODULES = """virtio_pci virtio_net igb igbvf vmxnet3 e1000e
+    dummy veth bridge 8021q macvlan macvtap ipvlan vrf vxlan tun netdevsim netconsole
     bonding team team_mode_activebackup team_mode_loadbalance team_mode_roundrobin
-    pktgen sch_netem sch_prio kmemleak-test""".split()
+    openvswitch pktgen sch_netem sch_prio sch_ingress cls_bpf cls_matchall act_mirred l2tp_eth l2tp_netlink ifb
+    kmemleak-test""".split()
 
 
-def build(tree, kos, tests):
-    """The path of an initramfs for the kernel tree, with the modules and tests of these folders."""
+def build(tree, kos, tests, more=None):
+    """The path of an initramfs for the kernel tree, with the modules and tests of these folders.
+    `more`: a further archive, for this run alone."""
     cache = tree.parent
     programs = cached(cache, "programs", [Path("/var/lib/dpkg/status"), Path(__file__)], stage_programs)
     modules = cached(cache, f"modules-{tree.name}", [Path(__file__)], lambda to: stage_modules(tree, to))
-    out = kos / "initramfs.cpio"
+    out = kos / f"initramfs{'-more' if more else ''}.cpio"
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as stage, open(f"{out}.{os.getpid()}", "wb") as f:
-        own = archive(Path(stage), lambda to: stage_own(to, kos, tests))
+        own = archive(Path(stage), lambda to: stage_own(to, tree, kos, tests))
         for part in programs.read_bytes(), modules.read_bytes(), own:
             f.write(part)
+        if more:
+            f.write(more.read_bytes())
     os.replace(f.name, out)
     return out
 
@@ -64,7 +77,7 @@ def archive(to, stage):
 
 
 def stage_programs(to):
-    for d in "dev etc proc root run sys tmp usr/bin usr/sbin usr/lib usr/lib64".split():
+    for d in "dev etc proc root run sys tmp var usr/bin usr/sbin usr/lib usr/lib64".split():
         (to / d).mkdir(parents=True)
     for d in "bin sbin lib lib64".split():
         (to / d).symlink_to(f"usr/{d}")
@@ -72,17 +85,29 @@ def stage_programs(to):
     files = [Path(shutil.which(p)) for p in PROGRAMS]
     files += [f for f in PYTHON.rglob("*") if not f.is_dir() and
               not any(PYTHON_WITHOUT.search(str(p)) for p in [f, *f.parents])]
+    files += [f for f in YAML.rglob("*") if not f.is_dir()]  # for the kernel's netlink client
+    files.append(OVS_SCHEMA)
     files.append(Path("/usr/lib/x86_64-linux-gnu/libgcc_s.so.1"))  # asked for while running: threads that end
+    copy_all(files, to)
+    (to / "usr/bin/sh").symlink_to("bash")
+    (to / "var/run").symlink_to("/run")
+    (to / "etc/passwd").write_text("root:x:0:0:root:/root:/bin/sh\n")
+    (to / "etc/hosts").write_text("127.0.0.1 localhost\n::1 localhost\n")
+
+
+def copy_all(files, to):
+    """Copies files, and the libraries that programs among them need."""
     objects = {f.resolve() for f in files if f.suffix == ".so" or os.access(f, os.X_OK)}
     for f in objects | set(files):
         copy(f, to)
-    for line in subprocess.run(["ldd", *map(str, objects)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                               text=True).stdout.splitlines():
-        if m := re.search(r"(/\S+) \(0x", line):
-            copy(Path(m[1]), to)
-    (to / "usr/bin/sh").symlink_to("bash")
-    (to / "etc/passwd").write_text("root:x:0:0:root:/root:/bin/sh\n")
-    (to / "etc/hosts").write_text("127.0.0.1 localhost\n::1 localhost\n")
+    for library in libraries(objects):
+        copy(library, to)
+
+
+def libraries(objects, **environment):
+    out = subprocess.run(["ldd", *map(str, objects)], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+                         env={**os.environ, **environment}).stdout
+    return {Path(m[1]) for m in re.finditer(r"(/\S+) \(0x", out)}
 
 
 def copy(file, to):
@@ -98,7 +123,7 @@ def copy(file, to):
         copy(file.parent / os.readlink(file), to)
 
 
-def stage_modules(tree, to):
+def stage_modules(tree, to, names=MODULES):
     source, = (tree / "install/lib/modules").iterdir()
     release = source.name
     dest = to / "usr/lib/modules" / release
@@ -108,7 +133,7 @@ def stage_modules(tree, to):
     for line in (source / "modules.dep").read_text().splitlines():
         path, needs = line.split(":")
         paths[module_name(path)] = [path, *needs.split()]
-    for module in MODULES:
+    for module in names:
         for path in paths.get(module_name(module), []):
             data = (source / path).read_bytes()
             if path.endswith(".xz"):
@@ -124,7 +149,7 @@ def module_name(path):
     return os.path.basename(path).split(".")[0].replace("-", "_")
 
 
-def stage_own(to, kos, tests):
+def stage_own(to, tree, kos, tests):
     shutil.copy(LAB / "init", to / "init")
     (to / "lab").mkdir()
     shutil.copy(LAB / "selftest", to / "lab")
@@ -132,3 +157,22 @@ def stage_own(to, kos, tests):
     for ko in kos.rglob("*.ko"):
         shutil.copy(ko, to / "modules")
     shutil.copytree(tests, to / "tests", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(TOP / "samples/topologies", to / "samples/topologies")
+    # What it says, a test compares with what it finds.
+    shutil.copy(TOP / "Documentation/networking/trunk-interop.rst", to / "tests")
+    # The kernel's own netlink client, in Python, and the spec it learns the family from.
+    shutil.copytree(tree / "source/tools/net/ynl/pyynl", to / "ynl/pyynl", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(TOP / "Documentation/netlink/specs", to / "ynl/specs")
+    # To see that other clients can read what the kernel tells of trunks.
+    shutil.copy(tree / "source/Documentation/netlink/specs/rt-link.yaml", to / "ynl/specs")
+    if PLUGIN.exists():
+        (to / PLUGINS).mkdir(parents=True)
+        shutil.copy(PLUGIN, to / PLUGINS)
+    # Compiled here, which an emulated processor takes seconds for.
+    for code in to / "tests", to / "ynl":
+        compileall.compile_dir(code, quiet=1, stripdir=to, prependdir="/",
+                               invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
+    if built := [file for file in TRUNKCTL if file.exists()]:
+        newest = max(built, key=lambda file: file.stat().st_mtime)
+        (to / "usr/bin").mkdir(parents=True)
+        subprocess.run(["strip", "-o", to / "usr/bin/trunkctl", newest], check=True)

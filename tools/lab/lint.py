@@ -28,6 +28,19 @@ def spdx():
             yield f"{file}:1: no SPDX-License-Identifier in the first lines"
 
 
+def documented():
+    """The documentation names tests, file.test, to show what it says. There are such tests."""
+    there = {}
+    for file in sources(".py"):
+        if m := re.fullmatch(r"tools/guest/(?:test_)?(\w+)\.py", file):
+            there[m[1]] = set(re.findall(r"^def test_(\w+)\(", (TOP / file).read_text(), re.M))
+    for file in sources(".rst"):
+        for number, line in enumerate((TOP / file).read_text().splitlines(), 1):
+            for area, name in re.findall(r"(?<![\w/.-])(\w+)\.(\w+)(?![\w/.(])", line):
+                if there.get(area) and name not in there[area] | {"py", "rs", "rst"}:
+                    yield f"{file}:{number}: there is no test {area}.{name}"
+
+
 def code(line):
     """A line of Rust without strings and line comments."""
     return re.sub(r'"(\\.|[^"\\])*"', '""', line).split("//")[0]
@@ -47,6 +60,34 @@ def unsafe():
             elif re.search(r"\bunsafe( impl\b| *\{)", code(line)):
                 if "SAFETY:" not in line and "// SAFETY:" not in "\n".join(above(lines, number, "//")):
                     yield f"{file}:{number}: unsafe without a comment SAFETY:"
+
+
+# What no test can bring about, and why.
+UNREACHABLE = {
+    "trunk: a port does not take the XDP program": "only of a driver that has no words of its own for it",
+    "trunk: the port cannot listen to probes": "only without memory for one more group address",
+    "trunk: the port refuses a VLAN that the trunk is used by": "only without memory, or by hardware that is full",
+    "trunk: the port refuses a receive mode of the trunk": "only once it was asked for so often that a counter is full",
+}
+
+
+def refusals():
+    """Words that a request is refused with, and that no test in a guest expects to the letter."""
+    tests = "\n".join((TOP / file).read_text() for file in sources(".py") if file.startswith("tools/guest/"))
+    for file in sources(".rs"):
+        if not file.startswith(("rust/trunk/", "rust/kernel/")):
+            continue
+        text = (TOP / file).read_text().split("#[kunit_tests(")[0]
+        # A refusal begins with what it is about.
+        for found in re.finditer(r'(?:\bc|\bfmt!\(\s*)"([\w.{}-]+: [^"]+)"', text):
+            words = found[1]
+            parts = map(re.escape, re.split(r"\{[^}]*\}", words))
+            tested = re.search("[^\"\\n]+?".join(parts), tests)
+            number = text.count("\n", 0, found.start()) + 1
+            if not tested and words not in UNREACHABLE:
+                yield f"{file}:{number}: no test in tools/guest expects \"{words}\""
+            if tested and words in UNREACHABLE:
+                yield f"{file}:{number}: it is tested, so not unreachable: \"{words}\""
 
 
 def above(lines, number, *comments):

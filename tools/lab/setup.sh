@@ -1,11 +1,12 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# setup.sh [root|stock|kunit|debug|all]: makes what the lab needs and is not there yet.
+# setup.sh [root|stock|kunit|uml|debug|peers|all]: makes what the lab needs and is not there yet.
 #
 #   root    a Debian build root: compilers, the emulator, what goes into the guests
 #   stock   Rust metadata for Debian's own kernel, and that kernel
-#   kunit   a User-Mode Linux kernel with sanitizers
+#   kunit   a User-Mode Linux kernel with sanitizers, for the uml guest too
 #   debug   an x86_64 kernel with every check
+#   peers   programs that the kernel's own tests ask for; not part of all
 #
 # All of it lives in the cache (env.sh), each thing in a directory of its own that holds a file
 # .complete from the moment it is whole: what was interrupted is made anew.
@@ -84,28 +85,24 @@ make_source() {
     rm -r "$source/usr/src" "$source/usr/share"
 }
 
-# Debian ships no Rust metadata, but the same source, configuration and compilers give the same.
 make_stock() {
-    local out headers=$debian/usr/src/linux-headers-$release cc
+    local out
     out=$(tree stock)
-    cp "$headers/.config" "$out/"
-    in_root "$source/scripts/config" --file "$out/.config" \
-        --set-str MODULE_SIG_KEY "" --set-str SYSTEM_TRUSTED_KEYS "" -d MODULE_SIG_ALL
-    cc=$(sed -n 's/^CONFIG_CC_VERSION_TEXT="\([^ ]*\).*/\1/p' "$out/.config")
-    in_root make -C "$source" O="$out" CC="$cc" olddefconfig
-    in_root make -C "$source" O="$out" CC="$cc" LOCALVERSION="+${release#*+}" -j"$(nproc)" modules_prepare
-    cp "$headers/Module.symvers" "$out/"
+    in_root "$lab/prepare-tree" "$source" "$debian/usr/src/linux-headers-$release" "$out" "$release"
     ln -s "$debian/usr" "$out/install"
     ln -s install/lib/modules/"$release"/vmlinuz.unsigned "$out/image"
     [ -e "$out/image" ] || ln -sf install/lib/modules/"$release"/vmlinuz "$out/image"
+}
 
-    # Symbol names carry crate hashes: were one different, the module would not load.
-    sed -n 's/^EXPORT_SYMBOL_RUST_GPL(\(.*\));/\1/p' "$out"/rust/exports_*_generated.h | sort -u > "$out/.rust-symbols"
-    cut -f2 "$out/Module.symvers" | sort | comm -13 - "$out/.rust-symbols" > "$out/.rust-missing"
-    if [ ! -s "$out/.rust-symbols" ] || [ -s "$out/.rust-missing" ]; then
-        echo "the Rust symbols differ from those of Debian's kernel: $(wc -l < "$out/.rust-missing")"
-        return 1
-    fi
+# With what they need and the root has not. They stay apart from it.
+make_peers() {
+    mkdir -p "$peers/deb/partial"
+    in_root apt-get update
+    in_root apt-get install -y --download-only --no-install-recommends -o APT::Sandbox::User=root \
+        -o Dir::Cache::archives="$peers/deb" $(grep -v -e '^#' -e '^$' "$lab/peers.packages")
+    local p
+    for p in "$peers"/deb/*.deb; do dpkg-deb -x "$p" "$peers"; done
+    rm -r "$peers/deb"
 }
 
 make_debug() { make_kernel debug; }
@@ -193,7 +190,9 @@ case ${1:-all} in
 all) wanted="stock kunit debug" ;;
 root) wanted= ;;
 stock | kunit | debug) wanted=$1 ;;
-*) fail "usage: setup.sh [root|stock|kunit|debug|all]" ;;
+uml) wanted=kunit ;;
+peers) wanted="stock peers" ;;
+*) fail "usage: setup.sh [root|stock|kunit|uml|debug|peers|all]" ;;
 esac
 [[ $series =~ ^[0-9]+\.[0-9]+$ ]] || fail "SERIES is a kernel series such as 7.3, not '$series'."
 things="root ${wanted:+source debian} $wanted"
@@ -204,8 +203,9 @@ declare -A what=(
     [debian]="Debian's kernel"
     [stock]="Rust metadata for Debian's kernel (2 min)"
     [kunit]="kernel of the kunit guest (10 min)"
-    [debug]="kernel of the debug guest (12 min)")
-declare -A gigabytes=([root]=3 [source]=2 [debian]=1 [stock]=1 [kunit]=2 [debug]=2)
+    [debug]="kernel of the debug guest (12 min)"
+    [peers]="programs for the kernel's own tests")
+declare -A gigabytes=([root]=3 [source]=2 [debian]=1 [stock]=1 [kunit]=2 [debug]=2 [peers]=1)
 
 # where THING: its directory; nothing as long as the kernel is not known.
 where() {
@@ -213,6 +213,7 @@ where() {
     root) echo "$root" ;;
     source) echo "${source-}" ;;
     debian) echo "${debian-}" ;;
+    peers) echo "$peers" ;;
     *) [ -z "${release-}" ] || tree "$1" ;;
     esac
 }
@@ -242,6 +243,8 @@ exec 9> "$cache/lock"
 flock -n 9 || { echo "waiting for another set-up to end"; flock 9; }
 
 for thing in $things; do
+    # Names depend on what was made before: kernels carry that of the compilers in the root.
+    . "$lab/env.sh"
     ! have "$thing" || continue
     case $thing in
     root) command -v mmdebstrap > /dev/null || run make_mmdebstrap "mmdebstrap" ;;

@@ -51,8 +51,8 @@ enum trunk_failback {
 /**
  * enum trunk_rx_group - The ports from which broadcast and multicast is
  *   accepted.
- * @TRUNK_RX_GROUP_AUTO: from all once each peer is known to send one copy,
- *   else from one
+ * @TRUNK_RX_GROUP_AUTO: from all ports that lead to one elected peer that is a
+ *   trunk; else from one port
  * @TRUNK_RX_GROUP_ONE: from one elected port
  * @TRUNK_RX_GROUP_ALL: from all ports
  */
@@ -60,6 +60,31 @@ enum trunk_rx_group {
 	TRUNK_RX_GROUP_AUTO,
 	TRUNK_RX_GROUP_ONE,
 	TRUNK_RX_GROUP_ALL,
+};
+
+/**
+ * enum trunk_probe_mode - Whether links are tested, beyond their carrier.
+ * @TRUNK_PROBE_MODE_AUTO: by carrier until the peer has answered once, then by
+ *   probes
+ * @TRUNK_PROBE_MODE_REQUIRED: a port is used only if the peer answers
+ * @TRUNK_PROBE_MODE_OFF: by carrier alone
+ */
+enum trunk_probe_mode {
+	TRUNK_PROBE_MODE_AUTO,
+	TRUNK_PROBE_MODE_REQUIRED,
+	TRUNK_PROBE_MODE_OFF,
+};
+
+/**
+ * enum trunk_peers - Whether all ports lead to one trunk.
+ * @TRUNK_PEERS_ONE: all lead to one trunk; a port that leads elsewhere is not
+ *   used
+ * @TRUNK_PEERS_SEVERAL: they lead to several, as those of a server between two
+ *   switches do
+ */
+enum trunk_peers {
+	TRUNK_PEERS_ONE,
+	TRUNK_PEERS_SEVERAL,
 };
 
 /**
@@ -92,25 +117,57 @@ enum trunk_state {
  * @TRUNK_REASON_ADMIN_DOWN: the port is down
  * @TRUNK_REASON_NO_CARRIER: there is no signal on the link
  * @TRUNK_REASON_DISABLED: the user has taken it out of use
+ * @TRUNK_REASON_PROBE_TIMEOUT: the peer does not answer
+ * @TRUNK_REASON_ONE_WAY_RX: only receives; the peer is heard, but does not
+ *   hear this end
+ * @TRUNK_REASON_ONE_WAY_TX: only transmits; the peer hears this end, but is
+ *   not heard
+ * @TRUNK_REASON_PEER_SILENT: all ports fell silent at once, so it is the peer
+ *   that died
+ * @TRUNK_REASON_PEER_MISMATCH: it leads to another trunk or system than its
+ *   fellows, or back to this one
+ * @TRUNK_REASON_HELD_DOWN: the link works again, but failed too often lately
+ * @TRUNK_REASON_PEER_SBY: the link works, but the peer does not use it
  */
 enum trunk_reason {
 	TRUNK_REASON_NONE,
 	TRUNK_REASON_ADMIN_DOWN,
 	TRUNK_REASON_NO_CARRIER,
 	TRUNK_REASON_DISABLED,
+	TRUNK_REASON_PROBE_TIMEOUT,
+	TRUNK_REASON_ONE_WAY_RX,
+	TRUNK_REASON_ONE_WAY_TX,
+	TRUNK_REASON_PEER_SILENT,
+	TRUNK_REASON_PEER_MISMATCH,
+	TRUNK_REASON_HELD_DOWN,
+	TRUNK_REASON_PEER_SBY,
 };
 
 /**
  * enum trunk_event_kind - What happened.
- * @TRUNK_EVENT_KIND_PORT_STATE: a port's link changed between act and sby
+ * @TRUNK_EVENT_KIND_PORT_STATE: a port's link changed between act and sby, or
+ *   is sby for another reason
  * @TRUNK_EVENT_KIND_FAILOVER: the buckets of a port moved, since it became sby
  * @TRUNK_EVENT_KIND_FAILBACK: buckets moved back to a port, since it is act
  *   again
  * @TRUNK_EVENT_KIND_TABLE: the user changed the table
- * @TRUNK_EVENT_KIND_CONFIG: the user changed a setting of the trunk or of a
- *   port
+ * @TRUNK_EVENT_KIND_CONFIG: a setting of the trunk or of a port changed, or a
+ *   share that goes by link speed
  * @TRUNK_EVENT_KIND_JOIN: a device became a port
  * @TRUNK_EVENT_KIND_LEAVE: a device ceased to be a port
+ * @TRUNK_EVENT_KIND_PEER_FOUND: the peer answered a probe for the first time;
+ *   from now on it must
+ * @TRUNK_EVENT_KIND_PEER_BYE: the peer said goodbye; the port goes by carrier
+ *   again
+ * @TRUNK_EVENT_KIND_PEER_LOST: all ports fell silent at once while their
+ *   carrier stayed
+ * @TRUNK_EVENT_KIND_PEER_DIFFERS: the peer has another priority for the link,
+ *   so may choose another spare
+ * @TRUNK_EVENT_KIND_CLAIM: a process claimed a link
+ * @TRUNK_EVENT_KIND_RELEASE: a claim ended
+ * @TRUNK_EVENT_KIND_CLAIM_MOVED: a claim has another link now, or none
+ * @TRUNK_EVENT_KIND_JOIN_REFUSED: a device that auto-join asks for cannot
+ *   become a port
  */
 enum trunk_event_kind {
 	TRUNK_EVENT_KIND_PORT_STATE,
@@ -120,6 +177,14 @@ enum trunk_event_kind {
 	TRUNK_EVENT_KIND_CONFIG,
 	TRUNK_EVENT_KIND_JOIN,
 	TRUNK_EVENT_KIND_LEAVE,
+	TRUNK_EVENT_KIND_PEER_FOUND,
+	TRUNK_EVENT_KIND_PEER_BYE,
+	TRUNK_EVENT_KIND_PEER_LOST,
+	TRUNK_EVENT_KIND_PEER_DIFFERS,
+	TRUNK_EVENT_KIND_CLAIM,
+	TRUNK_EVENT_KIND_RELEASE,
+	TRUNK_EVENT_KIND_CLAIM_MOVED,
+	TRUNK_EVENT_KIND_JOIN_REFUSED,
 };
 
 enum {
@@ -137,6 +202,20 @@ enum {
 	TRUNK_A_BUCKET,
 	TRUNK_A_STATISTICS,
 	TRUNK_A_EVENT,
+	TRUNK_A_PROBE,
+	TRUNK_A_INTERVAL,
+	TRUNK_A_REPLY_TIMEOUT,
+	TRUNK_A_MISSES,
+	TRUNK_A_HITS,
+	TRUNK_A_HOLD_DOWN,
+	TRUNK_A_PEERS,
+	TRUNK_A_PROBE_ETHERTYPE,
+	TRUNK_A_PROBE_ADDRESS,
+	TRUNK_A_KEY,
+	TRUNK_A_KEYED,
+	TRUNK_A_SYSTEM,
+	TRUNK_A_CLAIM,
+	TRUNK_A_AUTO_JOIN,
 
 	__TRUNK_A_MAX,
 	TRUNK_A_MAX = (__TRUNK_A_MAX - 1)
@@ -158,6 +237,16 @@ enum {
 	TRUNK_A_PORT_STANDS_IN_FOR,
 	TRUNK_A_PORT_STAND_IN,
 	TRUNK_A_PORT_HELD_BACK,
+	TRUNK_A_PORT_IN_USE,
+	TRUNK_A_PORT_CLAIMS,
+	TRUNK_A_PORT_PROBED,
+	TRUNK_A_PORT_PEER,
+	TRUNK_A_PORT_ROUNDS,
+	TRUNK_A_PORT_ROUNDS_MISSED,
+	TRUNK_A_PORT_ROUND_TRIP_LAST,
+	TRUNK_A_PORT_ROUND_TRIP_MIN,
+	TRUNK_A_PORT_ROUND_TRIP_AVG,
+	TRUNK_A_PORT_ROUND_TRIP_LATE,
 
 	__TRUNK_A_PORT_MAX,
 	TRUNK_A_PORT_MAX = (__TRUNK_A_PORT_MAX - 1)
@@ -191,9 +280,57 @@ enum {
 	TRUNK_A_STATISTICS_FAILBACKS,
 	TRUNK_A_STATISTICS_BUCKETS_MOVED,
 	TRUNK_A_STATISTICS_EVENTS_LOST,
+	TRUNK_A_STATISTICS_PROBES_SENT,
+	TRUNK_A_STATISTICS_PROBES_RECEIVED,
+	TRUNK_A_STATISTICS_REPLIES_SENT,
+	TRUNK_A_STATISTICS_REPLIES_RECEIVED,
+	TRUNK_A_STATISTICS_REPLIES_LATE,
+	TRUNK_A_STATISTICS_PROBES_LIMITED,
+	TRUNK_A_STATISTICS_TLVS_UNKNOWN,
+	TRUNK_A_STATISTICS_PROBES_REFUSED,
 
 	__TRUNK_A_STATISTICS_MAX,
 	TRUNK_A_STATISTICS_MAX = (__TRUNK_A_STATISTICS_MAX - 1)
+};
+
+enum {
+	TRUNK_A_PEER_SYSTEM = 1,
+	TRUNK_A_PEER_TRUNK,
+	TRUNK_A_PEER_PORT,
+	TRUNK_A_PEER_PRIORITY,
+	TRUNK_A_PEER_USABLE,
+	TRUNK_A_PEER_IN_USE,
+	TRUNK_A_PEER_INTERVAL,
+	TRUNK_A_PEER_HEARD,
+	TRUNK_A_PEER_ADDRESS,
+
+	__TRUNK_A_PEER_MAX,
+	TRUNK_A_PEER_MAX = (__TRUNK_A_PEER_MAX - 1)
+};
+
+enum {
+	TRUNK_A_CLAIM_MARK = 1,
+	TRUNK_A_CLAIM_PORT,
+	TRUNK_A_CLAIM_LINK,
+	TRUNK_A_CLAIM_OLD_LINK,
+	TRUNK_A_CLAIM_REASON,
+	TRUNK_A_CLAIM_NAME,
+	TRUNK_A_CLAIM_HOLDER,
+	TRUNK_A_CLAIM_PEER_PORT,
+
+	__TRUNK_A_CLAIM_MAX,
+	TRUNK_A_CLAIM_MAX = (__TRUNK_A_CLAIM_MAX - 1)
+};
+
+enum {
+	TRUNK_A_AUTO_JOIN_NAME = 1,
+	TRUNK_A_AUTO_JOIN_DRIVER,
+	TRUNK_A_AUTO_JOIN_BUS,
+	TRUNK_A_AUTO_JOIN_ADDRESS,
+	TRUNK_A_AUTO_JOIN_PRIORITY,
+
+	__TRUNK_A_AUTO_JOIN_MAX,
+	TRUNK_A_AUTO_JOIN_MAX = (__TRUNK_A_AUTO_JOIN_MAX - 1)
 };
 
 enum {
@@ -210,6 +347,8 @@ enum {
 	TRUNK_A_EVENT_BUCKETS,
 	TRUNK_A_EVENT_DETECTION_NS,
 	TRUNK_A_EVENT_SWITCH_NS,
+	TRUNK_A_EVENT_MARK,
+	TRUNK_A_EVENT_ERROR,
 
 	__TRUNK_A_EVENT_MAX,
 	TRUNK_A_EVENT_MAX = (__TRUNK_A_EVENT_MAX - 1)
@@ -226,10 +365,15 @@ enum {
 	TRUNK_CMD_STATS_GET,
 	TRUNK_CMD_STATS_RESET,
 	TRUNK_CMD_HISTORY_GET,
+	TRUNK_CMD_CLAIM_ADD,
+	TRUNK_CMD_CLAIM_DEL,
+	TRUNK_CMD_CLAIM_GET,
 	TRUNK_CMD_PORT_NTF,
 	TRUNK_CMD_FAILOVER_NTF,
 	TRUNK_CMD_FAILBACK_NTF,
 	TRUNK_CMD_TABLE_NTF,
+	TRUNK_CMD_PEER_NTF,
+	TRUNK_CMD_CLAIM_NTF,
 	TRUNK_CMD_CONFIG_NTF,
 
 	__TRUNK_CMD_MAX,

@@ -23,19 +23,32 @@
 //!
 //! After a change of configuration the three are called in this order, after a change of link
 //! state the last two. Each is a function of its arguments alone, so both ends of a trunk come to
-//! the same result from the same ports. [`receive::elect`] names the port from which broadcast and
-//! multicast is accepted.
+//! the same result from the same ports. [`receive::accept`] names the ports from which broadcast
+//! and multicast is accepted; [`history`] is what is remembered of it all. [`uapi`] has the numbers and
+//! names that the user knows, generated from the netlink spec. [`join`] says which devices become
+//! ports by themselves.
+//!
+//! Which links are `act` is not only a question of carrier: the two ends send each other probes,
+//! [`wire`], and [`health`] has a verdict on each link from what comes back, and when. Both take
+//! time, random numbers and frames as values, and give the same.
 //!
 //! The code needs nothing but the `core` crate: no allocation, no clock, no lock, no unsafe code
 //! and no path to a panic. It runs in the driver, under KUnit and in the tests on the host. All of it
 //! may be called with interrupts off: time is O(N + P^2) for P ports, and a call takes less than
 //! 1.5 KiB of stack.
 
+pub mod claims;
+pub mod health;
+pub mod history;
+pub mod join;
 pub mod port;
 pub mod receive;
 pub mod selector;
 pub mod spares;
 pub mod table;
+#[path = "../uapi.rs"]
+pub mod uapi;
+pub mod wire;
 
 mod deal;
 #[cfg(any(test, CONFIG_TRUNK_KUNIT_TEST))]

@@ -2,6 +2,8 @@
 
 //! Ports as the table sees them: names, states, sets.
 
+use super::uapi::Redundancy;
+pub use super::uapi::State as LinkState;
 use super::MAX_PORTS;
 use ::core::ops::{
     BitAnd,
@@ -69,53 +71,6 @@ pub const fn from_slot(slot: Slot) -> Option<PortId> {
     }
 }
 
-/// Whether a link is usable.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum LinkState {
-    /// Usable both ways.
-    Act,
-    /// Not usable.
-    Sby,
-}
-
-impl LinkState {
-    /// The name shown to the user.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Act => "act",
-            Self::Sby => "sby",
-        }
-    }
-}
-
-/// Why a port is `sby`.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Reason {
-    /// No signal on the link.
-    NoCarrier,
-    /// The port is down.
-    AdminDown,
-    /// Probes went unanswered.
-    ProbeTimeout,
-    /// The other end is not the one that belongs there.
-    PeerMismatch,
-    /// It came back too often of late, and is not believed yet.
-    HeldDown,
-}
-
-impl Reason {
-    /// The name shown to the user.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::NoCarrier => "no-carrier",
-            Self::AdminDown => "admin-down",
-            Self::ProbeTimeout => "probe-timeout",
-            Self::PeerMismatch => "peer-mismatch",
-            Self::HeldDown => "held-down",
-        }
-    }
-}
-
 /// What the choice of ports depends on, for one port.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct PortView {
@@ -127,11 +82,15 @@ pub struct PortView {
     pub state: LinkState,
     /// Whether there is signal: all that is left to go by when every port is `sby`.
     pub carrier: bool,
-    /// A claim holds this spare, so it is not free to stand in.
+    /// A claim, of this end or of the peer, holds this spare, so it is not free to stand in.
     pub held: bool,
     /// This working port is `act` again, but the failback policy does not let it return yet.
     /// Without meaning on a port that is `sby`.
     pub held_back: bool,
+    /// Decides between ports of one priority, lower first, and between equals the port's number.
+    /// Where both ends number a link differently, one of them goes by the other's number, so that
+    /// both come to the same choice.
+    pub rank: u8,
 }
 
 impl PortView {
@@ -224,13 +183,35 @@ impl Ports {
         }
     }
 
-    /// The first of `among` by priority, then number.
+    /// What there is in reserve.
+    pub fn redundancy(&self) -> Redundancy {
+        let all = self.select(|_| true);
+        let act = self.select(PortView::is_act);
+        if act.len() < 2 {
+            Redundancy::None
+        } else if act == all {
+            Redundancy::Full
+        } else {
+            Redundancy::Degraded
+        }
+    }
+
+    /// The first of `among` by priority, then rank, then number.
     pub fn best(&self, among: PortSet) -> Option<PortId> {
         among
             .iter()
-            .filter_map(|id| Some((self.get(id)?.priority, id)))
+            .filter_map(|id| self.get(id).map(|view| (view.priority, view.rank, id)))
             .min()
-            .map(|(_, id)| id)
+            .map(|(_, _, id)| id)
+    }
+
+    /// The same, all of them, one after the other.
+    pub fn by_rank(&self, mut among: PortSet) -> impl Iterator<Item = PortId> + '_ {
+        ::core::iter::from_fn(move || {
+            let best = self.best(among)?;
+            among.remove(best);
+            Some(best)
+        })
     }
 }
 
@@ -268,6 +249,16 @@ impl PortSet {
         self.0 & Self::bit(id) != 0
     }
 
+    /// A bit for each port, the lowest for number 0.
+    pub const fn bits(self) -> u64 {
+        self.0
+    }
+
+    /// The set of these [`bits`](Self::bits).
+    pub const fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
+
     /// Puts `id` in.
     pub fn insert(&mut self, id: PortId) {
         self.0 |= Self::bit(id);
@@ -287,7 +278,7 @@ impl PortSet {
     }
 
     /// Its ports, in order.
-    pub fn iter(mut self) -> impl Iterator<Item = PortId> {
+    pub fn iter(mut self) -> impl Iterator<Item = PortId> + Clone {
         ::core::iter::from_fn(move || self.pop_first())
     }
 }
@@ -386,6 +377,20 @@ mod tests {
     }
 
     #[test]
+    fn redundancy_is_what_can_still_fail() {
+        for (line, redundancy) in [
+            ("- -", Redundancy::None),
+            ("1a", Redundancy::None),
+            ("1a 1s 2s", Redundancy::None),
+            ("1a 1a", Redundancy::Full),
+            ("1a 2a 1ab", Redundancy::Full),
+            ("1a 1s 2a", Redundancy::Degraded),
+        ] {
+            assert_eq!(ports(line).redundancy(), redundancy);
+        }
+    }
+
+    #[test]
     fn best_is_by_priority_then_number() {
         for (line, best) in [
             ("2a 1a 1a", 1),
@@ -396,5 +401,22 @@ mod tests {
             let ports = ports(line);
             assert_eq!(ports.best(ports.usable()), id(best));
         }
+    }
+
+    #[test]
+    fn ranks_decide_between_ports_of_one_priority() {
+        let mut ports = ports("2a 1a 2a 1a 1a");
+        for (number, rank) in [(0, 0), (1, 3), (2, 1), (3, 2), (4, 2)] {
+            if let Some(port) = id(number) {
+                let view = ports.get(port).copied();
+                ports.set(port, view.map(|view| PortView { rank, ..view }));
+            }
+        }
+        let order = [3, 4, 1, 0, 2];
+        assert!(ports
+            .by_rank(ports.usable())
+            .eq(order.into_iter().filter_map(id)));
+        let without = !id(3).into_iter().collect::<PortSet>();
+        assert_eq!(ports.best(ports.usable() & without), id(4));
     }
 }

@@ -2,42 +2,12 @@
 
 //! From a frame to a number whose low bits name a bucket.
 
-/// What picks a frame's bucket.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[repr(u32)]
-pub enum Selector {
-    /// The destination MAC address: the server's side, where the far ends are many.
-    Dmac = 0,
-    /// The source MAC address: the switch's side, where the near ends are many.
-    Smac = 1,
-    /// Both addresses, the same for both directions of a pair.
-    SmacDmac = 2,
-    /// The flow's hash, over addresses and ports of the upper layers.
-    Flow = 3,
-}
+pub use super::uapi::Selector;
 
 impl Selector {
-    /// All selectors, by number.
-    pub const ALL: [Self; 4] = [Self::Dmac, Self::Smac, Self::SmacDmac, Self::Flow];
-
-    /// The selector of that number, `None` if there is none.
-    pub fn from_u32(number: u32) -> Option<Self> {
-        Self::ALL.get(number as usize).copied()
-    }
-
     /// The selector of that name, `None` if there is none.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|s| s.as_str() == name)
-    }
-
-    /// The name the user knows it by.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Dmac => "dmac",
-            Self::Smac => "smac",
-            Self::SmacDmac => "smac-dmac",
-            Self::Flow => "flow",
-        }
     }
 
     /// The number whose low bits are the bucket: `index & (N - 1)`.

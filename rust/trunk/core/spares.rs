@@ -13,6 +13,7 @@ use super::port::{
     Slot,
     NO_PORT, //
 };
+pub use super::uapi::Failback;
 
 /// The stand-ins of a trunk: for each working port that has one, the spare in its place. A spare
 /// stands in for one port at a time.
@@ -40,30 +41,40 @@ impl StandIns {
         PortId::all().filter_map(|home| self.of(home)).collect()
     }
 
-    /// Brings the stand-ins into line with `ports`.
-    ///
-    /// A stand-in stays while it is usable and its home is not, or is held back. Then each failed
-    /// home without one, by number, takes the best free spare: usable, held by no claim, not
-    /// standing in, of the lowest priority number, then of the lowest port number.
+    /// Brings the stand-ins into line with `ports`: [`let_go`](Self::let_go), then
+    /// [`take`](Self::take).
     ///
     /// A home held back that loses its stand-in gets no other: it returns at once. The caller can
     /// tell from the stand-ins before and after, as it can for every failover and failback.
     pub fn update(&mut self, ports: &Ports) {
+        self.let_go(ports);
+        self.take(ports);
+    }
+
+    /// A stand-in stays while it is usable and its home is not, or is held back. But it makes way for
+    /// a claim: at this end nobody claims a spare in use, so it is one of the peer, who did not know
+    /// yet, and both ends shall use the same links.
+    pub fn let_go(&mut self, ports: &Ports) {
         let usable = ports.usable();
         let working = ports.select(PortView::is_working);
-        let failed = working & !usable;
-        let away = failed | (working & ports.select(PortView::is_held_back));
-        let spares = usable & !working;
-
+        let away = working & (!usable | ports.select(PortView::is_held_back));
+        let spares = usable & !working & !ports.select(|view| view.held);
         for home in PortId::all() {
             let keep = self
                 .of(home)
                 .filter(|spare| away.contains(home) && spares.contains(*spare));
             self.0[home] = to_slot(keep);
         }
+    }
 
-        let mut free = spares & !ports.select(|view| view.held) & !self.in_use();
-        for home in failed.iter() {
+    /// Each failed home without a stand-in, by rank, takes the best free spare: usable, held by no
+    /// claim, not standing in, of the lowest priority number, then of the lowest rank.
+    pub fn take(&mut self, ports: &Ports) {
+        let usable = ports.usable();
+        let working = ports.select(PortView::is_working);
+        let held = ports.select(|view| view.held);
+        let mut free = usable & !working & !held & !self.in_use();
+        for home in ports.by_rank(working & !usable) {
             if self.of(home).is_none() {
                 let Some(spare) = ports.best(free) else {
                     break;
@@ -81,27 +92,17 @@ impl Default for StandIns {
     }
 }
 
-/// When a working port that is `act` again takes its buckets back.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum Failback {
-    /// At once.
-    #[default]
-    Immediate,
-    /// When it has been `act` for so many milliseconds.
-    Delay(u32),
-    /// When the user says so.
-    Manual,
-}
-
 impl Failback {
-    /// May a port that is `act` since `act_since` return at `now`? Both in ns of one monotonic clock.
-    pub const fn due(self, act_since: u64, now: u64) -> bool {
+    /// How long, in ns, a port that is `act` since `act_since` has still to wait for its buckets at
+    /// `now`, `None` if for good. Moments in ns of one monotonic clock, `delay` in ms.
+    pub const fn wait(self, delay: u32, act_since: u64, now: u64) -> Option<u64> {
         match self {
-            Self::Immediate => true,
-            Self::Delay(ms) => {
-                now.saturating_sub(act_since) >= (ms as u64).saturating_mul(1_000_000)
+            Self::Immediate => Some(0),
+            Self::Delay => {
+                let delay = (delay as u64).saturating_mul(1_000_000);
+                Some(delay.saturating_sub(now.saturating_sub(act_since)))
             }
-            Self::Manual => false,
+            Self::Manual => None,
         }
     }
 }
@@ -143,10 +144,12 @@ mod tests {
                 ("1s 1a 1a 2s - 4a", [5, -1, -1]),
                 ("1s 1a 1a 2a 3a 1a", [3, -1, -1]),
             ],
-            // A claimed spare is not free; one that already stands in stays.
+            // A claimed spare is not free, and one that stands in makes way for the claim.
             &[
                 ("1s 1a 1a 2ah 3a -", [4, -1, -1]),
-                ("1s 1s 1a 2ah 3ah -", [4, -1, -1]),
+                ("1s 1s 1a 2ah 3a -", [4, -1, -1]),
+                ("1s 1s 1a 2a 3ah -", [3, -1, -1]),
+                ("1s 1s 1a 2ah 3ah -", [-1, -1, -1]),
             ],
             // A home held back keeps its stand-in; one that loses it gets no other.
             &[
@@ -184,19 +187,20 @@ mod tests {
     }
 
     #[test]
-    fn failback_is_due_by_its_policy() {
+    fn failback_waits_as_its_policy_says() {
         const MS: u64 = 1_000_000;
-        for (policy, since, now, due) in [
-            (Failback::Immediate, 5, 5, true),
-            (Failback::Delay(0), 5, 5, true),
-            (Failback::Delay(3), 5, 3 * MS + 4, false),
-            (Failback::Delay(3), 5, 3 * MS + 5, true),
+        for (policy, delay, since, now, wait) in [
+            (Failback::Immediate, 3, 5, 5, Some(0)),
+            (Failback::Delay, 0, 5, 5, Some(0)),
+            (Failback::Delay, 3, 5, 5, Some(3 * MS)),
+            (Failback::Delay, 3, 5, 3 * MS + 4, Some(1)),
+            (Failback::Delay, 3, 5, 3 * MS + 5, Some(0)),
             // A clock read before the port came up.
-            (Failback::Delay(3), 5, 0, false),
-            (Failback::Delay(u32::MAX), 0, u64::MAX, true),
-            (Failback::Manual, 0, u64::MAX, false),
+            (Failback::Delay, 3, 5, 0, Some(3 * MS)),
+            (Failback::Delay, u32::MAX, 0, u64::MAX, Some(0)),
+            (Failback::Manual, 0, 0, u64::MAX, None),
         ] {
-            assert_eq!(policy.due(since, now), due);
+            assert_eq!(policy.wait(delay, since, now), wait);
         }
     }
 }

@@ -18,6 +18,7 @@ use super::port::{
     NO_PORT, //
 };
 use super::spares::StandIns;
+use ::core::iter::repeat;
 
 /// Gives each bucket a working port for its home, and returns the number of homes that changed.
 ///
@@ -27,43 +28,78 @@ use super::spares::StandIns;
 /// its share by weight, whatever the states of the links. Within that bound no call moves more
 /// homes than it must: a port that joins takes its own share and one that leaves gives away its
 /// own, spread over the table and over the other ports. Without a working port there are no homes.
-pub fn assign_homes(homes: &mut [Slot], ports: &Ports) -> usize {
+///
+/// `set` has the homes that the user has set, one slot a bucket or fewer. Where it names a working
+/// port, that is the home; what is said above holds for the other buckets among themselves.
+pub fn assign_homes(homes: &mut [Slot], set: &[Slot], ports: &Ports) -> usize {
     let working = ports.select(PortView::is_working);
-    let need = release(homes, ports, working);
-    fill(homes, &need, working)
+    let mut moved = 0usize;
+    for (home, set) in homes.iter_mut().zip(set) {
+        if is_set(*set, working) && home != set {
+            *home = *set;
+            moved = moved.saturating_add(1);
+        }
+    }
+    let need = release(homes, set, ports, working);
+    moved.saturating_add(fill(homes, &need, working))
+}
+
+/// Is the home of a bucket what the user has set? Not if that is no working port.
+fn is_set(set: Slot, working: PortSet) -> bool {
+    from_slot(set).is_some_and(|id| working.contains(id))
+}
+
+/// The homes that are not the user's choice.
+fn automatic<'a>(
+    homes: &'a mut [Slot],
+    set: &'a [Slot],
+    working: PortSet,
+) -> impl Iterator<Item = &'a mut Slot> {
+    let set = set.iter().copied().chain(repeat(NO_PORT));
+    homes
+        .iter_mut()
+        .zip(set)
+        .filter_map(move |(home, set)| (!is_set(set, working)).then_some(home))
 }
 
 /// Takes from `homes` what each port is to lose, and returns what each of `working` is to get.
 #[inline(never)] // So that its stack is not in use at the same time as that of `fill`.
-fn release(homes: &mut [Slot], ports: &Ports, working: PortSet) -> PerPort<u32> {
+fn release(homes: &mut [Slot], set: &[Slot], ports: &Ports, working: PortSet) -> PerPort<u32> {
     let mut has = PerPort::new(0u32);
-    for slot in homes.iter_mut() {
+    let mut buckets = 0u32;
+    for slot in automatic(homes, set, working) {
+        buckets = buckets.saturating_add(1);
         match from_slot(*slot).filter(|id| working.contains(*id)) {
             Some(id) => has[id] = has[id].saturating_add(1),
             None => *slot = NO_PORT,
         }
     }
-    let buckets = u32::try_from(homes.len()).unwrap_or(u32::MAX);
     let mut need = shares(ports, working, buckets, &has);
     let mut surplus = PerPort::new(0u32);
     for id in working.iter() {
         surplus[id] = has[id].saturating_sub(need[id]);
         need[id] = has[id].abs_diff(need[id]);
     }
-    take(homes, &has, &surplus, &mut need);
+    take(homes, set, working, &has, &surplus, &mut need);
     need
 }
 
-/// Takes the `surplus` of each port from `homes`, and counts it down in `left`. Each port `has` so
-/// many.
+/// Takes the `surplus` of each port from the automatic `homes`, and counts it down in `left`. Each
+/// port `has` so many of these.
 ///
 /// It is taken at an even pace from the buckets of each port, and from the table as a whole, lest
 /// neighbours be taken together: each bucket passed gives credit, and one taken costs it.
-fn take(homes: &mut [Slot], has: &PerPort<u32>, surplus: &PerPort<u32>, left: &mut PerPort<u32>) {
+fn take(
+    homes: &mut [Slot],
+    set: &[Slot],
+    working: PortSet,
+    has: &PerPort<u32>,
+    surplus: &PerPort<u32>,
+    left: &mut PerPort<u32>,
+) {
     let givers: PortSet = PortId::all().filter(|id| surplus[*id] > 0).collect();
     let total = givers.iter().map(|id| surplus[id]);
     let total = total.fold(0, u32::saturating_add);
-    let whole = u32::try_from(homes.len()).unwrap_or(u32::MAX);
 
     // Ports start apart from each other. Half a bucket's credit more leaves the two paces room.
     let mut credit = PerPort::new(0u32);
@@ -71,8 +107,9 @@ fn take(homes: &mut [Slot], has: &PerPort<u32>, surplus: &PerPort<u32>, left: &m
         let phase = has[id].saturating_mul(rank).checked_div(givers.len());
         credit[id] = phase.unwrap_or(0).saturating_add(has[id] / 2);
     }
+    let whole = automatic(homes, set, working).fold(0u32, |sum, _| sum.saturating_add(1));
     let mut pool = whole;
-    for slot in homes.iter_mut() {
+    for slot in automatic(homes, set, working) {
         pool = pool.saturating_add(total);
         let giver = from_slot(*slot).filter(|id| givers.contains(*id) && left[*id] > 0);
         let Some(id) = giver else {
@@ -87,7 +124,7 @@ fn take(homes: &mut [Slot], has: &PerPort<u32>, surplus: &PerPort<u32>, left: &m
         }
     }
     // Where the two paces did not go together, a few are left.
-    for slot in homes.iter_mut() {
+    for slot in automatic(homes, set, working) {
         if let Some(id) = from_slot(*slot).filter(|id| givers.contains(*id) && left[*id] > 0) {
             left[id] = left[id].saturating_sub(1);
             *slot = NO_PORT;
@@ -280,6 +317,22 @@ mod tests {
     }
 
     #[test]
+    fn the_user_sets_homes_and_the_others_stay() {
+        let mut trunk = Trunk::<8>::new("1a 1a 1a 2a");
+        assert_eq!(trunk.homes, [0, 1, 2, 0, 1, 2, 0, 1]);
+        trunk.set = [2, 2, -1, -1, -1, -1, -1, -1];
+        assert_eq!(trunk.configure("1a 1a 1a 2a"), 2);
+        assert_eq!(trunk.slots(), [2, 2, 2, 0, 1, 2, 0, 1]);
+        // They fail over and back as any.
+        trunk.change("1a 1a 1s 2a");
+        assert_eq!(trunk.slots(), [3, 3, 3, 0, 1, 3, 0, 1]);
+        // A spare, or a port there is not, is nobody's home.
+        trunk.set = [3, 9, -1, -1, -1, -1, -1, -1];
+        assert_eq!(trunk.configure("1a 1a 1a 2a"), 1);
+        assert_eq!(trunk.homes.iter().filter(|home| **home == 2).count(), 3);
+    }
+
+    #[test]
     fn a_stand_in_takes_all_and_only_its_homes_buckets() {
         let mut trunk = Trunk::<8>::new("1a 1a 1a 1a 2a");
         assert_eq!(trunk.slots(), [0, 1, 2, 3, 0, 1, 2, 3]);
@@ -379,8 +432,8 @@ mod tests {
         assert_eq!(trunk.slots(), [0; 4]);
         // Slots that never were a port's are no port's.
         let mut homes = [100, -7, 64, 0];
-        assert_eq!(assign_homes(&mut homes, &ports("1a 1a")), 3);
+        assert_eq!(assign_homes(&mut homes, &[], &ports("1a 1a")), 3);
         assert_eq!(homes, [0, 1, 1, 0]);
-        assert_eq!(assign_homes(&mut [], &ports("1a 1a")), 0);
+        assert_eq!(assign_homes(&mut [], &[], &ports("1a 1a")), 0);
     }
 }

@@ -39,6 +39,7 @@ pub(super) fn ports(line: &str) -> Ports {
                 carrier: !word.contains('s'),
                 held: word.contains('h'),
                 held_back: word.contains('b'),
+                rank: id.index() as u8,
             }),
         );
     }
@@ -53,6 +54,8 @@ pub(super) fn id(number: Slot) -> Option<PortId> {
 /// A trunk with `N` buckets, kept as the driver keeps it.
 pub(super) struct Trunk<const N: usize> {
     pub(super) homes: [Slot; N],
+    /// The homes that the user has set.
+    pub(super) set: [Slot; N],
     pub(super) stand_ins: StandIns,
     slots: [Cell<Slot>; N],
 }
@@ -62,6 +65,7 @@ impl<const N: usize> Trunk<N> {
     pub(super) fn new(line: &str) -> Self {
         let mut trunk = Self {
             homes: [NO_PORT; N],
+            set: [NO_PORT; N],
             stand_ins: StandIns::new(),
             slots: [const { Cell::new(NO_PORT) }; N],
         };
@@ -71,7 +75,7 @@ impl<const N: usize> Trunk<N> {
 
     /// Its ports, weights or priorities are now those of that line. Returns the homes moved.
     pub(super) fn configure(&mut self, line: &str) -> usize {
-        let moved = assign_homes(&mut self.homes, &ports(line));
+        let moved = assign_homes(&mut self.homes, &self.set, &ports(line));
         self.change(line);
         moved
     }

@@ -1,13 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! How long the largest table takes: `cargo run --release --example time`.
+//! How long the largest table takes, and the tests of as many links as there can be:
+//! `cargo run --release --example time`.
 
 use std::cell::Cell;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
+use trunk_core::health::{Health, Link, Reason, View};
 use trunk_core::port::*;
 use trunk_core::spares::StandIns;
 use trunk_core::table::{assign_homes, resolve};
+use trunk_core::wire::{Identity, Kind, Probe};
 use trunk_core::{MAX_BITS, MAX_PORTS};
 
 struct Trunk {
@@ -26,12 +29,13 @@ impl Trunk {
             carrier: state == LinkState::Act,
             held: false,
             held_back: false,
+            rank: index as u8,
         };
         self.ports.set(PortId::new(index).unwrap(), Some(port));
     }
 
     fn assign(&mut self) -> usize {
-        assign_homes(black_box(&mut self.homes), &self.ports)
+        assign_homes(black_box(&mut self.homes), &[], &self.ports)
     }
 
     fn resolve(&mut self) -> usize {
@@ -134,4 +138,74 @@ fn main() {
         },
         Trunk::resolve,
     );
+    health();
+}
+
+/// Prints the best of some rounds of tests, part by part, then what links cost that are dead in one
+/// direction.
+fn health() {
+    let identity = |system| Identity { system, trunk: 1 };
+    let mut health = Health::new(identity(1));
+    for id in PortId::all() {
+        health.add(id, Box::new(Link::new(1)));
+    }
+    let interval = u64::from(health.settings().interval) * 1_000;
+    let timeout = u64::from(health.settings().reply_timeout) * 1_000;
+    let (all, view) = (!PortSet::EMPTY, View::default());
+    health.start(interval);
+
+    const PARTS: [&str; 5] = [
+        "health, 64 tests sent",
+        "health, 64 tests answered",
+        "health, 64 replies taken",
+        "health, end of a round, 64 verdicts",
+        "health, the same, none but tests comes in",
+    ];
+    let mut best = [Duration::MAX; PARTS.len()];
+    for round in 1..200u64 {
+        let works = round < 100;
+        let mut now = round * interval;
+        let mut start = Instant::now();
+        let mut took = |part: usize| {
+            best[part] = best[part].min(start.elapsed());
+            start = Instant::now();
+        };
+        let due = health.tick(now, all).test;
+        let nonce = |id: PortId| round * 100 + id.index() as u64;
+        let test = |id| health.test(id, nonce(id), now, &view);
+        let tests: Vec<_> = due.iter().filter_map(test).collect();
+        took(0);
+
+        // The peer's own are as these are, but that they are the peer's.
+        now += timeout / 2;
+        let theirs = |test: &Probe, kind| Probe {
+            kind,
+            from: identity(2),
+            usable: true,
+            nonce: test.nonce + 50,
+            echo: if works { test.nonce } else { 0 },
+            heard: if works { u64::MAX } else { 0 },
+            ..*test
+        };
+        let mut receive = |kind| {
+            for (id, test) in due.iter().zip(&tests) {
+                black_box(health.receive(id, &theirs(test, kind), now, &view));
+            }
+        };
+        receive(Kind::Test);
+        took(1);
+        if works {
+            receive(Kind::Reply);
+            took(2);
+        }
+        health.tick(now + timeout, all);
+        let is = |id: &PortId| health.verdict(*id).reason == Reason::OneWayRx;
+        let dead = PortId::all().filter(is).count();
+        if works || dead == MAX_PORTS {
+            took(if works { 3 } else { 4 });
+        }
+    }
+    for (name, best) in PARTS.iter().zip(best) {
+        println!("{name:46} {:5} ns", best.as_nanos());
+    }
 }

@@ -11,9 +11,10 @@ use model::{Due, Spares};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 use trunk_core::port::*;
-use trunk_core::receive::elect;
+use trunk_core::receive::accept;
 use trunk_core::spares::StandIns;
 use trunk_core::table::{assign_homes, resolve};
+use trunk_core::uapi::RxGroup;
 use world::{any_ports, history, history_of_equals, Change, Step, World};
 
 /// How often each value occurs.
@@ -59,6 +60,7 @@ fn p2_homes_stay_interleaved_as_ports_join() {
                 carrier: true,
                 held: false,
                 held_back: false,
+                rank: 0,
             };
             world.ports.set(id, Some(port));
             world.assign_homes();
@@ -310,6 +312,51 @@ proptest! {
     }
 
     #[test]
+    fn homes_set_by_the_user_hold_and_the_others_stay_fair(
+        history in history(),
+        wishes in prop::collection::vec((any::<prop::sample::Index>(), -1..64i8), 0..40),
+    ) {
+        let mut wishes = wishes.iter();
+        let mut set = vec![NO_PORT; 1 << history.bits];
+        history.run(|Step { after, .. }| {
+            let mut world = World { set: set.clone(), ..after.clone() };
+            for _ in 0..2 {
+                world.assign_homes();
+                let working = world.numbers(PortView::is_working);
+                let is_set = |bucket: usize| {
+                    from_slot(world.set[bucket]).filter(|id| working.contains(id))
+                };
+                let (own, others): (Vec<_>, Vec<_>) =
+                    (0..world.homes.len()).partition(|bucket| is_set(*bucket).is_some());
+                prop_assert!(own.iter().all(|bucket| world.home(*bucket) == is_set(*bucket)));
+                let total: usize = working.iter().map(|id| weight(&world.ports, *id)).sum();
+                let homes = count(others.iter().map(|bucket| world.home(*bucket)));
+                for id in &working {
+                    let share = homes.get(&Some(*id)).copied().unwrap_or(0) * total;
+                    let exact = others.len() * weight(&world.ports, *id);
+                    prop_assert!(share.abs_diff(exact) < total);
+                }
+                let mut again = world.clone();
+                prop_assert_eq!(again.assign_homes(), 0);
+                prop_assert!(again == world);
+
+                // One bucket more, or set otherwise: it moves, and perhaps one in its place.
+                let Some((bucket, wish)) = wishes.next() else {
+                    break;
+                };
+                let bucket = bucket.index(set.len());
+                set[bucket] = *wish;
+                let mut other = World { set: set.clone(), ..world.clone() };
+                let moved = other.assign_homes();
+                let differ = world.homes.iter().zip(&other.homes).filter(|(a, b)| a != b).count();
+                prop_assert!(differ <= moved && moved <= 2, "{moved} moved");
+                world = other;
+            }
+            Ok(())
+        })?;
+    }
+
+    #[test]
     fn p6_both_ends_choose_the_same_spare(history in history(), bits in 0..=6u32, weight: u16) {
         // The other end has a table of another size, other weights, and is told everything twice.
         let mut other = World::new(bits);
@@ -439,24 +486,41 @@ proptest! {
         })?;
     }
 
+    /// Each port leads to one of three trunks, or to what is none.
     #[test]
-    fn the_elected_port_is_usable_and_stays(history in history()) {
+    fn groups_are_accepted_from_one_peer_that_stays(
+        history in history(),
+        peers in prop::collection::vec(0..4u8, 64),
+    ) {
+        let peer = |id: PortId| Some(peers[id.index()]).filter(|peer| *peer != 3);
         let mut elected = None;
+        let mut accepted = PortSet::EMPTY;
         history.run(|Step { after, .. }| {
-            let previous = elected;
-            elected = elect(&after.ports, previous);
             let usable = model::usable(&after.ports);
-            prop_assert_eq!(elected.is_some(), !usable.is_empty());
-            if let Some(id) = elected {
-                prop_assert!(usable.contains(&id));
-                let rank = |id: &PortId| (after.ports.get(*id).map(|port| port.priority), *id);
-                prop_assert_eq!(
-                    elected,
-                    previous
-                        .filter(|id| usable.contains(id))
-                        .or(usable.iter().copied().min_by_key(rank))
-                );
-            }
+            let rank = |id: &PortId| (after.ports.get(*id).map(|port| port.priority), *id);
+            let best = usable.iter().copied().min_by_key(rank);
+
+            let previous = elected;
+            let one = PortSet::from_iter(previous);
+            let one: Vec<_> = accept(RxGroup::One, &after.ports, peer, one).iter().collect();
+            elected = one.first().copied();
+            let stays = previous.filter(|id| usable.contains(id));
+            prop_assert_eq!(&one, &Vec::from_iter(stays.or(best)));
+
+            let previous = accepted;
+            accepted = accept(RxGroup::Auto, &after.ports, peer, previous);
+            let Some(first) = accepted.iter().find(|id| usable.contains(id)) else {
+                prop_assert!(accepted.is_empty() && usable.is_empty());
+                return Ok(());
+            };
+            // All that lead to one trunk, or one that does not.
+            let fellows = |id: &PortId| peer(*id).is_some() && peer(*id) == peer(first);
+            let all = after.ports.iter().map(|(id, _)| id).filter(fellows);
+            let all = PortSet::from_iter(all);
+            prop_assert_eq!(accepted, all | PortSet::from_iter([first]));
+            // That of before, while it can.
+            let stays = previous.iter().any(|id| usable.contains(&id));
+            prop_assert!(!stays || !(previous & accepted).is_empty());
             Ok(())
         })?;
     }
@@ -479,10 +543,11 @@ proptest! {
                 ports: new.clone(),
                 slots: homes.iter().rev().copied().collect(),
                 homes: homes.clone(),
+                set: homes.iter().rev().copied().collect(),
                 stand_ins,
             };
             if assign {
-                assign_homes(&mut world.homes, &world.ports);
+                assign_homes(&mut world.homes, &world.set, &world.ports);
             }
             let slots = std::cell::Cell::from_mut(&mut world.slots[..]).as_slice_of_cells();
             resolve(

@@ -41,7 +41,8 @@ pub fn stand_ins(before: &Spares, ports: &Ports) -> Spares {
     let mut after = before.clone();
     after.retain(|home, spare| {
         let away = is_home(ports, *home) && (!usable.contains(home) || is_held_back(ports, *home));
-        away && usable.contains(spare) && !is_home(ports, *spare)
+        let held = ports.get(*spare).is_some_and(|port| port.held);
+        away && usable.contains(spare) && !is_home(ports, *spare) && !held
     });
     for (home, port) in ports.iter() {
         if port.priority > 1 || usable.contains(&home) || after.contains_key(&home) {

@@ -14,6 +14,8 @@ use trunk_core::table::{assign_homes, resolve};
 pub struct World {
     pub ports: Ports,
     pub homes: Vec<Slot>,
+    /// The homes that the user has set.
+    pub set: Vec<Slot>,
     pub stand_ins: StandIns,
     pub slots: Vec<Slot>,
 }
@@ -110,6 +112,7 @@ impl World {
         Self {
             ports: Ports::new(),
             homes: vec![NO_PORT; 1 << bits],
+            set: vec![NO_PORT; 1 << bits],
             stand_ins: StandIns::new(),
             slots: vec![NO_PORT; 1 << bits],
         }
@@ -197,7 +200,7 @@ impl World {
 
     /// What the driver does after a change of configuration.
     pub fn assign_homes(&mut self) -> usize {
-        assign_homes(&mut self.homes, &self.ports)
+        assign_homes(&mut self.homes, &self.set, &self.ports)
     }
 
     /// What it does after any change. Returns the moves, and the number that was reported.
@@ -279,6 +282,7 @@ fn port(weights: BoxedStrategy<u16>) -> impl Strategy<Value = PortView> {
         carrier: state < 9,
         held: false,
         held_back: false,
+        rank: 0,
     })
 }
 
@@ -342,6 +346,7 @@ pub fn any_ports() -> impl Strategy<Value = Ports> {
                     carrier,
                     held,
                     held_back,
+                    rank: 0,
                 },
             );
             ports.set(id, view);

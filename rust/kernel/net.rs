@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Network namespaces, and the devices in them.
+//!
+//! C header: [`include/net/net_namespace.h`](srctree/include/net/net_namespace.h)
+
+use crate::{
+    device::{Device, NetDevice},
+    driver::Driver,
+    rcu::Rcu,
+    rtnl::Rtnl, //
+};
+use core::{
+    ops::Deref,
+    ptr::NonNull, //
+};
+use kernel::{
+    prelude::*,
+    types::Opaque, //
+};
+use netdev_bindings::{self as bindings, helpers};
+
+/// A network namespace.
+///
+/// # Invariants
+///
+/// For as long as a reference to an instance lives, the namespace is allocated, and has its netlink
+/// sockets and its table of devices.
+#[repr(transparent)]
+pub struct Net(Opaque<bindings::net>);
+
+// SAFETY: What is offered on a shared reference is safe on any thread.
+unsafe impl Sync for Net {}
+
+impl Net {
+    /// Borrows a namespace.
+    ///
+    /// # Safety
+    ///
+    /// For all of `'a`, `ptr` must point to a namespace as the type invariant says.
+    pub(crate) unsafe fn from_raw<'a>(ptr: *mut bindings::net) -> &'a Self {
+        // SAFETY: By the safety requirement; the type is transparent to `net`.
+        unsafe { &*ptr.cast() }
+    }
+
+    pub(crate) fn as_ptr(&self) -> *mut bindings::net {
+        self.0.get()
+    }
+
+    /// A number that no other namespace has or will have.
+    pub fn cookie(&self) -> u64 {
+        // SAFETY: The namespace is allocated, by the type invariant; the number was written before
+        // anybody knew of it.
+        unsafe { (*self.as_ptr()).net_cookie }
+    }
+
+    /// Keeps the namespace. `None` if its end has begun.
+    pub fn hold(&self) -> Option<HeldNet> {
+        // SAFETY: The namespace is allocated, by the type invariant.
+        let net = NonNull::new(unsafe { helpers::maybe_get_net(self.as_ptr()) })?;
+        // INVARIANT: Just counted.
+        Some(HeldNet(net))
+    }
+}
+
+/// A network namespace that lasts for as long as this does.
+///
+/// # Invariants
+///
+/// Owns a count of the namespace's users.
+pub struct HeldNet(NonNull<bindings::net>);
+
+// SAFETY: Any thread may use a namespace and give up the count.
+unsafe impl Send for HeldNet {}
+
+// SAFETY: As for `Net`.
+unsafe impl Sync for HeldNet {}
+
+impl Deref for HeldNet {
+    type Target = Net;
+
+    fn deref(&self) -> &Net {
+        // SAFETY: A namespace with users is as the invariant of `Net` says.
+        unsafe { Net::from_raw(self.0.as_ptr()) }
+    }
+}
+
+impl Drop for HeldNet {
+    fn drop(&mut self) {
+        // SAFETY: The count is ours, by the type invariant.
+        unsafe { helpers::put_net(self.0.as_ptr()) };
+    }
+}
+
+impl NetDevice {
+    /// The device of that interface index in `net`.
+    pub fn by_index<'a>(net: &Net, ifindex: u32, _rtnl: &'a Rtnl) -> Option<&'a Self> {
+        let ifindex = c_int::try_from(ifindex).ok()?;
+        // SAFETY: The namespace is alive, and RTNL is held.
+        let dev = unsafe { bindings::__dev_get_by_index(net.as_ptr(), ifindex) };
+        // SAFETY: Devices that can be found are registered, and stay so while RTNL is held.
+        (!dev.is_null()).then(|| unsafe { Self::from_raw(dev) })
+    }
+
+    /// The device of that interface index in `net`. It may be unregistered meanwhile.
+    pub fn by_index_rcu<'a>(net: &Net, ifindex: u32, _rcu: &'a Rcu) -> Option<&'a Self> {
+        let ifindex = c_int::try_from(ifindex).ok()?;
+        // SAFETY: The namespace is alive, and this is an RCU read-side critical section.
+        let dev = unsafe { bindings::dev_get_by_index_rcu(net.as_ptr(), ifindex) };
+        // SAFETY: Devices that can be found are registered. One that is unregistered goes only
+        // after all such sections that may have found it.
+        (!dev.is_null()).then(|| unsafe { Self::from_raw(dev) })
+    }
+
+    /// The namespace the device is in. `None` for a device that is not registered yet or not any
+    /// more: nothing keeps the namespace for its sake.
+    pub fn net<'a>(&'a self, _rtnl: &'a Rtnl) -> Option<&'a Net> {
+        // SAFETY: A device is unregistered or moved elsewhere only with RTNL, which we hold, and
+        // its namespace does not end before that.
+        unsafe { self.net_if_registered() }
+    }
+
+    /// The same without RTNL. The device may be unregistered meanwhile.
+    pub fn net_rcu<'a>(&'a self, _rcu: &'a Rcu) -> Option<&'a Net> {
+        // SAFETY: A device that is registered now is unregistered, or its move elsewhere ends, only
+        // with a wait for RCU readers, which we are, and its namespace does not end before that.
+        unsafe { self.net_if_registered() }
+    }
+
+    /// The namespace of a registered device.
+    ///
+    /// # Safety
+    ///
+    /// If the device is registered now, the namespace that it is in must last for all of `'a`.
+    unsafe fn net_if_registered<'a>(&self) -> Option<&'a Net> {
+        if !self.seems_registered() {
+            return None;
+        }
+        // SAFETY: The device is alive.
+        let net = unsafe { helpers::dev_net(self.as_ptr()) };
+        // SAFETY: By the safety requirement.
+        Some(unsafe { Net::from_raw(net) })
+    }
+
+    /// The namespace the device is in, kept; otherwise as [`NetDevice::net_rcu`].
+    pub fn hold_net(&self, rcu: &Rcu) -> Option<HeldNet> {
+        self.net_rcu(rcu)?.hold()
+    }
+}
+
+impl NetDevice {
+    /// The device in `net` with the smallest interface index that is `from` or more.
+    pub fn next<'a>(net: &Net, from: u32, _rtnl: &'a Rtnl) -> Option<&'a Self> {
+        // SAFETY: RTNL is held for as long as the result lives.
+        unsafe { Self::first_from(net, from) }.map(|(_, dev)| dev)
+    }
+
+    /// The same, and by which index it was found: it may have another one by now.
+    ///
+    /// # Safety
+    ///
+    /// For all of `'a`, RTNL must be held, or this be an RCU read-side critical section.
+    unsafe fn first_from<'a>(net: &Net, from: u32) -> Option<(u32, &'a Self)> {
+        let mut index = from as c_ulong;
+        // SAFETY: The namespace is alive, and has its table of devices by index. The pointer is
+        // valid for reads and writes.
+        let dev = unsafe {
+            bindings::xa_find(
+                &raw mut (*net.as_ptr()).dev_by_index,
+                &mut index,
+                c_ulong::MAX,
+                bindings::XA_PRESENT,
+            )
+        };
+        // SAFETY: As in `by_index` and `by_index_rcu`: only registered devices are in the table.
+        (!dev.is_null()).then(|| (index as u32, unsafe { Self::from_raw(dev.cast()) }))
+    }
+}
+
+impl<T: Driver> Device<T> {
+    /// The device of this driver in `net` with the smallest interface index that is `from` or more.
+    pub fn next<'a>(net: &Net, from: u32, _rtnl: &'a Rtnl) -> Option<&'a Self> {
+        // SAFETY: RTNL is held for as long as the result lives.
+        unsafe { Self::first_of_ours(net, from) }
+    }
+
+    /// The same without RTNL. It may be unregistered meanwhile.
+    pub fn next_rcu<'a>(net: &Net, from: u32, _rcu: &'a Rcu) -> Option<&'a Self> {
+        // SAFETY: The section lasts for as long as the result lives.
+        unsafe { Self::first_of_ours(net, from) }
+    }
+
+    /// # Safety
+    ///
+    /// As [`NetDevice::first_from`].
+    unsafe fn first_of_ours<'a>(net: &Net, mut from: u32) -> Option<&'a Self> {
+        loop {
+            // SAFETY: By the safety requirement.
+            let (index, dev) = unsafe { NetDevice::first_from(net, from) }?;
+            if let Some(dev) = Self::from_netdev(dev) {
+                return Some(dev);
+            }
+            from = index.checked_add(1)?;
+        }
+    }
+}

@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Netpoll: frames that are sent with interrupts disabled, in any context, as those of the kernel's
+//! console over the network are.
+//!
+//! A device that is stacked on others sends such frames by [`Netpoll::send`]. In a kernel without
+//! netpoll there are none.
+//!
+//! C header: [`include/linux/netpoll.h`](srctree/include/linux/netpoll.h)
+
+use crate::{
+    device::NetDevice,
+    rcu::RcuBh,
+    rtnl::Rtnl,
+    skb::{DropReason, SkBuff}, //
+};
+use core::{
+    ptr,
+    sync::atomic::{AtomicPtr, Ordering}, //
+};
+#[cfg(CONFIG_NETPOLL)]
+use kernel::error::to_result;
+use kernel::{
+    prelude::*,
+    sync::aref::ARef, //
+};
+use netdev_bindings::{self as bindings, helpers};
+
+/// A lower device, as netpoll may send by it.
+///
+/// # Invariants
+///
+/// The pointer is null, or `__netpoll_setup` has succeeded with it for `dev`, and it owns what it
+/// points to.
+pub struct Netpoll {
+    np: AtomicPtr<bindings::netpoll>,
+    #[cfg_attr(not(CONFIG_NETPOLL), expect(dead_code))]
+    dev: ARef<NetDevice>,
+}
+
+impl Netpoll {
+    /// Not set up yet.
+    pub fn new(dev: ARef<NetDevice>) -> Self {
+        // INVARIANT: Null.
+        Self {
+            np: AtomicPtr::new(ptr::null_mut()),
+            dev,
+        }
+    }
+
+    /// Has the device take frames of netpoll, if it does not yet. [`Netpoll::end`] must follow, or
+    /// the device does so for ever.
+    ///
+    /// # Errors
+    ///
+    /// `ENOTSUPP` where it cannot, `ENOMEM`.
+    #[cfg(CONFIG_NETPOLL)]
+    pub fn set_up(&self, _rtnl: &Rtnl) -> Result {
+        if !self.np.load(Ordering::Relaxed).is_null() {
+            return Ok(());
+        }
+        let np = bindings::netpoll {
+            // What messages about it begin with.
+            name: c"netdev".as_char_ptr(),
+            ..pin_init::zeroed()
+        };
+        let np = KBox::into_raw(KBox::new(np, GFP_KERNEL)?);
+        // SAFETY: The device is alive, RTNL is held, and `np` is valid and zeroed but for its name.
+        let result = to_result(unsafe { bindings::__netpoll_setup(np, self.dev.as_ptr()) });
+        match result {
+            // INVARIANT: Just set up. The device stays allocated for as long as `self` does.
+            Ok(()) => self.np.store(np, Ordering::Release),
+            // SAFETY: From `into_raw` above, and nobody else's.
+            Err(_) => drop(unsafe { KBox::from_raw(np) }),
+        }
+        result
+    }
+
+    /// As there is no netpoll, nobody asks for this.
+    #[cfg(not(CONFIG_NETPOLL))]
+    pub fn set_up(&self, _rtnl: &Rtnl) -> Result {
+        Err(EOPNOTSUPP)
+    }
+
+    /// Undoes [`Netpoll::set_up`], and waits for those who are just sending.
+    pub fn end(&self, _rtnl: &Rtnl) {
+        // INVARIANT: Null.
+        let np = self.np.swap(ptr::null_mut(), Ordering::AcqRel);
+        #[cfg(CONFIG_NETPOLL)]
+        if !np.is_null() {
+            // SAFETY: Set up, by the type invariant, and allocated with `kmalloc`. Whoever found it
+            // here is in an RCU read-side critical section, which this waits for. RTNL is held.
+            unsafe { bindings::__netpoll_free(np) };
+        }
+        #[cfg(not(CONFIG_NETPOLL))]
+        let _ = np;
+    }
+
+    /// Sends a frame of netpoll by the device. It is dropped where that is not set up.
+    pub fn send(&self, skb: SkBuff, _context: &RcuBh) {
+        let np = self.np.load(Ordering::Acquire);
+        #[cfg(CONFIG_NETPOLL)]
+        if !np.is_null() {
+            // SAFETY: By the type invariant `np` is set up, and stays so to the end of this RCU
+            // read-side critical section. The frame is handed over.
+            unsafe { bindings::netpoll_send_skb(np, skb.into_raw()) };
+            return;
+        }
+        #[cfg(not(CONFIG_NETPOLL))]
+        let _ = np;
+        skb.drop_for(DropReason::DEV_READY);
+    }
+}
+
+impl NetDevice {
+    /// Is the device set up for netpoll?
+    pub fn is_in_netpoll(&self, _rtnl: &Rtnl) -> bool {
+        #[cfg(CONFIG_NETPOLL)]
+        {
+            // SAFETY: Alive by the type invariant; changed only by holders of RTNL.
+            unsafe { !(*self.as_ptr()).npinfo.is_null() }
+        }
+        #[cfg(not(CONFIG_NETPOLL))]
+        {
+            false
+        }
+    }
+
+    /// May a frame that is given to the device now be one of netpoll? If so, whoever holds a lock
+    /// may be this very CPU, and must not be waited for.
+    #[inline]
+    pub fn is_netpoll_sending(&self, _context: &RcuBh) -> bool {
+        // SAFETY: The device is alive.
+        unsafe { helpers::netpoll_tx_running(self.as_ptr()) }
+    }
+
+    /// Sees to what the device has received, and to frames that it has sent.
+    pub fn poll(&self, _context: &RcuBh) {
+        #[cfg(CONFIG_NETPOLL)]
+        {
+            // SAFETY: The device is alive, and this is an RCU read-side critical section.
+            unsafe { bindings::netpoll_poll_dev(self.as_ptr()) };
+        }
+    }
+}

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Work that a driver does for a device later, in process context.
+//!
+//! The one work item of a device lies behind the driver's data. It runs the driver's function only
+//! while the device is registered, with a reference to it; so whoever unregisters the device waits
+//! for a run to end, without RTNL, before the data are dropped.
+//!
+//! C header: [`include/linux/workqueue.h`](srctree/include/linux/workqueue.h)
+
+use crate::{
+    device::Device,
+    driver::Driver, //
+};
+use core::mem::offset_of;
+use kernel::{
+    sync::{
+        aref::ARef,
+        rcu, //
+    },
+    time::{
+        msecs_to_jiffies,
+        Msecs, //
+    },
+    types::Opaque, //
+};
+use netdev_bindings::{self as bindings, helpers};
+
+/// The private area of a device whose driver defines [`Driver::work`].
+#[repr(C)]
+struct Area<T> {
+    data: T,
+    work: Opaque<bindings::delayed_work>,
+}
+
+impl<T: Driver> Device<T> {
+    /// Octets of the private area.
+    pub(crate) const PRIVATE_SIZE: usize = if T::HAS_WORK {
+        size_of::<Area<T>>()
+    } else {
+        size_of::<T>()
+    };
+
+    /// Where the work item of a device is, if its driver has work.
+    fn work_area(dev: *mut bindings::net_device) -> *mut bindings::delayed_work {
+        Self::private_area(dev)
+            .wrapping_byte_add(offset_of!(Area<T>, work))
+            .cast()
+    }
+
+    /// Makes the work item.
+    ///
+    /// # Safety
+    ///
+    /// `dev` must be a device of this driver that nobody else knows of yet.
+    pub(crate) unsafe fn init_work(dev: *mut bindings::net_device) {
+        if T::HAS_WORK {
+            // SAFETY: There is room for it, by `PRIVATE_SIZE`. It is cancelled by `destroy_work`.
+            unsafe { helpers::INIT_DELAYED_WORK(Self::work_area(dev), Some(run::<T>)) };
+        }
+    }
+
+    /// Cancels what is left of the work, and waits until nothing of it runs.
+    ///
+    /// Never waits for RTNL. Mostly RTNL is not held, and the driver's function has returned, since
+    /// it ran with a reference. If the registration of a device fails, RTNL is held; but then
+    /// nothing was ever scheduled.
+    ///
+    /// # Safety
+    ///
+    /// `dev` must be a device of this driver, after `init_work`, that nobody refers to any more.
+    pub(crate) unsafe fn destroy_work(dev: *mut bindings::net_device) {
+        if T::HAS_WORK {
+            // SAFETY: Made by `init_work`; the context may sleep, as for all who free a device.
+            unsafe { bindings::cancel_delayed_work_sync(Self::work_area(dev)) };
+        }
+    }
+
+    /// Has [`Driver::work`] called, `after` so many milliseconds or somewhat later. In any context,
+    /// with interrupts disabled too.
+    ///
+    /// With 0, a call that begins after this one will come as soon as possible, whatever was
+    /// scheduled. With more, a call that is scheduled already stands, sooner or later. So a driver
+    /// whose work ends with the time until it is due again, and that schedules work at once when
+    /// something happens, misses nothing. For a device that is not registered it does nothing.
+    pub fn schedule_work(&self, after: Msecs) {
+        const { assert!(T::HAS_WORK, "the driver has no work") };
+        const ANY_CPU: i32 = bindings::wq_misc_consts_WORK_CPU_UNBOUND as i32;
+
+        if !self.seems_registered() {
+            return;
+        }
+        let work = Self::work_area(self.as_ptr());
+        // SAFETY: Made by `init_work`, as the device is past its initialisation; and as we refer to
+        // the device, it is not destroyed yet. The queue is there as long as the kernel.
+        unsafe {
+            if after == 0 {
+                bindings::mod_delayed_work_on(ANY_CPU, bindings::system_dfl_wq, work, 0);
+            } else {
+                // The current jiffy is over in part.
+                let delay = msecs_to_jiffies(after).saturating_add(1);
+                bindings::queue_delayed_work_on(ANY_CPU, bindings::system_dfl_wq, work, delay);
+            }
+        }
+    }
+}
+
+/// Runs the work of a device, unless the device is on its way out.
+///
+/// # Safety
+///
+/// For the work item of a device of the driver `T` alone.
+unsafe extern "C" fn run<T: Driver>(work: *mut bindings::work_struct) {
+    const OFFSET: usize = offset_of!(bindings::delayed_work, work);
+
+    let area = work
+        .wrapping_byte_sub(OFFSET)
+        .wrapping_byte_sub(offset_of!(Area<T>, work));
+    let dev = area.wrapping_byte_sub(offset_of!(bindings::net_device, priv_));
+    // SAFETY: By the safety requirement. The device is not destroyed before `destroy_work` has
+    // waited for the end of this function.
+    let dev = unsafe { Device::<T>::from_raw(dev.cast()) };
+
+    // A device is unregistered with a wait for RCU readers before its references are waited for.
+    // So the reference is taken in time, or not at all.
+    let guard = rcu::read_lock();
+    let held = dev.seems_registered().then(|| ARef::from(dev));
+    drop(guard);
+    if let Some(dev) = held {
+        T::work(&dev);
+    }
+}

@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! XDP: programs that see a device's frames before the stack does, and frames that they send.
+//!
+//! C header: [`include/net/xdp.h`](srctree/include/net/xdp.h)
+
+use crate::{
+    device::{Device, NetDevice},
+    driver::Driver,
+    netlink::ExtAck,
+    rcu::RcuBh,
+    rtnl::Rtnl,
+    skb::EthHeader, //
+};
+use core::{
+    ops::BitAnd,
+    ptr::{self, NonNull},
+};
+use kernel::{
+    error::to_result,
+    prelude::*,
+    types::Opaque, //
+};
+use netdev_bindings::{self as bindings, helpers};
+
+/// A program, loaded and verified.
+///
+/// # Invariants
+///
+/// The pointer is that of a valid `bpf_prog`, a reference to which belongs to this value.
+pub struct Program(NonNull<bindings::bpf_prog>);
+
+// SAFETY: A program belongs to no thread, and is not changed any more once it is loaded.
+unsafe impl Send for Program {}
+
+// SAFETY: As above.
+unsafe impl Sync for Program {}
+
+impl Program {
+    /// Refers to a program; `None` for null.
+    ///
+    /// # Safety
+    ///
+    /// `ptr` must be null, or a valid `bpf_prog`.
+    pub(crate) unsafe fn from_raw(ptr: *mut bindings::bpf_prog) -> Option<Self> {
+        let ptr = NonNull::new(ptr)?;
+        // SAFETY: Valid by the safety requirement.
+        unsafe { helpers::bpf_prog_inc(ptr.as_ptr()) };
+        // INVARIANT: The reference just taken.
+        Some(Self(ptr))
+    }
+}
+
+impl Clone for Program {
+    fn clone(&self) -> Self {
+        // SAFETY: Valid by the type invariant.
+        unsafe { helpers::bpf_prog_inc(self.0.as_ptr()) };
+        // INVARIANT: The reference just taken.
+        Self(self.0)
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        // SAFETY: By the type invariant there is a reference to give up.
+        unsafe { helpers::bpf_prog_put(self.0.as_ptr()) };
+    }
+}
+
+/// What a device can do with programs and their frames (`enum netdev_xdp_act`).
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct XdpFeatures(u32);
+
+impl XdpFeatures {
+    /// Nothing.
+    pub const NONE: Self = Self(0);
+    /// Takes frames that programs send.
+    const TRANSMIT: Self = Self(bindings::netdev_xdp_act_NETDEV_XDP_ACT_NDO_XMIT);
+    /// The same with frames in several pieces.
+    const TRANSMIT_PIECES: Self = Self(bindings::netdev_xdp_act_NETDEV_XDP_ACT_NDO_XMIT_SG);
+    /// What an upper device may offer if its lower devices do: all but zero-copy and programs in
+    /// hardware, which are matters of one device's queues.
+    pub const UPPER: Self = Self(
+        bindings::netdev_xdp_act_NETDEV_XDP_ACT_BASIC
+            | bindings::netdev_xdp_act_NETDEV_XDP_ACT_REDIRECT
+            | bindings::netdev_xdp_act_NETDEV_XDP_ACT_RX_SG
+            | Self::TRANSMIT.0
+            | Self::TRANSMIT_PIECES.0,
+    );
+
+    fn has(self, all: Self) -> bool {
+        self & all == all
+    }
+}
+
+impl BitAnd for XdpFeatures {
+    type Output = Self;
+
+    fn bitand(self, other: Self) -> Self {
+        Self(self.0 & other.0)
+    }
+}
+
+impl NetDevice {
+    /// What the device can do now.
+    pub fn xdp_features(&self) -> XdpFeatures {
+        // SAFETY: Alive by the type invariant. C reads it in one piece, too, while it may change.
+        XdpFeatures(unsafe { ptr::read_volatile(&raw const (*self.as_ptr()).xdp_features) })
+    }
+
+    /// Can its driver run programs?
+    pub fn runs_programs(&self) -> bool {
+        // SAFETY: Alive by the type invariant; a registered device has operations, which are
+        // constant.
+        unsafe { (*(*self.as_ptr()).netdev_ops).ndo_bpf.is_some() }
+    }
+
+    /// Has a program been attached to just this device, in whatever mode? What
+    /// [`NetDevice::set_program`] does is not that.
+    pub fn has_program(&self, _rtnl: &Rtnl) -> bool {
+        // SAFETY: The device is alive, and RTNL is held.
+        unsafe { bindings::dev_xdp_prog_count(self.as_ptr()) != 0 }
+    }
+
+    /// Has the driver of a lower device run `program` instead of what an upper device has had it
+    /// run before, or none any more. Whoever asks what program the device has does not learn of it.
+    ///
+    /// # Errors
+    ///
+    /// What its driver says against it; `extack` may say why. It goes on as before then.
+    pub fn set_program(
+        &self,
+        program: Option<&Program>,
+        extack: &mut ExtAck,
+        _rtnl: &Rtnl,
+    ) -> Result {
+        // The driver's reference.
+        let moved = program.cloned();
+        let setup = bindings::netdev_bpf__bindgen_ty_1__bindgen_ty_1 {
+            flags: 0,
+            prog: moved
+                .as_ref()
+                .map_or(ptr::null_mut(), |program| program.0.as_ptr()),
+            extack: extack.as_ptr(),
+        };
+        let mut request = bindings::netdev_bpf {
+            command: bindings::bpf_netdev_command_XDP_SETUP_PROG,
+            __bindgen_anon_1: bindings::netdev_bpf__bindgen_ty_1 {
+                __bindgen_anon_1: setup,
+            },
+        };
+        // SAFETY: The device is alive, RTNL is held, and the device's lock is taken inside. The
+        // request is valid for the call.
+        to_result(unsafe { bindings::dev_xdp_propagate(self.as_ptr(), &mut request) })?;
+        core::mem::forget(moved);
+        Ok(())
+    }
+
+    /// Hands frames over to be sent; says how many of them, from the first on, it has taken.
+    fn transmit_xdp(&self, frames: &mut [NonNull<XdpFrame>], flags: u32) -> usize {
+        let features = self.xdp_features();
+        // SAFETY: The frames are valid, and those of whoever calls this.
+        let whole = |frame: &NonNull<XdpFrame>| !unsafe { frame.as_ref() }.has_pieces();
+        if !features.has(XdpFeatures::TRANSMIT)
+            || !features.has(XdpFeatures::TRANSMIT_PIECES) && !frames.iter().all(whole)
+        {
+            return 0;
+        }
+        // SAFETY: Alive by the type invariant; as in `runs_programs`.
+        let Some(transmit) = (unsafe { (*(*self.as_ptr()).netdev_ops).ndo_xdp_xmit }) else {
+            return 0;
+        };
+        let Ok(len) = c_int::try_from(frames.len()) else {
+            return 0;
+        };
+        // SAFETY: The device is alive, and `Frames` is used where bottom halves are disabled. As
+        // many pointers as said follow the first, to frames that the caller gives up as far as they
+        // are taken.
+        let taken = unsafe { transmit(self.as_ptr(), len, frames.as_mut_ptr().cast(), flags) };
+        usize::try_from(taken).unwrap_or(0).min(frames.len())
+    }
+}
+
+impl<T: Driver> Device<T> {
+    /// Says what the device can do with programs and their frames. Those who watch are told.
+    pub fn set_xdp_features(&self, features: XdpFeatures, _rtnl: &Rtnl) {
+        // SAFETY: The device is alive. Its own lock is taken inside; RTNL is held, under which those
+        // of several devices may be, in any order.
+        unsafe { bindings::xdp_set_features_flag(self.as_ptr(), features.0) };
+    }
+}
+
+/// A frame that a program sends, with its Ethernet header.
+///
+/// # Invariants
+///
+/// A reference to an instance points to a valid `xdp_frame`, to which nobody writes.
+#[repr(transparent)]
+pub struct XdpFrame(Opaque<bindings::xdp_frame>);
+
+impl XdpFrame {
+    /// Length in octets, with the Ethernet header.
+    #[expect(clippy::len_without_is_empty)]
+    pub fn len(&self) -> u32 {
+        // SAFETY: Valid by the type invariant.
+        unsafe { helpers::xdp_get_frame_len(self.0.get()) }
+    }
+
+    fn has_pieces(&self) -> bool {
+        // SAFETY: Valid by the type invariant.
+        unsafe { helpers::xdp_frame_has_frags(self.0.get()) }
+    }
+
+    /// The frame; of one in several pieces, the first.
+    fn octets(&self) -> &[u8] {
+        // SAFETY: Valid by the type invariant: so many octets are at `data`.
+        unsafe {
+            let frame = self.0.get();
+            core::slice::from_raw_parts((*frame).data.cast::<u8>(), (*frame).len as usize)
+        }
+    }
+
+    /// The Ethernet header. `None` if the frame is shorter.
+    pub fn header(&self) -> Option<&EthHeader> {
+        let (header, _) = self.octets().split_at_checked(size_of::<EthHeader>())?;
+        // SAFETY: So many octets; `EthHeader` has alignment one and takes any.
+        Some(unsafe { &*header.as_ptr().cast::<EthHeader>() })
+    }
+
+    /// Hash of the flow the frame belongs to: what [`SkBuff::flow_hash`](crate::skb::SkBuff)
+    /// computes for a frame of these octets in the namespace of `dev`, if it has to compute it.
+    pub fn flow_hash(&self, dev: &NetDevice) -> u32 {
+        let octets = self.octets();
+        let Some(header) = self.header() else {
+            return 0;
+        };
+        let mut keys = bindings::flow_keys::default();
+        // SAFETY: The device is alive, and so is its namespace. So many octets are at `data`, and
+        // the dissector is the one for such keys. Without an skb nothing else is looked at.
+        unsafe {
+            bindings::__skb_flow_dissect(
+                helpers::dev_net(dev.as_ptr()),
+                ptr::null(),
+                &raw mut bindings::flow_keys_dissector,
+                (&raw mut keys).cast(),
+                octets.as_ptr().cast(),
+                u16::from_ne_bytes(header.proto),
+                size_of::<EthHeader>() as c_int,
+                octets.len() as c_int,
+                bindings::FLOW_DISSECTOR_F_STOP_AT_FLOW_LABEL,
+            );
+            bindings::flow_hash_from_keys(&mut keys)
+        }
+    }
+}
+
+/// Frames that programs send by a device.
+pub struct Frames<'a> {
+    frames: &'a mut [NonNull<XdpFrame>],
+    flags: u32,
+    sent: usize,
+}
+
+impl<'a> Frames<'a> {
+    /// Takes over frames; none has been sent yet.
+    ///
+    /// # Safety
+    ///
+    /// `first` must be followed by `len` pointers to valid frames, for nobody else's use during
+    /// `'a`, on a CPU with bottom halves disabled all the while.
+    pub(crate) unsafe fn from_raw(
+        first: *mut *mut bindings::xdp_frame,
+        len: c_int,
+        flags: u32,
+    ) -> Self {
+        let len = usize::try_from(len).unwrap_or(0);
+        Self {
+            // SAFETY: By the safety requirement; `XdpFrame` is transparent to what they point to.
+            frames: unsafe { core::slice::from_raw_parts_mut(first.cast(), len) },
+            flags,
+            sent: 0,
+        }
+    }
+
+    /// How many have been sent, which are the first ones; or `ENXIO` if there were some and none was.
+    pub(crate) fn result(&self) -> Result<c_int> {
+        match self.sent {
+            0 if !self.frames.is_empty() => Err(ENXIO),
+            sent => Ok(c_int::try_from(sent)?),
+        }
+    }
+
+    /// Sends each frame by the device that `way` names, those in a row with the same way together.
+    /// A frame that has none, or that its device does not take, holds up no other, and is left to
+    /// whoever wanted it sent.
+    pub fn send<'d>(
+        &mut self,
+        mut way: impl FnMut(&XdpFrame) -> Option<&'d NetDevice>,
+        _context: &RcuBh,
+    ) {
+        let (mut start, mut end, mut left) = (0usize, 0usize, 0usize);
+        let mut to: Option<&NetDevice> = None;
+        while let Some(frame) = self.frames.get(end) {
+            // SAFETY: By the requirement of `from_raw`; this one has not been handed over yet.
+            let next = way(unsafe { frame.as_ref() });
+            if next.map(NetDevice::as_ptr) != to.map(NetDevice::as_ptr) {
+                left = self.send_run(start, end, left, to);
+                start = end;
+                to = next;
+            }
+            end = end.wrapping_add(1);
+        }
+        left = self.send_run(start, end, left, to);
+
+        // Those that are left are in front, where they overwrote those that are sent; they belong
+        // behind them.
+        self.sent = self.frames.len().saturating_sub(left);
+        for index in (0..left).rev() {
+            self.copy(index, self.sent.wrapping_add(index));
+        }
+    }
+
+    /// Sends the frames from `start` to before `end`. As many as `left` says, which lie in front,
+    /// have not been sent so far; says how many there are now.
+    fn send_run(
+        &mut self,
+        start: usize,
+        end: usize,
+        mut left: usize,
+        to: Option<&NetDevice>,
+    ) -> usize {
+        let flags = self.flags;
+        let taken = match (to, self.frames.get_mut(start..end)) {
+            (Some(dev), Some(run)) if !run.is_empty() => dev.transmit_xdp(run, flags),
+            _ => 0,
+        };
+        for index in start.wrapping_add(taken)..end {
+            self.copy(index, left);
+            left = left.wrapping_add(1);
+        }
+        left
+    }
+
+    /// Writes the pointer at `from` to `to`, too.
+    fn copy(&mut self, from: usize, to: usize) {
+        if let Some(frame) = self.frames.get(from).copied() {
+            if let Some(place) = self.frames.get_mut(to) {
+                *place = frame;
+            }
+        }
+    }
+}

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Devices that join a trunk by themselves.
+//!
+//! A device that appears, or gets a name, and fits the rule of a trunk waits there by its interface
+//! index. It joins in the trunk's work, not at once: its driver may still be setting it up, and
+//! whoever has made it may be about to give it a name. It is looked up again then, so that nobody
+//! has to wait for us if it goes away, or changes, before that.
+
+use crate::{
+    device::{
+        Busy,
+        Trunk, //
+    },
+    port::Port,
+    pure::join::{
+        Candidate,
+        Rule, //
+    }, //
+};
+use core::sync::atomic::{
+    AtomicUsize,
+    Ordering, //
+};
+use kernel::{
+    fmt,
+    new_mutex,
+    prelude::*,
+    sync::Mutex, //
+};
+use netdev::{
+    device::{
+        Device,
+        NetDevice, //
+    },
+    net::Net,
+    netlink::ExtAck,
+    rtnl::{
+        self,
+        Rtnl, //
+    }, //
+};
+
+/// The number of trunks with a rule. Devices come and go by the hundred where there is none.
+static RULES: AtomicUsize = AtomicUsize::new(0);
+
+/// The devices that are to join a trunk, by interface index, in the order they appeared.
+#[pin_data]
+pub(crate) struct Waiting {
+    #[pin]
+    devices: Mutex<KVec<u32>>,
+}
+
+impl Waiting {
+    /// None.
+    pub(crate) fn new() -> impl PinInit<Self> {
+        pin_init!(Self {
+            devices <- new_mutex!(KVec::new()),
+        })
+    }
+
+    fn add(&self, ifindex: u32) -> Result {
+        let mut devices = self.devices.lock();
+        if !devices.contains(&ifindex) {
+            devices.push(ifindex, GFP_KERNEL)?;
+        }
+        Ok(())
+    }
+
+    /// The first of them, which waits no longer.
+    fn take(&self) -> Option<u32> {
+        let mut devices = self.devices.lock();
+        if devices.is_empty() {
+            return None;
+        }
+        devices.remove(0).ok()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.devices.lock().is_empty()
+    }
+}
+
+/// The rule of a trunk.
+fn rule(dev: &Device<Trunk>) -> Option<Rule> {
+    let table = &dev.data().get_ref().table;
+    table.look(|decided| decided.settings.join)
+}
+
+/// Is this one of the devices that rules are about? Not what is stacked on others or made to have
+/// ports itself, nor what is a port of a trunk already.
+fn is_nic(dev: &NetDevice, rtnl: &Rtnl) -> bool {
+    dev.is_ethernet()
+        && !dev.is_loopback()
+        && !dev.takes_ports()
+        && !dev.has_lower(rtnl)
+        && dev
+            .master(rtnl)
+            .and_then(Device::<Trunk>::from_netdev)
+            .is_none()
+}
+
+/// The trunk that is to have `dev`: of those whose rule it fits, the first by interface index. With
+/// `renamed`, of those whose rule is about names.
+fn trunk_for<'a>(
+    dev: &NetDevice,
+    net: &Net,
+    renamed: bool,
+    rtnl: &'a Rtnl,
+) -> Option<&'a Device<Trunk>> {
+    if RULES.load(Ordering::Relaxed) == 0 || !is_nic(dev, rtnl) {
+        return None;
+    }
+    let candidate = Candidate {
+        name: dev.name(rtnl).to_bytes(),
+        driver: dev.parent_driver(rtnl).map(CStr::to_bytes),
+        bus: dev.parent_bus(rtnl).map(CStr::to_bytes),
+        address: dev.permanent_mac(rtnl).map(|mac| *mac.octets()),
+    };
+    let fits = |rule: Rule| rule.matches(&candidate) && !(renamed && rule.name.is_empty());
+    let mut from = 0;
+    while let Some(trunk) = Device::<Trunk>::next(net, from, rtnl) {
+        if rule(trunk).is_some_and(fits) {
+            return Some(trunk);
+        }
+        from = trunk.ifindex().checked_add(1)?;
+    }
+    None
+}
+
+/// Has `dev` wait to join `trunk`.
+fn wait(dev: &NetDevice, trunk: &Device<Trunk>, rtnl: &Rtnl) {
+    match trunk.data().waiting.add(dev.ifindex()) {
+        Ok(()) => trunk.schedule_work(0),
+        Err(_) => refused(trunk, dev, ENOMEM, fmt!("no memory"), rtnl),
+    }
+}
+
+/// A device is there that was not, or has got another name.
+pub(crate) fn appeared(dev: &NetDevice, renamed: bool, rtnl: &Rtnl) {
+    let Some(net) = dev.net(rtnl) else {
+        return;
+    };
+    if let Some(trunk) = trunk_for(dev, net, renamed, rtnl) {
+        wait(dev, trunk, rtnl);
+    }
+}
+
+/// A trunk may have another rule than before: devices that are there already join by it.
+pub(crate) fn rule_changed(trunk: &Device<Trunk>, old: &Option<Rule>, rtnl: &Rtnl) {
+    let new = rule(trunk);
+    if new == *old {
+        return;
+    }
+    match (old.is_some(), new.is_some()) {
+        (false, true) => RULES.fetch_add(1, Ordering::Relaxed),
+        (true, false) => RULES.fetch_sub(1, Ordering::Relaxed),
+        _ => 0,
+    };
+    let Some(net) = trunk.net(rtnl).filter(|_| new.is_some()) else {
+        return;
+    };
+    let mut from = 0;
+    while let Some(dev) = NetDevice::next(net, from, rtnl) {
+        if trunk_for(dev, net, false, rtnl).is_some_and(|first| first.is(trunk)) {
+            wait(dev, trunk, rtnl);
+        }
+        let Some(next) = dev.ifindex().checked_add(1) else {
+            return;
+        };
+        from = next;
+    }
+}
+
+/// The trunk goes away, and its rule with it.
+pub(crate) fn end(trunk: &Device<Trunk>, _rtnl: &Rtnl) {
+    let table = &trunk.data().get_ref().table;
+    if table.look(|decided| decided.settings.join.take().is_some()) {
+        RULES.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Has the first of those join who wait for it. The others do so in further runs of the work: to
+/// open a device may take long, and there is more that the work is for.
+pub(crate) fn admit(trunk: &Device<Trunk>) -> Result<(), Busy> {
+    let waiting = &trunk.data().get_ref().waiting;
+    if waiting.is_empty() {
+        return Ok(());
+    }
+    let guard = rtnl::try_lock().ok_or(Busy)?;
+    let rtnl: &Rtnl = &guard;
+    if let (Some(net), Some(ifindex)) = (trunk.net(rtnl), waiting.take()) {
+        if let Some(dev) = NetDevice::by_index(net, ifindex, rtnl) {
+            join(trunk, dev, net, rtnl);
+        }
+    }
+    if !waiting.is_empty() {
+        trunk.schedule_work(0);
+    }
+    Ok(())
+}
+
+fn join(trunk: &Device<Trunk>, dev: &NetDevice, net: &Net, rtnl: &Rtnl) {
+    // Both may have changed since: the rules and the device.
+    let Some(first) = trunk_for(dev, net, false, rtnl) else {
+        return;
+    };
+    if !first.is(trunk) {
+        wait(dev, first, rtnl);
+        return;
+    }
+    let Some(rule) = rule(trunk) else {
+        return;
+    };
+    let (joined, reason) =
+        ExtAck::keep(|extack| Port::join(trunk, dev, rule.priority, extack, rtnl));
+    if let Err(err) = joined {
+        match reason.is_empty() {
+            true => refused(trunk, dev, err, fmt!("error {}", err.to_errno()), rtnl),
+            false => refused(trunk, dev, err, fmt!("{}", &*reason), rtnl),
+        }
+    }
+}
+
+/// Says that `dev` does not join, and why.
+fn refused(
+    trunk: &Device<Trunk>,
+    dev: &NetDevice,
+    error: Error,
+    reason: fmt::Arguments<'_>,
+    rtnl: &Rtnl,
+) {
+    let (trunk_name, name) = (trunk.name(rtnl), dev.name(rtnl));
+    pr_warn!("{trunk_name}: {name} does not join: {reason}\n");
+    trunk.data().table.note_refusal(trunk, dev.ifindex(), error);
+}

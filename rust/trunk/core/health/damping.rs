@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! A link that fails again and again is held down, longer each time.
+
+/// A fall within this time of the one before is a relapse, in ns.
+const RELAPSE: u64 = 60_000_000_000;
+
+/// How long the first relapse holds a link down, in ns; each one after it, twice as long.
+const FIRST: u64 = 1_000_000_000;
+
+/// The falls of one link.
+pub(super) struct Damping {
+    /// The last, in ns.
+    fell: Option<u64>,
+    /// Relapses in a row.
+    relapses: u8,
+    /// It is held down until then, in ns.
+    until: u64,
+}
+
+impl Damping {
+    /// It never fell.
+    pub(super) const fn new() -> Self {
+        Self {
+            fell: None,
+            relapses: 0,
+            until: 0,
+        }
+    }
+
+    /// It falls. `limit` in ns: the longest it may be held down.
+    pub(super) fn fall(&mut self, now: u64, limit: u64) {
+        let again = self
+            .fell
+            .is_some_and(|fell| now.saturating_sub(fell) < RELAPSE);
+        self.fell = Some(now);
+        self.relapses = if again {
+            self.relapses.saturating_add(1)
+        } else {
+            0
+        };
+        if let Some(doublings) = self.relapses.checked_sub(1) {
+            // As many doublings as the time has room for; the limit is far below that.
+            let doublings = u32::from(doublings.min(32));
+            let hold = FIRST.saturating_mul(1u64.wrapping_shl(doublings));
+            self.until = now.saturating_add(hold.min(limit));
+        }
+    }
+
+    /// Is it held down?
+    pub(super) const fn holds(&self, now: u64) -> bool {
+        now < self.until
+    }
+}
+
+#[cfg(any(test, CONFIG_TRUNK_KUNIT_TEST))]
+#[cfg_attr(not(test), ::kernel::macros::kunit_tests(trunk_damping))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_relapse_holds_for_twice_as_long() {
+        let limit = 6 * FIRST;
+        let mut damping = Damping::new();
+        let mut now = 1;
+        // The time since the fall before, and how long this one holds.
+        for (since, hold) in [
+            (0, 0),
+            (1, FIRST),
+            (RELAPSE - 1, 2 * FIRST),
+            (0, 4 * FIRST),
+            (5 * FIRST, limit),
+            (limit, limit),
+            // A minute later is no relapse, and the next begins anew.
+            (RELAPSE, 0),
+            (RELAPSE - 1, FIRST),
+        ] {
+            now += since;
+            damping.fall(now, limit);
+            assert_eq!(damping.holds(now), hold > 0);
+            assert!(hold == 0 || damping.holds(now + hold - 1));
+            assert!(!damping.holds(now + hold));
+        }
+    }
+
+    #[test]
+    fn no_number_of_relapses_is_too_many() {
+        let mut damping = Damping::new();
+        for now in 0..1_000 {
+            damping.fall(now, u64::MAX);
+        }
+        assert!(damping.holds(FIRST << 32));
+        damping.fall(u64::MAX, u64::MAX);
+        assert!(!damping.holds(u64::MAX));
+        // The limit may be 0.
+        damping.fall(u64::MAX, 0);
+        assert!(!damping.holds(u64::MAX));
+    }
+}

@@ -1,0 +1,407 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What is known of one link.
+
+use super::super::wire::{
+    Identity,
+    Kind,
+    Probe, //
+};
+use super::damping::Damping;
+use super::ring::{
+    Found,
+    Tests, //
+};
+use super::Settings;
+
+/// The port at the other end, as it last said.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Peer {
+    /// Its trunk.
+    pub identity: Identity,
+    /// Its number there.
+    pub port: u8,
+    /// The priority that the link has there.
+    pub priority: u16,
+    /// It finds the link usable.
+    pub usable: bool,
+    /// It uses the link.
+    pub in_use: bool,
+    /// A claim there holds the link.
+    pub held: bool,
+    /// From one of its rounds to the next, in µs.
+    pub interval: u32,
+    /// The MAC address of its trunk, if it tells.
+    pub address: Option<[u8; 6]>,
+    /// When it said so, in ns.
+    pub heard: u64,
+}
+
+/// How long replies in time took, in ns.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct RoundTrip {
+    /// The last.
+    pub last: u64,
+    /// The shortest.
+    pub min: u64,
+    /// The average, in which the last counts for an eighth.
+    pub avg: u64,
+}
+
+/// What happened on a link since it was added.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Counts {
+    /// Rounds with a test on the link.
+    pub rounds: u64,
+    /// Those without a reply in time.
+    pub missed: u64,
+    /// Tests sent, in rounds and beside them.
+    pub tests_sent: u64,
+    /// Tests of the peer.
+    pub tests_received: u64,
+    /// Replies sent.
+    pub replies_sent: u64,
+    /// Replies in time.
+    pub replies_received: u64,
+    /// Replies that came too late.
+    pub replies_late: u64,
+    /// Tests not answered, since there were too many.
+    pub limited: u64,
+    /// Frames that were no probe, or answered nothing that was asked.
+    pub refused: u64,
+    /// TLVs passed over.
+    pub unknown: u64,
+}
+
+/// What is known of one link of a trunk.
+pub struct Link {
+    pub(super) tests: Tests,
+    pub(super) counts: Counts,
+    pub(super) peer: Option<Peer>,
+    pub(super) round_trip: Option<RoundTrip>,
+    /// Round trip of the last reply that came too late.
+    pub(super) late: Option<u64>,
+    /// The last reply in time.
+    pub(super) good: Option<u64>,
+    /// The last test of the peer, whether trusted or not.
+    pub(super) heard: Option<u64>,
+    /// The last of the peer's trusted tests that was followed: the test of this link that the peer
+    /// had heard last, and the peer's own number.
+    pub(super) followed: Option<(u32, u32)>,
+    /// The last of the peer's replies that was followed, by the test of this link.
+    pub(super) reply_followed: Option<u32>,
+    /// The nonce to be echoed, 0 if there is none.
+    pub(super) nonce: u64,
+    /// The ports of this trunk that the peer hears, one bit for each.
+    pub(super) hears: u64,
+    /// When the test was sent by which the peer was found.
+    found_by: u64,
+    /// The start of the first of the rounds that were missed in a row.
+    pub(super) missing: u64,
+    /// When the next reply may leave if there is to be no burst: to a test that nobody can have
+    /// forged, and to any other.
+    pub(super) next_reply: (u64, u64),
+    pub(super) damping: Damping,
+    pub(super) priority: u16,
+    /// Rounds in a row that were missed, and that were not.
+    pub(super) misses: u8,
+    pub(super) hits: u8,
+    /// Rounds in a row after which its peer was not that of its fellows.
+    pub(super) differing: u8,
+    /// Own frames came back: it is a loop for so many rounds more.
+    pub(super) looped: u8,
+    pub(super) carrier: bool,
+    /// The peer has answered in time.
+    pub(super) found: bool,
+    /// It goes by probes, not by carrier alone.
+    pub(super) probed: bool,
+    /// Of one that is probed: it works both ways.
+    pub(super) alive: bool,
+    /// It died together with all others.
+    pub(super) silent: bool,
+    /// Its peer is not that of its fellows.
+    pub(super) mismatch: bool,
+    /// Its peer once was.
+    pub(super) agreed: bool,
+    /// The peer's priority is another.
+    pub(super) differs: bool,
+    /// This end has said goodbye.
+    pub(super) left: bool,
+}
+
+/// Does that number come later? They begin anew after the last.
+const fn is_later(last: u32, number: u32) -> bool {
+    (number.wrapping_sub(last) as i32) > 0
+}
+
+impl Link {
+    /// A link nothing is known of yet.
+    pub const fn new(priority: u16) -> Self {
+        Self {
+            tests: Tests::new(),
+            counts: Counts {
+                rounds: 0,
+                missed: 0,
+                tests_sent: 0,
+                tests_received: 0,
+                replies_sent: 0,
+                replies_received: 0,
+                replies_late: 0,
+                limited: 0,
+                refused: 0,
+                unknown: 0,
+            },
+            peer: None,
+            round_trip: None,
+            late: None,
+            good: None,
+            heard: None,
+            followed: None,
+            reply_followed: None,
+            nonce: 0,
+            hears: 0,
+            missing: 0,
+            next_reply: (0, 0),
+            damping: Damping::new(),
+            priority,
+            misses: 0,
+            hits: 0,
+            found_by: 0,
+            differing: 0,
+            looped: 0,
+            carrier: false,
+            found: false,
+            probed: false,
+            alive: false,
+            silent: false,
+            mismatch: false,
+            agreed: false,
+            differs: false,
+            left: false,
+        }
+    }
+
+    /// The port at the other end; known of a link that is probed, from the first trusted message
+    /// on, until carrier is lost.
+    pub fn peer(&self) -> Option<&Peer> {
+        self.peer.as_ref()
+    }
+
+    /// Does it go by probes, not by carrier alone?
+    pub fn is_probed(&self) -> bool {
+        self.probed
+    }
+
+    /// How long replies in time took, once there was one.
+    pub fn round_trip(&self) -> Option<RoundTrip> {
+        self.round_trip
+    }
+
+    /// How long the last reply took that came too late, in ns.
+    pub fn late(&self) -> Option<u64> {
+        self.late
+    }
+
+    /// What happened on it.
+    pub fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    /// Forgets all but what was counted, the priority, and the number of the last test.
+    pub(super) fn forget(&mut self) {
+        let Self {
+            counts,
+            priority,
+            tests: Tests { last, .. },
+            ..
+        } = *self;
+        *self = Self::new(priority);
+        self.counts = counts;
+        self.tests.last = last;
+    }
+
+    /// There is no carrier any more.
+    pub(super) fn lose_carrier(&mut self, now: u64, settings: &Settings) {
+        if self.alive {
+            self.fall(now, settings);
+        }
+        self.tests.forget();
+        self.looped = 0;
+        self.forget_peer();
+    }
+
+    fn forget_peer(&mut self) {
+        self.peer = None;
+        self.hears = 0;
+        self.misses = 0;
+        self.hits = 0;
+        self.silent = false;
+        self.differing = 0;
+        self.mismatch = false;
+        self.agreed = false;
+        self.differs = false;
+    }
+
+    /// It works no longer.
+    fn fall(&mut self, now: u64, settings: &Settings) {
+        self.alive = false;
+        self.damping.fall(now, settings.hold_down_ns());
+    }
+
+    /// The peer goes away.
+    pub(super) fn depart(&mut self, required: bool) {
+        self.found = false;
+        self.probed = required;
+        self.alive = false;
+        self.good = None;
+        self.forget_peer();
+    }
+
+    /// A round of tests sent from `start` until `end` is over. Has the link died of it?
+    pub(super) fn judge(&mut self, start: u64, end: u64, now: u64, settings: &Settings) -> bool {
+        let Some(answered) = self.tests.answered(start, end) else {
+            return false;
+        };
+        self.counts.rounds = self.counts.rounds.wrapping_add(1);
+        self.looped = self.looped.saturating_sub(1);
+        if answered {
+            self.misses = 0;
+            self.hits = self.hits.saturating_add(1);
+            if self.probed && !self.alive && self.hits >= settings.hits {
+                self.revive();
+            }
+            return false;
+        }
+        self.counts.missed = self.counts.missed.wrapping_add(1);
+        if end <= self.found_by {
+            return false;
+        }
+        if self.misses == 0 {
+            self.missing = start;
+        }
+        self.hits = 0;
+        self.misses = self.misses.saturating_add(1);
+        let dies = self.alive && self.misses >= settings.misses;
+        if dies {
+            self.fall(now, settings);
+        }
+        dies
+    }
+
+    fn revive(&mut self) {
+        self.alive = true;
+        self.misses = 0;
+        self.silent = false;
+    }
+
+    /// Follows a trusted message of the peer that answers, or was sent after, test number `answers`
+    /// of this link; not if a later one has been followed already.
+    pub(super) fn follow(&mut self, probe: &Probe, answers: u32) -> bool {
+        let newer = if probe.kind == Kind::Reply {
+            self.reply_followed
+                .is_none_or(|last| is_later(last, answers))
+        } else {
+            self.followed.is_none_or(|(last, sequence)| {
+                is_later(last, answers) || last == answers && is_later(sequence, probe.sequence)
+            })
+        };
+        if !newer {
+            return false;
+        }
+        match probe.kind {
+            Kind::Test => self.followed = Some((answers, probe.sequence)),
+            Kind::Reply => self.reply_followed = Some(answers),
+            Kind::Bye => {
+                self.followed = Some((answers, probe.sequence));
+                // Replies that are still on their way bring nobody back.
+                self.reply_followed = Some(self.tests.last);
+            }
+        }
+        if probe.kind != Kind::Bye && probe.nonce != 0 {
+            self.nonce = probe.nonce;
+        }
+        true
+    }
+
+    /// Believes what a message says of the peer. Does its priority begin to differ?
+    pub(super) fn learn(&mut self, probe: &Probe, now: u64) -> bool {
+        self.peer = Some(Peer {
+            identity: probe.from,
+            port: probe.port,
+            priority: probe.priority,
+            usable: probe.usable,
+            in_use: probe.in_use,
+            held: probe.held,
+            interval: probe.interval,
+            address: probe.address,
+            heard: now,
+        });
+        self.hears = probe.heard;
+        let differed = self.differs;
+        self.differs = probe.priority != self.priority;
+        self.differs && !differed
+    }
+
+    /// Notes a reply to a test of this link. Is it the first of the peer?
+    pub(super) fn reply(
+        &mut self,
+        test: Found,
+        now: u64,
+        newer: bool,
+        settings: &Settings,
+    ) -> bool {
+        let took = now.saturating_sub(test.sent);
+        let in_time = took <= settings.reply_timeout_ns();
+        self.tests.answer(test.number, in_time);
+        if !in_time {
+            self.counts.replies_late = self.counts.replies_late.wrapping_add(1);
+            self.late = Some(took);
+            return false;
+        }
+        self.counts.replies_received = self.counts.replies_received.wrapping_add(1);
+        self.good = Some(now);
+        self.round_trip = Some(match self.round_trip {
+            None => RoundTrip {
+                last: took,
+                min: took,
+                avg: took,
+            },
+            Some(RoundTrip { min, avg, .. }) => RoundTrip {
+                last: took,
+                min: min.min(took),
+                avg: avg.saturating_sub(avg >> 3).saturating_add(took >> 3),
+            },
+        });
+        let found = newer && !self.found;
+        if found {
+            self.found = true;
+            if !self.probed {
+                self.probed = true;
+                self.revive();
+                // Before this nobody was there to answer.
+                self.found_by = test.sent;
+            }
+        }
+        found
+    }
+
+    /// May one more test be answered? So many a second, after a burst. Whoever sends a flood of
+    /// tests must not keep those of the peer from being answered.
+    pub(super) fn may_reply(&mut self, now: u64, newer: bool) -> bool {
+        let (trusted, other) = &mut self.next_reply;
+        let next = if newer { trusted } else { other };
+        *next = now.max(*next);
+        let allowed = next.saturating_sub(now) <= super::REPLY_BURST;
+        if allowed {
+            *next = next.saturating_add(super::REPLY_EVERY);
+        }
+        allowed
+    }
+
+    /// Until when the peer is heard, if no other message of it comes.
+    pub(super) fn heard_until(&self, settings: &Settings) -> u64 {
+        let Some(peer) = self.peer else { return 0 };
+        let last = self.heard.unwrap_or(0).max(peer.heard);
+        last.saturating_add(settings.window(peer.interval))
+    }
+}

@@ -1,0 +1,216 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Messages: those that are sent, and what becomes of those that come in.
+
+use super::super::port::PortId;
+use super::super::wire::{
+    Identity,
+    Kind,
+    Probe, //
+};
+use super::{
+    bit,
+    Health,
+    Heard,
+    Link,
+    Peer,
+    ProbeMode,
+    View, //
+};
+use ::core::ops::DerefMut;
+
+/// Own frames that came back make a loop until so many rounds are over, that one included. Not for a
+/// time, which may go by without a round on a machine that stands still.
+const LOOP: u8 = 4;
+
+impl<B: DerefMut<Target = Link>> Health<B> {
+    /// The test to send now on a port: one that [`tick`](Self::tick) asks for, or one beside them.
+    /// `nonce` is a number that nobody can guess. `None` if none is to be sent.
+    pub fn test(&mut self, id: PortId, nonce: u64, now: u64, view: &View) -> Option<Probe> {
+        if !self.is_testing() || self.link(id)?.left {
+            return None;
+        }
+        self.now = self.now.max(now);
+        // 0 stands for none.
+        let nonce = nonce.max(1);
+        let link = self.link_mut(id)?;
+        let sequence = link.tests.add(nonce, now);
+        link.counts.tests_sent = link.counts.tests_sent.wrapping_add(1);
+        let echo = link.nonce;
+        self.probe(Kind::Test, id, sequence, nonce, echo, view)
+    }
+
+    /// Takes a message that came in on a port. Returns the reply to be sent there, if any.
+    pub fn receive(&mut self, id: PortId, probe: &Probe, now: u64, view: &View) -> Option<Probe> {
+        if !self.is_testing() || self.link(id)?.left {
+            return None;
+        }
+        self.now = self.now.max(now);
+        let settings = self.settings;
+        let known = self.link(id)?.tests.find(probe.echo);
+
+        if probe.from == self.own {
+            let ours = |link: &Link| link.tests.find(probe.nonce).is_some();
+            let sent = probe.kind == Kind::Test && self.iter().any(|(_, link)| ours(link));
+            if known.is_some() || sent {
+                self.link_mut(id)?.looped = LOOP;
+                return None;
+            }
+        }
+
+        let link = self.link_mut(id)?;
+        let before = link.peer;
+        // Each test is answered once.
+        let known = known.filter(|test| {
+            probe.kind != Kind::Reply || test.number == probe.sequence && !test.answered
+        });
+        let newer = known
+            .as_ref()
+            .is_some_and(|test| link.follow(probe, test.number));
+        let (mut found, mut left) = (false, false);
+        match (probe.kind, known) {
+            (Kind::Test, _) => {
+                link.counts.tests_received = link.counts.tests_received.wrapping_add(1);
+                link.heard = Some(now);
+            }
+            (Kind::Reply, Some(test)) => found = link.reply(test, now, newer, &settings),
+            (Kind::Bye, Some(_)) if newer => {
+                left = link.found;
+                link.depart(settings.mode == ProbeMode::Required);
+            }
+            _ => link.counts.refused = link.counts.refused.wrapping_add(1),
+        }
+        let differs = newer && probe.kind != Kind::Bye && link.probed && link.learn(probe, now);
+
+        if found {
+            self.news.found.insert(id);
+        }
+        if left {
+            self.news.bye.insert(id);
+        }
+        if differs {
+            self.news.differs.insert(id);
+        }
+        self.note_heard(id, before);
+
+        if probe.kind != Kind::Test {
+            return None;
+        }
+        let link = self.link_mut(id)?;
+        if !link.may_reply(now, newer) {
+            link.counts.limited = link.counts.limited.wrapping_add(1);
+            return None;
+        }
+        link.counts.replies_sent = link.counts.replies_sent.wrapping_add(1);
+        let nonce = link.tests.last_nonce();
+        self.probe(Kind::Reply, id, probe.sequence, nonce, probe.nonce, view)
+    }
+
+    /// A message, as all of them are made.
+    fn probe(
+        &mut self,
+        kind: Kind,
+        id: PortId,
+        sequence: u32,
+        nonce: u64,
+        echo: u64,
+        view: &View,
+    ) -> Option<Probe> {
+        let link = self.link(id)?;
+        let priority = link.priority;
+        let heard = match link.peer {
+            Some(peer) => self.heard(peer.identity),
+            None => 0,
+        };
+        Some(Probe {
+            kind,
+            from: self.own,
+            port: id.index() as u8,
+            priority,
+            interval: self.settings.interval,
+            usable: view.usable.contains(id),
+            in_use: view.in_use.contains(id),
+            held: view.held.contains(id),
+            sequence,
+            nonce,
+            echo,
+            heard,
+            address: view.address,
+        })
+    }
+
+    /// The ports of that trunk that are heard here, one bit for each.
+    fn heard(&mut self, identity: Identity) -> u64 {
+        let known = self.heard.filter(|known| known.identity == identity);
+        if let Some(known) = known.filter(|known| self.now <= known.until) {
+            return known.ports;
+        }
+        let mut heard = Heard {
+            identity,
+            ports: 0,
+            until: u64::MAX,
+        };
+        for (_, link) in self.iter() {
+            let Some(peer) = link.peer.filter(|peer| peer.identity == identity) else {
+                continue;
+            };
+            let until = link.heard_until(&self.settings);
+            if self.now <= until {
+                heard.ports |= bit(peer.port);
+                heard.until = heard.until.min(until);
+            }
+        }
+        self.heard = Some(heard);
+        heard.ports
+    }
+
+    /// A message came in on a port that had that peer before: keeps in mind what is heard.
+    fn note_heard(&mut self, id: PortId, before: Option<Peer>) {
+        let place = |peer: Option<Peer>| peer.map(|peer| (peer.identity, peer.port));
+        let Some(link) = self.link(id) else {
+            return;
+        };
+        let now = place(link.peer);
+        let is_heard = self.now <= link.heard_until(&self.settings);
+        if place(before) != now {
+            self.heard = None;
+        } else if let (Some(heard), Some((identity, port))) = (&mut self.heard, now) {
+            if heard.identity == identity && is_heard {
+                heard.ports |= bit(port);
+            }
+        }
+    }
+
+    /// A frame came in on a port that is no probe.
+    pub fn refused(&mut self, id: PortId) {
+        if let Some(link) = self.link_mut(id) {
+            link.counts.refused = link.counts.refused.wrapping_add(1);
+        }
+    }
+
+    /// A probe came in on a port with `n` TLVs that are unknown.
+    pub fn unknown(&mut self, id: PortId, n: u8) {
+        if let Some(link) = self.link_mut(id) {
+            link.counts.unknown = link.counts.unknown.wrapping_add(n.into());
+        }
+    }
+
+    /// The goodbye to send on a port, for good or before [`stop`](Self::stop): nothing is answered
+    /// there any more. `None` if the peer was never heard.
+    pub fn bye(&mut self, id: PortId, nonce: u64, view: &View) -> Option<Probe> {
+        let link = self.link_mut(id)?;
+        link.left = true;
+        let echo = link.nonce;
+        if echo == 0 {
+            return None;
+        }
+        let sequence = link.tests.add(0, 0);
+        self.probe(Kind::Bye, id, sequence, nonce, echo, view)
+    }
+
+    /// Has there been a reply in time to a test sent on a port at `since` or later?
+    pub fn answered_since(&self, id: PortId, since: u64) -> bool {
+        self.link(id)
+            .is_some_and(|link| link.tests.answered(since, u64::MAX) == Some(true))
+    }
+}

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Why a link does not work.
+
+use super::super::port::PortId;
+use super::super::uapi::Reason;
+use super::{
+    bit,
+    Health,
+    Link, //
+};
+use ::core::ops::DerefMut;
+
+impl<B: DerefMut<Target = Link>> Health<B> {
+    /// Why a link does not work, as far as can be told.
+    pub(super) fn why_dead(&self, id: PortId, link: &Link) -> Reason {
+        if link.silent && !self.settings.is_heard_on(link) {
+            return Reason::PeerSilent;
+        }
+        // It works again, but not yet for long enough.
+        if link.misses == 0 {
+            return Reason::ProbeTimeout;
+        }
+        let heard = self.is_recent(link.heard, link.peer.map_or(0, |peer| peer.interval));
+
+        // What the peer hears, it says on all links: what it has heard within its window. It still
+        // hears only what left after the first test or its reply was lost; what was under way then
+        // has arrived after two timeouts, if a reply in time is possible at all.
+        let settled = self.settings.reply_timeout_ns().saturating_mul(2);
+        let settled = link.missing.saturating_add(settled);
+        let identity = link.peer.map(|peer| peer.identity).or(self.reference);
+        let (mut hears, mut still_hears) = (false, false);
+        for (_, other) in self.iter() {
+            let Some(peer) = other.peer.filter(|peer| Some(peer.identity) == identity) else {
+                continue;
+            };
+            let said = other.hears & bit(id.index() as u8) != 0;
+            if said && self.is_recent(Some(peer.heard), peer.interval) {
+                let window = self.settings.window(peer.interval);
+                hears = true;
+                still_hears |= peer.heard >= settled.saturating_add(window);
+            }
+        }
+        match heard {
+            true if !hears => Reason::OneWayRx,
+            false if still_hears => Reason::OneWayTx,
+            _ => Reason::ProbeTimeout,
+        }
+    }
+
+    /// Is that moment so near that a peer of that interval, in µs, is still heard?
+    fn is_recent(&self, moment: Option<u64>, peer_interval: u32) -> bool {
+        let window = self.settings.window(peer_interval);
+        moment.is_some_and(|moment| self.now.saturating_sub(moment) <= window)
+    }
+}

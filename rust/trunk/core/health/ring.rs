@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The last tests of a link, to tell answers to them from anything else.
+
+/// As many tests are remembered.
+const TESTS: u32 = 8;
+
+#[derive(Clone, Copy)]
+struct Test {
+    /// 0: there is none.
+    nonce: u64,
+    sent: u64,
+}
+
+/// The last tests of a link; that of number n is at place n % 8.
+pub(super) struct Tests {
+    tests: [Test; TESTS as usize],
+    /// The number of the last.
+    pub(super) last: u32,
+    /// Those that have been answered, one bit for each place.
+    answered: u8,
+    /// Those that have been answered in time.
+    in_time: u8,
+}
+
+/// A test that was found again.
+pub(super) struct Found {
+    pub(super) number: u32,
+    pub(super) sent: u64,
+    pub(super) answered: bool,
+}
+
+/// The bit of the place of that number.
+const fn bit(number: u32) -> u8 {
+    1u8.wrapping_shl(number % TESTS)
+}
+
+impl Tests {
+    /// None yet.
+    pub(super) const fn new() -> Self {
+        Self {
+            tests: [Test { nonce: 0, sent: 0 }; TESTS as usize],
+            last: 0,
+            answered: 0,
+            in_time: 0,
+        }
+    }
+
+    /// Answers to those sent so far are none any more.
+    pub(super) fn forget(&mut self) {
+        *self = Self {
+            last: self.last,
+            ..Self::new()
+        };
+    }
+
+    /// Remembers a test in the place of the oldest, and numbers it; with 0 for a nonce, takes a
+    /// number only.
+    pub(super) fn add(&mut self, nonce: u64, sent: u64) -> u32 {
+        let number = self.last.wrapping_add(1);
+        self.last = number;
+        if let Some(test) = self.tests.get_mut((number % TESTS) as usize) {
+            *test = Test { nonce, sent };
+        }
+        self.answered &= !bit(number);
+        self.in_time &= !bit(number);
+        number
+    }
+
+    /// The tests there are, each with the bit of its place.
+    fn iter(&self) -> impl Iterator<Item = (u8, &Test)> {
+        let mut bit = bit(TESTS - 1);
+        let bits = self.tests.iter().map(move |test| {
+            bit = bit.rotate_left(1);
+            (bit, test)
+        });
+        bits.filter(|(_, test)| test.nonce != 0)
+    }
+
+    /// The test of that nonce.
+    pub(super) fn find(&self, nonce: u64) -> Option<Found> {
+        let (bit, test) = self.iter().find(|(_, test)| test.nonce == nonce)?;
+        let age = self.last.wrapping_sub(bit.trailing_zeros()) % TESTS;
+        Some(Found {
+            number: self.last.wrapping_sub(age),
+            sent: test.sent,
+            answered: self.answered & bit != 0,
+        })
+    }
+
+    /// The nonce of the last, 0 if there is none.
+    pub(super) fn last_nonce(&self) -> u64 {
+        let place = (self.last % TESTS) as usize;
+        self.tests.get(place).map_or(0, |test| test.nonce)
+    }
+
+    /// The test of that number is answered.
+    pub(super) fn answer(&mut self, number: u32, in_time: bool) {
+        let bit = bit(number);
+        self.answered |= bit;
+        if in_time {
+            self.in_time |= bit;
+        }
+    }
+
+    /// Was one of those sent from `start` until `end` answered in time? `None` if none was sent.
+    pub(super) fn answered(&self, start: u64, end: u64) -> Option<bool> {
+        self.iter()
+            .filter(|(_, test)| (start..end).contains(&test.sent))
+            .map(|(bit, _)| self.in_time & bit != 0)
+            .reduce(|one, other| one | other)
+    }
+}

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the course of time brings: rounds of tests, and what follows when they are over.
+
+use super::super::port::{
+    PortId,
+    PortSet, //
+};
+use super::super::wire::Identity;
+use super::{
+    Due,
+    Health,
+    Link,
+    Peers, //
+};
+use ::core::{
+    cmp::Reverse,
+    ops::DerefMut, //
+};
+
+impl<B: DerefMut<Target = Link>> Health<B> {
+    /// When the next round is due.
+    fn next_round(&self) -> u64 {
+        self.last
+            .map_or(0, |last| last.saturating_add(self.settings.interval_ns()))
+    }
+
+    /// Goes on to `now`, with these ports having carrier. To be called when the last call said, or
+    /// somewhat later; earlier does no harm.
+    pub fn tick(&mut self, now: u64, carrier: PortSet) -> Due {
+        let mut due = Due {
+            test: PortSet::EMPTY,
+            next: u64::MAX,
+        };
+        if !self.is_testing() {
+            return due;
+        }
+        self.now = self.now.max(now);
+        self.heard = None;
+
+        let settings = self.settings;
+        for id in PortId::all() {
+            let up = carrier.contains(id);
+            if let Some(link) = self.link_mut(id) {
+                if link.carrier && !up {
+                    link.lose_carrier(now, &settings);
+                }
+                link.carrier = up;
+            }
+        }
+
+        let timeout = settings.reply_timeout_ns();
+        while let [Some(start), next] = self.open {
+            if now < start.saturating_add(timeout) {
+                break;
+            }
+            self.open = [next, None];
+            self.judge(start, next.unwrap_or(u64::MAX), now);
+        }
+
+        let round = self.next_round();
+        if now >= round {
+            // Rounds keep to their beat, unless so late that one was left out.
+            let late = now.saturating_sub(round);
+            let keeps = self.last.is_some() && late < settings.interval_ns();
+            self.last = Some(if keeps { round } else { now });
+            self.open = match self.open {
+                [None, _] => [Some(now), None],
+                [older, _] => [older, Some(now)],
+            };
+            due.test = self
+                .iter()
+                .filter(|(_, link)| link.carrier && !link.left)
+                .map(|(id, _)| id)
+                .collect();
+        }
+        due.next = self.next_round();
+        if let [Some(start), _] = self.open {
+            due.next = due.next.min(start.saturating_add(timeout));
+        }
+        due
+    }
+
+    /// The round of the tests sent from `start` until `end` is over.
+    fn judge(&mut self, start: u64, end: u64, now: u64) {
+        let settings = self.settings;
+        let mut died = false;
+        for link in self.iter_mut() {
+            died |= link.carrier && link.judge(start, end, now, &settings);
+        }
+        if died {
+            self.look_for_silence();
+        }
+        self.compare_identities();
+    }
+
+    /// A link has died. If it was the last, and others died with it, it is the peer that is silent.
+    fn look_for_silence(&mut self) {
+        if self.iter().any(|(_, link)| link.alive) {
+            return;
+        }
+        let settings = self.settings;
+        let together = settings.interval_ns().saturating_mul(2);
+        let dead = |link: &Link| {
+            let quiet = link.probed && link.carrier && !settings.is_heard_on(link);
+            link.good.filter(|_| quiet)
+        };
+        let last = self.iter().filter_map(|(_, link)| dead(link)).max();
+        let Some(last) = last else {
+            return;
+        };
+        let silent =
+            |link: &Link| dead(link).is_some_and(|good| last.saturating_sub(good) <= together);
+        let mut all = self.iter().filter(|(_, link)| silent(link));
+        if all.nth(1).is_none() {
+            return;
+        }
+        for link in self.iter_mut() {
+            link.silent = silent(link);
+        }
+        self.news.lost = true;
+    }
+
+    /// Finds the links that lead elsewhere than the others.
+    fn compare_identities(&mut self) {
+        let settings = self.settings;
+        let now = self.now;
+        if settings.peers == Peers::Several {
+            self.reference = None;
+        } else {
+            let stays =
+                |link: &Link| link.alive && self.reference == link.peer.map(|peer| peer.identity);
+            if self.reference.is_none() || !self.iter().any(|(_, link)| stays(link)) {
+                self.reference = self.most_heard();
+            }
+        }
+        let reference = self.reference;
+        for link in self.iter_mut() {
+            // Of a dead link only news counts: what it said before may be what the others said.
+            let peer = link.peer.filter(|peer| {
+                let recent = now.saturating_sub(peer.heard) <= settings.rounds();
+                link.alive || recent && !link.agreed
+            });
+            let (Some(reference), Some(peer)) = (reference, peer) else {
+                link.mismatch = false;
+                continue;
+            };
+            if peer.identity == reference {
+                link.agreed = true;
+                link.differing = 0;
+                link.mismatch = false;
+            } else {
+                // Where one answers as another all of a sudden, it may be a peer that came back,
+                // and the other links are yet to find out.
+                link.differing = link.differing.saturating_add(1);
+                link.mismatch = !link.agreed || link.differing > settings.misses;
+            }
+        }
+    }
+
+    /// The trunk that answered on most ports of late; of several, that on the best port.
+    fn most_heard(&self) -> Option<Identity> {
+        let answers = || {
+            self.iter().filter_map(|(id, link)| {
+                let good = link.good.filter(|_| link.probed)?;
+                let late = self.now.saturating_sub(good) > self.settings.rounds();
+                Some((link.peer.filter(|_| !late)?.identity, link.priority, id))
+            })
+        };
+        answers()
+            .min_by_key(|(identity, priority, id)| {
+                let same = answers().filter(|(other, ..)| other == identity);
+                let count = same.fold(0u32, |count, _| count.saturating_add(1));
+                (Reverse(count), *priority, *id)
+            })
+            .map(|(identity, ..)| identity)
+    }
+}

@@ -1,0 +1,281 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What has happened to a trunk: the last events, and where buckets went.
+
+use super::port::{
+    from_slot,
+    LinkState,
+    PerPort,
+    PortId,
+    Slot,
+    NO_PORT, //
+};
+pub use super::uapi::{
+    EventKind,
+    Reason, //
+};
+use ::core::ops::DerefMut;
+
+/// Something that happened. Devices are named by interface index, 0 for none: they may be gone by
+/// the time it is read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Event {
+    /// When, in ns of a monotonic clock.
+    pub time: u64,
+    /// What.
+    pub kind: EventKind,
+    /// The port it is about.
+    pub port: u32,
+    /// Who took over, or gave back.
+    pub other: u32,
+    /// Of a port, its state before and after.
+    pub states: Option<(LinkState, LinkState)>,
+    /// Why.
+    pub reason: Reason,
+    /// Buckets that moved.
+    pub buckets: u32,
+    /// From noticing to the last slot of the table, in ns; for as long as can be told.
+    pub switch: u32,
+    /// The claim that it is about, by its mark; 0 for none.
+    pub mark: u32,
+    /// Of a refusal, the error, as a positive errno.
+    pub error: u16,
+    /// How long a failure went unnoticed, in ns, if that is known.
+    pub detection: Option<u64>,
+}
+
+impl Event {
+    /// An event that says no more than this.
+    pub const fn new(kind: EventKind, time: u64) -> Self {
+        Self {
+            time,
+            kind,
+            port: 0,
+            other: 0,
+            states: None,
+            reason: Reason::None,
+            buckets: 0,
+            switch: 0,
+            mark: 0,
+            error: 0,
+            detection: None,
+        }
+    }
+}
+
+/// The last events, each with its number, from 1. Some are yet to be told to listeners.
+pub struct Ring<S> {
+    events: S,
+    /// The number of the last event.
+    last: u64,
+    /// The number of the last that was told.
+    told: u64,
+}
+
+impl<S: DerefMut<Target = [Event]>> Ring<S> {
+    /// No events, but room for as many as `events` holds.
+    pub const fn new(events: S) -> Self {
+        Self {
+            events,
+            last: 0,
+            told: 0,
+        }
+    }
+
+    fn place(&self, seq: u64) -> usize {
+        seq.checked_rem(self.events.len() as u64).unwrap_or(0) as usize
+    }
+
+    /// Adds an event, if need be in the place of the oldest.
+    pub fn record(&mut self, event: Event) {
+        self.last = self.last.wrapping_add(1);
+        let place = self.place(self.last);
+        if let Some(room) = self.events.get_mut(place) {
+            *room = event;
+        }
+    }
+
+    /// The first event that is still there with a number of `seq` or more, and its number.
+    pub fn get(&self, seq: u64) -> Option<(u64, &Event)> {
+        let oldest = self.last.saturating_sub(self.events.len() as u64);
+        let seq = seq.max(oldest.wrapping_add(1));
+        let event = self.events.get(self.place(seq))?;
+        (seq <= self.last).then_some((seq, event))
+    }
+
+    /// The next event to tell, its number, and how many before it are lost to listeners.
+    pub fn tell(&mut self) -> Option<(u64, Event, u64)> {
+        let next = self.told.wrapping_add(1);
+        let (seq, event) = self.get(next)?;
+        let event = *event;
+        self.told = seq;
+        Some((seq, event, seq.wrapping_sub(next)))
+    }
+
+    /// Is there an event to be told?
+    pub fn is_due(&self) -> bool {
+        self.told != self.last
+    }
+}
+
+/// Buckets that one port lost, or got, and the other port, [`MIXED`] if there are several.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Moved {
+    buckets: u32,
+    other: Slot,
+}
+
+/// Not the number of one port.
+const MIXED: Slot = Slot::MIN;
+
+impl Moved {
+    fn note(&mut self, other: Slot) {
+        if self.buckets == 0 {
+            self.other = other;
+        } else if self.other != other {
+            self.other = MIXED;
+        }
+        self.buckets = self.buckets.saturating_add(1);
+    }
+
+    fn result(self) -> (u32, Option<PortId>) {
+        (self.buckets, from_slot(self.other))
+    }
+}
+
+/// Where buckets went in one change of the table (1 KiB: better kept than put on a stack).
+pub struct Moves {
+    lost: PerPort<Moved>,
+    returned: PerPort<Moved>,
+}
+
+impl Moves {
+    /// None went anywhere.
+    pub const fn new() -> Self {
+        const NONE: Moved = Moved {
+            buckets: 0,
+            other: NO_PORT,
+        };
+        Self {
+            lost: PerPort::new(NONE),
+            returned: PerPort::new(NONE),
+        }
+    }
+
+    /// Forgets all.
+    pub fn clear(&mut self) {
+        for id in PortId::all() {
+            self.lost[id].buckets = 0;
+            self.returned[id].buckets = 0;
+        }
+    }
+
+    /// A bucket of `home` moves between these.
+    pub fn note(&mut self, home: Slot, from: Slot, to: Slot) {
+        if let Some(id) = from_slot(from) {
+            self.lost[id].note(to);
+        }
+        if let Some(id) = from_slot(to).filter(|_| to == home) {
+            self.returned[id].note(from);
+        }
+    }
+
+    /// How many buckets `id` lost, and to whom, if to one port.
+    pub fn lost(&self, id: PortId) -> (u32, Option<PortId>) {
+        self.lost[id].result()
+    }
+
+    /// How many of its own buckets `id` got, and from whom, if from one port.
+    pub fn returned(&self, id: PortId) -> (u32, Option<PortId>) {
+        self.returned[id].result()
+    }
+}
+
+impl Default for Moves {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(any(test, CONFIG_TRUNK_KUNIT_TEST))]
+#[cfg_attr(not(test), ::kernel::macros::kunit_tests(trunk_history))]
+mod tests {
+    use super::super::testing::id;
+    use super::*;
+
+    fn event(time: u64) -> Event {
+        Event::new(EventKind::Config, time)
+    }
+
+    #[test]
+    fn the_ring_keeps_the_last_events() {
+        let mut events = [event(0); 4];
+        let mut ring = Ring::new(&mut events[..]);
+        assert_eq!(ring.get(0), None);
+        for time in 1..=6u64 {
+            ring.record(event(time));
+            let oldest = time.saturating_sub(3).max(1);
+            // Whoever reads on from an event that is gone gets the oldest there is.
+            for seq in 0..=7u64 {
+                let want = seq.max(oldest);
+                let found = ring.get(seq).map(|(seq, event)| (seq, event.time));
+                assert_eq!(found, (want <= time).then_some((want, want)));
+            }
+        }
+    }
+
+    #[test]
+    fn what_nobody_was_told_in_time_is_counted() {
+        let mut events = [event(0); 2];
+        let mut ring = Ring::new(&mut events[..]);
+        assert_eq!(ring.tell(), None);
+        ring.record(event(1));
+        assert!(ring.is_due());
+        assert_eq!(ring.tell(), Some((1, event(1), 0)));
+        assert!(!ring.is_due());
+        assert_eq!(ring.tell(), None);
+        for time in 2..=5 {
+            ring.record(event(time));
+        }
+        assert_eq!(ring.tell(), Some((4, event(4), 2)));
+        assert_eq!(ring.tell(), Some((5, event(5), 0)));
+        assert_eq!(ring.tell(), None);
+    }
+
+    #[test]
+    fn a_ring_without_room_does_no_harm() {
+        let mut ring = Ring::new(&mut [][..]);
+        ring.record(event(1));
+        assert_eq!(ring.get(1), None);
+        assert_eq!(ring.tell(), None);
+    }
+
+    #[test]
+    fn moves_are_counted_by_port() {
+        let mut moves = Moves::new();
+        for (home, from, to) in [
+            (1, 1, 4),
+            (1, 1, 4),
+            (2, 2, 0),
+            (2, 2, 1),
+            (3, 4, 3),
+            (0, -1, 0),
+        ] {
+            moves.note(home, from, to);
+        }
+        for (number, lost, returned) in [
+            (0, (0, -1), (1, -1)),
+            (1, (2, 4), (0, -1)),
+            (2, (2, -1), (0, -1)),
+            (3, (0, -1), (1, 4)),
+            (4, (1, 3), (0, -1)),
+        ] {
+            if let Some(port) = id(number) {
+                assert_eq!(moves.lost(port), (lost.0, id(lost.1)));
+                assert_eq!(moves.returned(port), (returned.0, id(returned.1)));
+            }
+        }
+        moves.clear();
+        assert!(PortId::all().all(|id| moves.lost(id).0 == 0 && moves.returned(id).0 == 0));
+    }
+}

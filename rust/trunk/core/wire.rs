@@ -1,0 +1,510 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Probes as octets. `Documentation/networking/trunk-probe.rst` has the format.
+
+use super::MAX_PORTS;
+
+/// The most octets of a probe that this version writes: one with an address and a tag.
+pub const LEN: usize = BODY + TLV + ADDRESS_LEN + TAG;
+
+/// No message is longer than this many octets.
+pub const MAX_LEN: usize = 256;
+
+/// What tells these messages from others under an experimental EtherType.
+const MAGIC: u16 = 0x544b;
+const VERSION: u8 = 1;
+
+/// Octets before TLVs and tag.
+const BODY: usize = 56;
+const TAG: usize = 8;
+
+/// Octets of a TLV before its value.
+const TLV: usize = 4;
+
+/// The TLV with the trunk's MAC address.
+const ADDRESS: u16 = 1;
+const ADDRESS_LEN: usize = 6;
+
+// Flags.
+const USABLE: u8 = 1;
+const IN_USE: u8 = 2;
+const HELD: u8 = 4;
+const TAGGED: u8 = 0x80;
+
+/// What a probe is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum Kind {
+    /// Asks for a reply.
+    Test = 1,
+    /// Answers a test.
+    Reply = 2,
+    /// The sender leaves, and will not answer any more.
+    Bye = 3,
+}
+
+/// What tells one trunk from all others. Of the two ends of a link, the lower one sets the order.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct Identity {
+    /// What tells its system from others.
+    pub system: u64,
+    /// What tells the trunk from others of its system.
+    pub trunk: u32,
+}
+
+impl Identity {
+    /// A number that differs between trunks of one system, and most likely between others: systems
+    /// are random.
+    pub const fn digest(&self) -> u32 {
+        let system = self.system ^ (self.system >> 32);
+        (system as u32).wrapping_add(self.trunk)
+    }
+}
+
+/// A probe: one message of a port to the port at the other end of its link.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Probe {
+    /// What it is for.
+    pub kind: Kind,
+    /// The trunk that sends it.
+    pub from: Identity,
+    /// The number of the port that sends it, less than [`MAX_PORTS`].
+    pub port: u8,
+    /// The priority that the link has for the sender.
+    pub priority: u16,
+    /// From one of the sender's rounds to the next, in µs.
+    pub interval: u32,
+    /// The sender finds the link usable.
+    pub usable: bool,
+    /// The sender uses the link.
+    pub in_use: bool,
+    /// A claim at the sender holds the link.
+    pub held: bool,
+    /// Of a test or bye, its number among those of the sender's port; of a reply, that of the test.
+    pub sequence: u32,
+    /// Of a test or bye, a random number that nobody can guess; of a reply, that of the last test
+    /// of the sender's port, 0 if there was none.
+    pub nonce: u64,
+    /// Of a reply, the nonce of the test it answers; else the last nonce that came in a trusted
+    /// message of the receiver's port, 0 if there was none.
+    pub echo: u64,
+    /// One bit for each port of the receiver's trunk: the sender has heard it of late.
+    pub heard: u64,
+    /// The MAC address of the sender's trunk, if it tells.
+    pub address: Option<[u8; ADDRESS_LEN]>,
+}
+
+/// Why octets are no probe to be read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Refused {
+    /// Fewer octets than any probe has.
+    Short,
+    /// Something else under the same EtherType.
+    Magic,
+    /// A version that this one does not know.
+    Version,
+    /// A kind that this version does not know.
+    Kind,
+    /// Longer than the frame or than a message may be, or too short for what it must hold.
+    Length,
+    /// A port that no trunk can have.
+    Port,
+    /// A TLV runs over the end.
+    Tlv,
+    /// No tag, or not that of the key.
+    Tag,
+}
+
+/// What was read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Read {
+    /// The probe.
+    pub probe: Probe,
+    /// TLVs that were passed over, since this version does not know them.
+    pub unknown: u8,
+}
+
+impl Probe {
+    /// The probe as octets, and how many of them are used. `tag` makes the tag of what comes before
+    /// it, if there is a key.
+    pub fn write(&self, tag: Option<impl FnOnce(&[u8]) -> u64>) -> ([u8; LEN], usize) {
+        let tlvs = self.address.map_or(0, |_| TLV.saturating_add(ADDRESS_LEN));
+        let body = BODY.saturating_add(tlvs);
+        let length = body.saturating_add(if tag.is_some() { TAG } else { 0 });
+        let flag = |set, flag| if set { flag } else { 0 };
+        let flags = flag(self.usable, USABLE)
+            | flag(self.in_use, IN_USE)
+            | flag(self.held, HELD)
+            | flag(tag.is_some(), TAGGED);
+
+        let mut octets = [0; LEN];
+        let mut rest = Writer(&mut octets);
+        rest.put(MAGIC.to_be_bytes());
+        rest.put([VERSION, self.kind as u8]);
+        rest.put((length as u16).to_be_bytes());
+        rest.put([flags, self.port]);
+        rest.put(self.from.system.to_be_bytes());
+        rest.put(self.from.trunk.to_be_bytes());
+        rest.put(self.priority.to_be_bytes());
+        rest.put([0; 2]);
+        rest.put(self.interval.to_be_bytes());
+        rest.put(self.sequence.to_be_bytes());
+        rest.put(self.nonce.to_be_bytes());
+        rest.put(self.echo.to_be_bytes());
+        rest.put(self.heard.to_be_bytes());
+        if let Some(address) = self.address {
+            rest.put(ADDRESS.to_be_bytes());
+            rest.put((ADDRESS_LEN as u16).to_be_bytes());
+            rest.put(address);
+        }
+        if let (Some(tag), Some((body, rest))) = (tag, octets.split_at_mut_checked(body)) {
+            Writer(rest).put(tag(body).to_be_bytes());
+        }
+        (octets, length)
+    }
+
+    /// Reads a probe from the octets behind an Ethernet header. With a key, `tag` is what the tag
+    /// must be; without one, a tag is passed over.
+    pub fn read(octets: &[u8], tag: Option<impl FnOnce(&[u8]) -> u64>) -> Result<Read, Refused> {
+        let mut rest = Reader(octets);
+        if u16::from_be_bytes(rest.take()?) != MAGIC {
+            return Err(Refused::Magic);
+        }
+        let [version, kind] = rest.take()?;
+        if version != VERSION {
+            return Err(Refused::Version);
+        }
+        let kind = match kind {
+            1 => Kind::Test,
+            2 => Kind::Reply,
+            3 => Kind::Bye,
+            _ => return Err(Refused::Kind),
+        };
+        let length = usize::from(u16::from_be_bytes(rest.take()?));
+        let [flags, port] = rest.take()?;
+
+        let message = octets.get(..length).ok_or(Refused::Length)?;
+        let body = if flags & TAGGED != 0 {
+            let (body, sent) = message.split_last_chunk().ok_or(Refused::Length)?;
+            if tag.is_some_and(|tag| tag(body) != u64::from_be_bytes(*sent)) {
+                return Err(Refused::Tag);
+            }
+            body
+        } else if tag.is_some() {
+            return Err(Refused::Tag);
+        } else {
+            message
+        };
+        if body.len() < BODY || length > MAX_LEN {
+            return Err(Refused::Length);
+        }
+        if usize::from(port) >= MAX_PORTS {
+            return Err(Refused::Port);
+        }
+
+        let from = Identity {
+            system: u64::from_be_bytes(rest.take()?),
+            trunk: u32::from_be_bytes(rest.take()?),
+        };
+        let priority = u16::from_be_bytes(rest.take()?);
+        let [_, _] = rest.take()?;
+        let mut probe = Self {
+            kind,
+            from,
+            port,
+            priority,
+            interval: u32::from_be_bytes(rest.take()?),
+            usable: flags & USABLE != 0,
+            in_use: flags & IN_USE != 0,
+            held: flags & HELD != 0,
+            sequence: u32::from_be_bytes(rest.take()?),
+            nonce: u64::from_be_bytes(rest.take()?),
+            echo: u64::from_be_bytes(rest.take()?),
+            heard: u64::from_be_bytes(rest.take()?),
+            address: None,
+        };
+        let unknown = probe.read_tlvs(body.get(BODY..).unwrap_or_default())?;
+        Ok(Read { probe, unknown })
+    }
+
+    /// Takes in what TLVs say, and returns the number of those that are unknown. Of two of a type
+    /// the last counts.
+    fn read_tlvs(&mut self, octets: &[u8]) -> Result<u8, Refused> {
+        let mut rest = Reader(octets);
+        let mut unknown = 0u8;
+        while !rest.0.is_empty() {
+            let [a, b, high, low] = rest.take().map_err(|_| Refused::Tlv)?;
+            let length = usize::from(u16::from_be_bytes([high, low]));
+            let (value, after) = rest.0.split_at_checked(length).ok_or(Refused::Tlv)?;
+            rest.0 = after;
+            match (u16::from_be_bytes([a, b]), value.try_into()) {
+                (ADDRESS, Ok(address)) => self.address = Some(address),
+                _ => unknown = unknown.saturating_add(1),
+            }
+        }
+        Ok(unknown)
+    }
+}
+
+/// Octets yet to be read.
+struct Reader<'a>(&'a [u8]);
+
+impl Reader<'_> {
+    fn take<const N: usize>(&mut self) -> Result<[u8; N], Refused> {
+        let (octets, rest) = self.0.split_first_chunk().ok_or(Refused::Short)?;
+        self.0 = rest;
+        Ok(*octets)
+    }
+}
+
+/// Octets yet to be written.
+struct Writer<'a>(&'a mut [u8]);
+
+impl Writer<'_> {
+    /// Writes as many; there is room for all of them.
+    fn put<const N: usize>(&mut self, octets: [u8; N]) {
+        if let Some((room, rest)) = ::core::mem::take(&mut self.0).split_first_chunk_mut() {
+            *room = octets;
+            self.0 = rest;
+        }
+    }
+}
+
+#[cfg(any(test, CONFIG_TRUNK_KUNIT_TEST))]
+#[cfg_attr(not(test), ::kernel::macros::kunit_tests(trunk_wire))]
+mod tests {
+    use super::*;
+
+    const NO_KEY: Option<fn(&[u8]) -> u64> = None;
+
+    /// What stands for a keyed hash: any change of the octets changes it.
+    fn sum(octets: &[u8]) -> u64 {
+        octets.iter().fold(0xcbf2_9ce4_8422_2325, |sum, octet| {
+            (sum ^ u64::from(*octet)).wrapping_mul(0x0000_0100_0000_01b3)
+        })
+    }
+
+    const PROBE: Probe = Probe {
+        kind: Kind::Reply,
+        from: Identity {
+            system: 0x0102_0304_0506_0708,
+            trunk: 0x0910_1112,
+        },
+        port: 63,
+        priority: 0x1314,
+        interval: 0x1516_1718,
+        usable: true,
+        in_use: false,
+        held: true,
+        sequence: 0x1920_2122,
+        nonce: 0x2324_2526_2728_2930,
+        echo: 0x3132_3334_3536_3738,
+        heard: 0x3940_4142_4344_4546,
+        address: None,
+    };
+
+    const ADDRESSED: Probe = Probe {
+        address: Some([0x50, 0x51, 0x52, 0x53, 0x54, 0x55]),
+        ..PROBE
+    };
+
+    /// The same, as the documentation has it.
+    const OCTETS: [u8; BODY] = [
+        0x54, 0x4b, 1, 2, 0, 56, 0x05, 63, // magic, version, kind, length, flags, port
+        1, 2, 3, 4, 5, 6, 7, 8, // system
+        9, 0x10, 0x11, 0x12, 0x13, 0x14, 0, 0, // trunk, priority, reserved
+        0x15, 0x16, 0x17, 0x18, 0x19, 0x20, 0x21, 0x22, // interval, sequence
+        0x23, 0x24, 0x25, 0x26, 0x27, 0x28, 0x29, 0x30, // nonce
+        0x31, 0x32, 0x33, 0x34, 0x35, 0x36, 0x37, 0x38, // echo
+        0x39, 0x40, 0x41, 0x42, 0x43, 0x44, 0x45, 0x46, // heard
+    ];
+
+    /// A message of so many octets, with a TLV at its end; changed at one place, then read.
+    fn read(length: usize, tlv: &[u8], change: Option<(usize, u8)>) -> Result<Read, Refused> {
+        let mut octets = [0; MAX_LEN + 8];
+        let parts = OCTETS.iter().chain(tlv);
+        for (octet, value) in octets.iter_mut().zip(parts) {
+            *octet = *value;
+        }
+        let [high, low] = (length as u16).to_be_bytes();
+        let changes = [Some((4, high)), Some((5, low)), change];
+        for (place, value) in changes.into_iter().flatten() {
+            if let Some(octet) = octets.get_mut(place) {
+                *octet = value;
+            }
+        }
+        Probe::read(&octets, NO_KEY)
+    }
+
+    #[test]
+    fn octets_are_those_of_the_documentation() {
+        let (octets, used) = PROBE.write(NO_KEY);
+        assert_eq!(octets.get(..used), Some(&OCTETS[..]));
+        let unknown = 0;
+        let probe = PROBE;
+        assert_eq!(Probe::read(&OCTETS, NO_KEY), Ok(Read { probe, unknown }));
+
+        let (octets, used) = PROBE.write(Some(sum));
+        assert_eq!(used, BODY + TAG);
+        assert_eq!(octets.get(4..7), Some(&[0, 64, 0x85][..]));
+        let tag = octets.get(..BODY).map(|body| sum(body).to_be_bytes());
+        assert_eq!(octets.get(BODY..used), tag.as_ref().map(|tag| &tag[..]));
+
+        let (octets, used) = ADDRESSED.write(Some(sum));
+        assert_eq!(used, LEN);
+        assert_eq!(octets.get(4..7), Some(&[0, 74, 0x85][..]));
+        let tlv = [0, 1, 0, 6, 0x50, 0x51, 0x52, 0x53, 0x54, 0x55];
+        assert_eq!(octets.get(BODY..66), Some(&tlv[..]));
+        let tag = octets.get(..66).map(|body| sum(body).to_be_bytes());
+        assert_eq!(octets.get(66..), tag.as_ref().map(|tag| &tag[..]));
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        for kind in [Kind::Test, Kind::Reply, Kind::Bye] {
+            for bits in 0..16u8 {
+                let probe = Probe {
+                    kind,
+                    usable: bits & 1 != 0,
+                    in_use: bits & 2 != 0,
+                    held: bits & 4 != 0,
+                    address: ADDRESSED.address.filter(|_| bits & 8 != 0),
+                    ..PROBE
+                };
+                let expected = Ok(Read { probe, unknown: 0 });
+                let (octets, used) = probe.write(NO_KEY);
+                let frame = octets.get(..used).unwrap_or_default();
+                assert_eq!(Probe::read(frame, NO_KEY), expected);
+                assert_eq!(Probe::read(frame, Some(sum)), Err(Refused::Tag));
+                let (octets, used) = probe.write(Some(sum));
+                let frame = octets.get(..used).unwrap_or_default();
+                assert_eq!(Probe::read(frame, Some(sum)), expected);
+                assert_eq!(Probe::read(frame, NO_KEY), expected);
+            }
+        }
+    }
+
+    #[test]
+    fn a_tag_covers_all_before_it() {
+        let (octets, _) = ADDRESSED.write(Some(sum));
+        for place in 0..LEN {
+            for flip in 1..=255 {
+                let mut octets = octets;
+                if let Some(octet) = octets.get_mut(place) {
+                    *octet ^= flip;
+                }
+                assert!(Probe::read(&octets, Some(sum)).is_err());
+            }
+        }
+        assert_eq!(
+            Probe::read(&octets, Some(|octets: &[u8]| !sum(octets))),
+            Err(Refused::Tag)
+        );
+    }
+
+    #[test]
+    fn padding_is_no_part_of_it() {
+        let mut frame = [0xff; MAX_LEN + 8];
+        for (octet, value) in frame.iter_mut().zip(OCTETS) {
+            *octet = value;
+        }
+        let expected = Read {
+            probe: PROBE,
+            unknown: 0,
+        };
+        for length in 0..frame.len() {
+            let octets = frame.get(..length).unwrap_or_default();
+            let read = Probe::read(octets, NO_KEY);
+            let refused = if length < 8 {
+                Refused::Short
+            } else {
+                Refused::Length
+            };
+            let fits = length >= BODY;
+            assert_eq!(read, if fits { Ok(expected) } else { Err(refused) });
+        }
+    }
+
+    #[test]
+    fn what_is_no_probe_is_refused() {
+        for (length, change, refused) in [
+            (56, (0, 0x53), Refused::Magic),
+            (56, (1, 0), Refused::Magic),
+            (56, (2, 0), Refused::Version),
+            (56, (2, 2), Refused::Version),
+            (56, (3, 0), Refused::Kind),
+            (56, (3, 4), Refused::Kind),
+            (0, (63, 0), Refused::Length),
+            (55, (63, 0), Refused::Length),
+            (257, (257, 0), Refused::Length),
+            (265, (257, 0), Refused::Length),
+            (65_535, (257, 0), Refused::Length),
+            // Room for a tag, but then none for the rest.
+            (63, (6, 0x80), Refused::Length),
+            (7, (6, 0x80), Refused::Length),
+            (56, (7, 64), Refused::Port),
+            (56, (7, 255), Refused::Port),
+        ] {
+            assert_eq!(read(length, &[], Some(change)), Err(refused));
+        }
+        // Reserved octets and flags may be anything.
+        for change in [(22, 0xff), (23, 1), (6, 0x7d)] {
+            assert!(read(56, &[], Some(change)).is_ok_and(|read| read.probe.usable));
+        }
+    }
+
+    #[test]
+    fn what_follows_is_passed_over() {
+        for (length, tlv, unknown) in [
+            (56, &[][..], Some(0)),
+            (60, &[0, 2, 0, 0], Some(1)),
+            (61, &[0xff, 0xff, 0, 1, 9], Some(1)),
+            (69, &[0, 2, 0, 3, 1, 2, 3, 0, 0, 0, 2, 1, 2], Some(2)),
+            (256, &[], Some(50)),
+            (256, &[0, 0, 0, 196], Some(1)),
+            // Over the end, and no room for its own length.
+            (256, &[0, 0, 0, 197], None),
+            (60, &[0, 1, 0, 1], None),
+            (60, &[0, 1, 0xff, 0xff], None),
+            (57, &[0], None),
+            (58, &[0, 1], None),
+            (59, &[0, 1, 0], None),
+        ] {
+            let read = read(length, tlv, None).map(|read| (read.probe, read.unknown));
+            let expected = unknown.map(|unknown| (PROBE, unknown));
+            assert_eq!(read, expected.ok_or(Refused::Tlv));
+        }
+        // The tag is no part of it.
+        assert_eq!(
+            read(68, &[0, 1, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8], Some((6, 0x85))).map(|r| r.unknown),
+            Ok(1)
+        );
+    }
+
+    #[test]
+    fn an_address_is_found_among_others() {
+        let own = [0, 1, 0, 6, 0x50, 0x51, 0x52, 0x53, 0x54, 0x55];
+        let other = [0, 1, 0, 6, 9, 9, 9, 9, 9, 9];
+        for (tlvs, found, unknown) in [
+            ([&own[..], &[]], true, 0),
+            ([&own, &[0, 2, 0, 1, 7]], true, 1),
+            ([&[0, 0, 0, 2, 7, 7], &own], true, 1),
+            // The last one counts, and one of another length does not.
+            ([&other, &own], true, 0),
+            ([&own, &[0, 1, 0, 5, 1, 2, 3, 4, 5]], true, 1),
+            ([&[0, 1, 0, 7, 1, 2, 3, 4, 5, 6, 7], &[]], false, 1),
+            ([&[0, 1, 0, 0], &[]], false, 1),
+        ] {
+            let mut octets = [0; 32];
+            let length = tlvs.iter().map(|tlv| tlv.len()).sum::<usize>();
+            let all = tlvs.into_iter().flatten();
+            octets
+                .iter_mut()
+                .zip(all)
+                .for_each(|(to, from)| *to = *from);
+            let tlvs = octets.get(..length).unwrap_or_default();
+            let probe = if found { ADDRESSED } else { PROBE };
+            assert_eq!(read(BODY + length, tlvs, None), Ok(Read { probe, unknown }));
+        }
+    }
+}

@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The properties of the wire format: what is written is read, and nothing else.
+
+use proptest::prelude::*;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use trunk_core::wire::{Identity, Kind, Probe, Read, LEN, MAX_LEN};
+
+const NO_KEY: Option<fn(&[u8]) -> u64> = None;
+const BODY: usize = 56;
+const TAG: usize = 8;
+/// Octets of the TLV with an address.
+const ADDRESS: usize = 10;
+const TAGGED: u8 = 0x80;
+
+fn tag(key: u64) -> impl Fn(&[u8]) -> u64 {
+    move |octets| {
+        let mut hasher = DefaultHasher::new();
+        (key, octets).hash(&mut hasher);
+        hasher.finish()
+    }
+}
+
+fn probe() -> impl Strategy<Value = Probe> {
+    let kind = prop_oneof![Just(Kind::Test), Just(Kind::Reply), Just(Kind::Bye)];
+    let who = (any::<u64>(), any::<u32>(), 0..64u8);
+    let flags = any::<[bool; 3]>();
+    let numbers = (any::<u16>(), any::<u32>(), any::<u32>(), any::<[u64; 3]>());
+    let address = any::<Option<[u8; 6]>>();
+    (kind, who, flags, numbers, address).prop_map(|(kind, who, flags, numbers, address)| {
+        let (system, trunk, port) = who;
+        let [usable, in_use, held] = flags;
+        let (priority, interval, sequence, [nonce, echo, heard]) = numbers;
+        Probe {
+            kind,
+            from: Identity { system, trunk },
+            port,
+            priority,
+            interval,
+            usable,
+            in_use,
+            held,
+            sequence,
+            nonce,
+            echo,
+            heard,
+            address,
+        }
+    })
+}
+
+/// A message as [`Probe::write`] makes it, with TLVs before the tag.
+fn message(probe: &Probe, tlvs: &[(u16, Vec<u8>)], key: Option<u64>) -> Vec<u8> {
+    let (octets, used) = probe.write(NO_KEY);
+    let mut message = octets[..used].to_vec();
+    for (kind, value) in tlvs {
+        message.extend(kind.to_be_bytes());
+        message.extend((value.len() as u16).to_be_bytes());
+        message.extend(value);
+    }
+    let length = message.len() + key.map_or(0, |_| TAG);
+    message[4..6].copy_from_slice(&(length as u16).to_be_bytes());
+    if let Some(key) = key {
+        message[6] |= TAGGED;
+        message.extend(tag(key)(&message).to_be_bytes());
+    }
+    message
+}
+
+/// Types of TLVs that nobody knows yet.
+fn kinds() -> impl Strategy<Value = u16> {
+    prop_oneof![Just(0), 2..=u16::MAX]
+}
+
+fn tlvs() -> impl Strategy<Value = Vec<(u16, Vec<u8>)>> {
+    let value = prop::collection::vec(any::<u8>(), 0..40);
+    prop::collection::vec((kinds(), value), 0..6)
+}
+
+/// Octets that were a message once, or never.
+fn octets() -> impl Strategy<Value = Vec<u8>> {
+    let random = prop::collection::vec(any::<u8>(), 0..400);
+    let changes = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4);
+    let length = prop_oneof![2 => Just(400usize), 1 => 0..200usize];
+    let changed = (probe(), tlvs(), any::<bool>(), changes, length).prop_map(
+        |(probe, tlvs, keyed, changes, length)| {
+            let mut octets = message(&probe, &tlvs, keyed.then_some(1));
+            for (place, value) in changes {
+                let place = place.index(octets.len());
+                octets[place] = value;
+            }
+            octets.truncate(length);
+            octets
+        },
+    );
+    prop_oneof![1 => random, 4 => changed]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn what_is_written_is_read(
+        probe in probe(),
+        tlvs in tlvs(),
+        key in prop::option::of(any::<u64>()),
+        padding in prop::collection::vec(any::<u8>(), 0..40),
+    ) {
+        let (octets, used) = probe.write(key.map(tag));
+        let address = probe.address.map_or(0, |_| ADDRESS);
+        prop_assert_eq!(used, BODY + address + key.map_or(0, |_| TAG));
+        prop_assert!(used <= LEN);
+        prop_assert_eq!(&octets[..used], &message(&probe, &[], key)[..]);
+
+        let mut octets = message(&probe, &tlvs, key);
+        let unknown = tlvs.len() as u8;
+        let fits = octets.len() <= MAX_LEN;
+        octets.extend(padding);
+        for keys in [key, None] {
+            let read = Probe::read(&octets, keys.map(tag));
+            prop_assert_eq!(read.ok(), fits.then_some(Read { probe, unknown }));
+        }
+    }
+
+    /// Whatever is read, is what somebody may have written: the same octets come of it again, but
+    /// for what is ignored.
+    #[test]
+    fn what_is_read_was_written(octets in octets()) {
+        let Ok(Read { probe, unknown }) = Probe::read(&octets, NO_KEY) else {
+            return Ok(());
+        };
+        let (mut written, _) = probe.write(NO_KEY);
+        let length = usize::from(u16::from_be_bytes([octets[4], octets[5]]));
+        let tagged = octets[6] & TAGGED != 0;
+        written[4..6].copy_from_slice(&octets[4..6]);
+        // Flags that nobody knows, and what is reserved.
+        written[6] |= octets[6] & !7;
+        written[22..24].copy_from_slice(&octets[22..24]);
+        prop_assert_eq!(&octets[..BODY], &written[..BODY]);
+
+        let mut rest = &octets[BODY..length - if tagged { TAG } else { 0 }];
+        let (mut others, mut address) = (0, None);
+        while let [a, b, c, d, after @ ..] = rest {
+            let (value, after) = after.split_at(usize::from(u16::from_be_bytes([*c, *d])));
+            match (u16::from_be_bytes([*a, *b]), <[u8; 6]>::try_from(value)) {
+                (1, Ok(value)) => address = Some(value),
+                _ => others += 1,
+            }
+            rest = after;
+        }
+        prop_assert!(rest.is_empty() && length <= MAX_LEN);
+        prop_assert_eq!((others, address), (unknown, probe.address));
+    }
+
+    /// With a key, nothing is read that has not the tag of just these octets.
+    #[test]
+    fn what_is_read_was_tagged(octets in octets()) {
+        let read = Probe::read(&octets, Some(tag(1)));
+        if read.is_ok() {
+            let length = usize::from(u16::from_be_bytes([octets[4], octets[5]]));
+            let (body, end) = octets[..length].split_at(length - TAG);
+            prop_assert_eq!(end, tag(1)(body).to_be_bytes());
+            prop_assert_eq!(Probe::read(&octets, NO_KEY), read);
+            prop_assert!(Probe::read(&octets, Some(tag(2))).is_err());
+        }
+    }
+}

@@ -1,0 +1,80 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The same as the fuzzer does, by chance: octets without sense, and lives that begin well.
+
+use trunk_fuzz::live;
+
+/// Numbers by chance, the same ones each time.
+struct Chance(u64);
+
+impl Chance {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut number = self.0;
+        number = (number ^ (number >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        number = (number ^ (number >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        number ^ (number >> 31)
+    }
+
+    fn below(&mut self, limit: usize) -> usize {
+        (self.next() % limit as u64) as usize
+    }
+
+    fn octets(&mut self, length: usize) -> Vec<u8> {
+        (0..length).map(|_| self.next() as u8).collect()
+    }
+}
+
+/// A trunk whose peer answers every test of so many rounds, on all ports.
+fn good_life(rounds: usize) -> Vec<u8> {
+    let mut octets = Vec::new();
+    for _ in 0..rounds {
+        // A tick an interval later; and a reply on each port: age, kind, flags, port, system,
+        // interval in nine octets, heard in eight.
+        octets.extend([9 + 16, 0]);
+        for port in 0..4 {
+            octets.extend([0, port, 0, 0, 0, port, 0]);
+            octets.extend([40, 0, 0, 0, 0, 0, 0, 0, 1]);
+            octets.extend([0xff; 8]);
+        }
+    }
+    octets
+}
+
+#[test]
+fn octets_without_sense() {
+    let mut chance = Chance(1);
+    for _ in 0..100_000 {
+        let length = chance.below(600);
+        live(&chance.octets(length));
+    }
+}
+
+#[test]
+fn lives_that_begin_well() {
+    let mut chance = Chance(2);
+    for _ in 0..100_000 {
+        let rounds = 1 + chance.below(12);
+        let mut octets = good_life(rounds);
+        for _ in 0..chance.below(30) {
+            let place = chance.below(octets.len());
+            match chance.below(4) {
+                0 => octets[place] = chance.next() as u8,
+                1 => octets[place] ^= 1 << chance.below(8),
+                2 => {
+                    let length = chance.below(40);
+                    let more = chance.octets(length);
+                    octets.splice(place..place, more);
+                }
+                _ => {
+                    let end = octets.len().min(place + chance.below(40));
+                    octets.drain(place..end);
+                }
+            }
+            if octets.is_empty() {
+                break;
+            }
+        }
+        live(&octets);
+    }
+}

@@ -1,0 +1,400 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Hosts with a trunk each, cabled port to port, and all that can go wrong with a cable.
+
+    server                       panel                       switch
+    trunk0 ─┬─ eth1 ─────── eth1 ═══ sw1 ─────── sw1 ─┬─ trunk0
+            ├─ eth2 ─────── eth2 ═══ sw2 ─────── sw2 ─┤
+            └─ …                                       …
+
+The cables pass through a namespace between the hosts, the panel, on devices that are named as the
+ports they lead to. There two are joined by a bridge that passes on all it gets; what leaves for a
+port can be lost, delayed and spoilt, and frames of anybody's making be put in, while both ends have
+carrier all the time.
+"""
+
+import re
+
+import genl
+import probe
+from genl import Control, Events, dashed
+from lab import *
+
+# Fast enough for a test, and slow enough for guests that share processors with others. In µs.
+INTERVAL = 200_000 if SLOW else 30_000
+SETTINGS = {"interval": INTERVAL, "reply-timeout": INTERVAL, "misses": 3, "hits": 2, "hold-down": 0}
+
+IFLA_BR_AGEING_TIME, IFLA_BR_GROUP_FWD_MASK, IFLA_BR_MCAST_SNOOPING = 4, 9, 23
+
+
+class Panel:
+    """Where cables end, and are joined to each other. Names are those of ports, all different."""
+
+    def __init__(self, name=None):
+        self.netns, self.joined, self.names = Netns(name), {}, 0
+
+    def lead(self, netns, port):
+        """A new port in that namespace, with a cable to here."""
+        with self.netns:
+            netlink = Rtnetlink()
+            netlink.add(port, "veth", peer=port, netns=netns)
+            netlink.up(port)
+
+    def join(self, one, other, groups=True):
+        """Joins two cables; whatever they were joined to before is left alone. Without `groups`,
+        what goes to the nearest bridge ends here, as at any plain switch."""
+        with self.netns:
+            netlink, name = Rtnetlink(), f"cable{self.names}"
+            self.names += 1
+            wire = attribute(IFLA_BR_AGEING_TIME, 0) + attribute(IFLA_BR_MCAST_SNOOPING, b"\0")
+            wire += attribute(IFLA_BR_GROUP_FWD_MASK, struct.pack("H", groups << 0xE))
+            netlink.add(name, "bridge", data=wire)
+            netlink.up(name)
+            for port in one, other:
+                netlink.master(port, name)
+                self.joined.pop(self.joined.pop(port, None), None)
+        self.joined[one], self.joined[other] = other, one
+
+    def swap(self, one, other):
+        """Plugs two cables into each other's place, at once."""
+        with self.netns:
+            netlink = Rtnetlink()
+            bridges = [netlink.look(port)[1][IFLA_MASTER] for port in (one, other)]
+            for port, bridge in zip((other, one), bridges):
+                netlink.set(port, IFLA_MASTER, bridge)
+        ends = self.joined[one], self.joined[other]
+        for port, end in zip((other, one), ends):
+            self.joined[port], self.joined[end] = end, port
+
+    def ends(self, port):
+        """A port and what it is joined to."""
+        return [port, self.joined[port]] if port in self.joined else [port]
+
+    def part(self, port):
+        """The cable leads nowhere; both ends keep their carrier."""
+        with self.netns:
+            for end in self.ends(port):
+                Rtnetlink().master(end, None)
+        self.joined.pop(self.joined.pop(port, None), None)
+
+    def pull(self, port, both=True):
+        """The port loses its carrier, and so does the other end."""
+        with self.netns:
+            for end in self.ends(port) if both else [port]:
+                Rtnetlink().up(end, False)
+
+    def plug(self, port):
+        with self.netns:
+            for end in self.ends(port):
+                Rtnetlink().up(end)
+
+    def spoil(self, port, **how):
+        """What leaves for this port is lost, or otherwise as Rtnetlink.netem() has it."""
+        with self.netns:
+            Rtnetlink().netem(port, **how)
+
+    def lose(self, *ports):
+        """All is lost on these cables, both ways."""
+        for port in ports:
+            for end in self.ends(port):
+                self.spoil(end, loss=1)
+
+    def heal(self, *ports):
+        for port in ports:
+            for end in self.ends(port):
+                self.spoil(end)
+
+    def sender(self, port):
+        """Puts frames onto the cable for this port. They are not spoilt."""
+        with self.netns:
+            return Sender(port, past_queue=True)
+
+    def tap(self, port, type=probe.TYPE):
+        """What this port sends."""
+        with self.netns:
+            return Tap(port, type=type)
+
+
+def relaying(panel, one, other, change=lambda data: [data], type=probe.TYPE):
+    """For a Background: what each of two ports sends, frames of that type, goes to the other as
+    change() makes of it, a list of frames."""
+
+    def go(stop):
+        ways = [(panel.tap(a, type), panel.sender(b)) for a, b in ((one, other), (other, one))]
+        while not stop():
+            select.select([tap.socket for tap, _ in ways], [], [], 0.05)
+            for tap, sender in ways:
+                for data in tap.take():
+                    for changed in change(data):
+                        sender.send(changed)
+
+    return go
+
+
+class Relay:
+    """While the block runs, a process is the cable between two ports. It can be stopped when nothing
+    else about a network can be changed, since somebody holds RTNL: nothing passes from then on."""
+
+    def __init__(self, panel, one, other):
+        panel.part(one)
+        self.process = Background(relaying(panel, one, other, type=None))
+
+    def __enter__(self):
+        self.process.__enter__()
+        return self
+
+    def stop(self):
+        os.kill(self.process.pid, signal.SIGSTOP)
+
+    def __exit__(self, *error):
+        os.kill(self.process.pid, signal.SIGCONT)
+        self.process.__exit__(*error)
+
+
+class Host:
+    """A namespace with a trunk.
+
+    `priorities`: one for each port. Names of ports begin with `prefix`, and are counted from 1.
+    """
+
+    def __init__(self, panel, prefix, priorities, name=None, ipv6=False, dev="trunk0", netns=None, **settings):
+        if not loaded():
+            load()
+        self.netns = netns or Netns(name, ipv6)
+        self.ports = [f"{prefix}{n}" for n in range(1, len(priorities) + 1)]
+        for port in self.ports:
+            panel.lead(self.netns, port)
+        self.dev, self.priorities, self.settings = dev, list(priorities), SETTINGS | dashed(settings)
+        self.make()
+
+    def make(self):
+        """The trunk, with its ports and settings; it is down yet."""
+        with self.netns:
+            netlink = Rtnetlink()
+            netlink.add(self.dev, KIND)
+            self.control, self.events = Control(self.dev), Events()
+            self.heard, self.pending = 0, []
+            for port in self.ports:
+                netlink.up(port, False)
+                netlink.master(port, self.dev)
+        self.index = {name: port["ifindex"] for name, port in self.control.ports().items()}
+        self.name = {index: name for name, index in self.index.items()}
+        for port, priority in zip(self.ports, self.priorities):
+            if priority != 1:
+                self.set_port(port, priority=priority)
+        self.set(**self.settings)
+
+    def delete(self):
+        with self.netns:
+            Rtnetlink().delete(self.dev)
+
+    def set(self, **settings):
+        self.control.set(**settings)
+
+    def set_port(self, port, **settings):
+        self.control.client.do("port-set", {"port": {"ifindex": self.index[port]} | dashed(settings)})
+
+    def up(self):
+        with self.netns:
+            bring_up(self.dev)
+            self.trunk = Sender(self.dev)
+        eventually(lambda: not {"no-carrier", "admin-down"} & set(self.states().values()), "all ports are up")
+        self.all_told()
+        self.pending = [line for line in self.told() if not re.fullmatch(r"\S+ (join|act)", line)]
+
+    def down(self):
+        with self.netns:
+            Rtnetlink().up(self.dev, False)
+
+    def states(self):
+        """Of each port "act", or why it is not."""
+        ports = self.control.ports()
+        return {name: "act" if port["state"] == "act" else port["reason"] for name, port in ports.items()}
+
+    def probed(self):
+        return {name for name, port in self.control.ports().items() if port.get("probed")}
+
+    def in_use(self):
+        """The ports that serve buckets or a claim."""
+        return {name for name, port in self.control.ports().items() if port.get("in-use")}
+
+    def carriers(self):
+        """The ports that carry buckets."""
+        return {name for name, port in self.control.ports().items() if port["buckets"]}
+
+    def stand_ins(self):
+        """Spare → the working port in whose place it is."""
+        ports = self.control.ports().items()
+        return {name: self.name[port["stands-in-for"]] for name, port in ports if "stands-in-for" in port}
+
+    def rounds(self, more):
+        """Waits until so many more rounds are over on each port with carrier."""
+        rounds(self, more=more)
+
+    def all_told(self):
+        """Waits until what has happened so far was told: that comes a moment after it can be seen."""
+        last = self.control.history()[-1]["seq"]
+        own = lambda: [event["seq"] for _, message, event in self.events.look() if message["ifindex"] == self.control.index]
+        eventually(lambda: last in own(), f"event {last} is told")
+
+    def forget_told(self):
+        """What has happened so far is of no matter, nor what is told of it."""
+        self.all_told()
+        self.told()
+
+    def told(self):
+        """The events since this was last asked, in short; changes of settings are left out, and so is
+        that ports joined and came up."""
+        told = self.events.look()[self.heard :]
+        self.heard += len(told)
+        own = [short(event) for _, message, event in told if message["ifindex"] == self.control.index]
+        pending, self.pending = self.pending, []
+        return pending + list(filter(None, own))
+
+
+def rounds(*hosts, more):
+    """Waits until so many more rounds are over, on each port with carrier."""
+    def over():
+        return {(host, name): port["rounds"] for host in hosts for name, port in host.control.ports().items()
+                if port["reason"] not in ("no-carrier", "admin-down")}  # fmt: skip
+
+    ends = {port: number + more for port, number in over().items()}
+
+    def enough():
+        now = over()
+        return all(now.get(port, end) >= end for port, end in ends.items())
+
+    eventually(enough, f"{more} rounds more")
+
+
+def short(event):
+    """An event as one line: "eth1 sby probe-timeout", "eth1 failover eth3 probe-timeout", "eth1 act",
+    "eth1 failback eth3", "eth1 peer-found", "peer-lost" …"""
+    kind, port = event["kind"], event.get("port-name", "")
+    if kind == "config":
+        return ""
+    words = [port, kind]
+    if kind == "port-state":
+        words = [port, event["new-state"]]
+    if kind in ("failover", "failback", "claim-moved"):
+        words.append(event.get("other-name", "-"))
+    if event.get("reason", "none") != "none":
+        words.append(event["reason"])
+    return " ".join(filter(None, words))
+
+
+def accounted(host, *wanted, maybe=()):
+    """The host has told just this since it was last asked: each pattern fits one line, in any order;
+    those that may be, any number. Waits until all are there; whoever calls has waited long enough
+    for what is too much."""
+    seen, left, who = [], list(wanted), host.ports[0][:-1]
+
+    def all_there():
+        new = host.told()
+        seen.extend(new)
+        for text in new:
+            fits = next((pattern for pattern in left if re.fullmatch(pattern, text)), None)
+            if fits:
+                left.remove(fits)
+            elif not any(re.fullmatch(pattern, text) for pattern in maybe):
+                raise Failed(f"{who} told {text!r}; wanted were {list(wanted)}; told so far: {seen}")
+        return not left
+
+    eventually(all_there, f"{who} tells all of {list(wanted)}")
+    return seen
+
+
+class Pair:
+    """A server and a switch, cable n from eth n to sw n, or to the n-th of `crossed`."""
+
+    def __init__(self, priorities=(1, 1, 2), switch_priorities=None, crossed=None, start=True, ipv6=False,
+                 names=(None, None, None), switch_settings=None, **settings):  # fmt: skip
+        server, switch, panel = names
+        self.panel = Panel(panel)
+        self.server = Host(self.panel, "eth", priorities, server, ipv6, **settings)
+        self.switch = Host(self.panel, "sw", switch_priorities or priorities, switch, ipv6,
+                           **(settings | (switch_settings or {})))
+        self.hosts = [self.server, self.switch]
+        order = crossed or range(1, len(priorities) + 1)
+        self.far = {f"eth{n}": f"sw{m}" for n, m in enumerate(order, 1)}
+        for port, far in self.far.items():
+            self.panel.join(port, far)
+        if start:
+            self.start()
+
+    def start(self):
+        """Up, and all links proven."""
+        for host in self.hosts:
+            host.up()
+        for host in self.hosts:
+            eventually(lambda: host.probed() == set(host.ports), "all peers are found")
+            self.until(host)
+            accounted(host, *(f"{port} peer-found" for port in host.ports), maybe=[r"\S+ peer-differs"])
+
+    def until(self, host, others=None):
+        """Waits until the ports of a host are as told, by patterns, and all others act."""
+        wanted = dict.fromkeys(host.ports, "act") | (others or {})
+        last = None
+
+        def reached():
+            nonlocal last
+            last = host.states()
+            return all(re.fullmatch(wanted[port], state) for port, state in last.items())
+
+        try:
+            eventually(reached, "", limit=30)
+        except Failed:
+            raise Failed(f"the ports never were {wanted}, but {last}") from None
+
+
+# What a test expects of a pair
+
+
+def fails(pair, port, at_server, at_switch):
+    """The link of this port has failed. Each end says why as given; where it is "… after …", it may
+    have had another reason for the first moment. The spare, the last port, steps in."""
+    for host, name, reason in (pair.server, port, at_server), (pair.switch, pair.far[port], at_switch):
+        last, _, first = reason.partition(" after ")
+        pair.until(host, {name: last})
+        reasons = f"({last}|{first or last})"
+        told = accounted(host, f"{name} sby {reasons}", f"{name} failover {host.ports[-1]} {reasons}",
+                         maybe=[f"{name} sby ({last})"])
+        said = [line.split()[2] for line in told if line.startswith(f"{name} sby ")]
+        equal(len(said), len(set(said)), f"reasons told once each, {said}")
+        # What else is known later is told once it lasts; but that nobody answers goes without saying.
+        if not re.search(r"probe-timeout|peer-sby", last):
+            if not re.fullmatch(last, said[-1]):
+                accounted(host, f"{name} sby {last}")
+        elif "|" in last:
+            host.rounds(more=2 * (max(SETTINGS["misses"], SETTINGS["hits"]) + 1) + 1)
+            accounted(host, maybe=[f"{name} sby ({last})"])
+        equal(host.stand_ins(), {host.ports[-1]: name}, "stand-ins")
+    quiet(pair)
+    carries(pair)
+
+
+def returns(pair, port):
+    """The link works again: its port has its buckets back at both ends."""
+    for host, name in (pair.server, port), (pair.switch, pair.far[port]):
+        pair.until(host)
+        accounted(host, f"{name} act", f"{name} failback {host.ports[-1]}")
+        equal(host.stand_ins(), {}, "stand-ins")
+    quiet(pair)
+    carries(pair)
+
+
+def quiet(*hosts, more=5):
+    """For so many rounds more nothing is told."""
+    hosts = hosts[0].hosts if isinstance(hosts[0], Pair) else hosts
+    rounds(*hosts, more=more)
+    for host in hosts:
+        accounted(host)
+
+
+def carries(pair):
+    """Whatever one end sends into its trunk comes out of the other's."""
+    for one, other in (pair.server, pair.switch), (pair.switch, pair.server):
+        with other.netns:
+            tap = Taps([other.dev])
+        for bucket in range(32):
+            one.trunk.send(frame(mac(bucket), mac(1), bucket))
+        equal(sorted(numbers(tap.take(32))), list(range(32)), f"frames that came to {other.ports[0][:-1]}")

@@ -1,0 +1,311 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""Runs the kernel's own tests of bonding and team: first as they are, then with trunks in place of
+bonds and teams. Prints a line for each test, each result as a comment, and all of them as JSON at the end.
+"""
+
+import fnmatch
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections import namedtuple
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.dirname(HERE))
+import lab  # noqa: E402
+
+TESTS = "/kernel/tools/testing/selftests"
+LIMIT = 900  # seconds until a test counts as hung: no measurement
+RANK = {"fail": 0, "skip": 1, "xfail": 1, "ok": 2}
+
+# What is looked at beside what a test says; told if it is not so.
+SILENT, REMOVED, KIND = OURS = ("the kernel has nothing to report", "the module can be removed",
+                                "the device is of the kind that is asked for")  # fmt: skip
+CONFIGFS = "/sys/kernel/config"
+MADE = "/run/peers/made"  # the stand-ins leave it when they make a trunk
+
+# name: below TESTS. only: which parts of it. needs: modules. aggregate: the kind of the device that
+# it is told to test. settings: what trunks are set to beside what the test asks for.
+Test = namedtuple("Test", "name arguments only needs aggregate settings", defaults=("", "", "", "", ""))
+
+BONDING, TEAM, FORWARDING = "drivers/net/bonding", "drivers/net/team", "net/forwarding"
+SUITE = [
+    Test(f"{BONDING}/bond-arp-interval-causes-panic.sh"),
+    Test(f"{BONDING}/bond-break-lacpdu-tx.sh"),
+    Test(f"{BONDING}/bond-eth-type-change.sh"),
+    Test(f"{BONDING}/bond-lladdr-target.sh"),
+    Test(f"{BONDING}/bond_ipsec_offload.sh"),
+    Test(f"{BONDING}/bond_lacp_prio.sh"),
+    Test(f"{BONDING}/bond_lacp_strict.sh"),
+    Test(f"{BONDING}/bond_macvlan_ipvlan.sh"),
+    Test(f"{BONDING}/bond_options.sh", only="prio"),
+    Test(f"{BONDING}/bond_options.sh", only="arp_validate"),
+    Test(f"{BONDING}/bond_options.sh", only="num_grat_arp"),
+    Test(f"{BONDING}/bond_options.sh", only="fail_over_mac"),
+    Test(f"{BONDING}/bond_options.sh", only="vlan_over_bond"),
+    Test(f"{BONDING}/bond_passive_lacp.sh"),
+    Test(f"{BONDING}/bond_stacked_header_parse.sh"),
+    Test(f"{BONDING}/bond_vlan_real_dev.sh"),
+    Test(f"{BONDING}/dev_addr_lists.sh"),
+    Test(f"{BONDING}/mode-1-recovery-updelay.sh"),
+    Test(f"{BONDING}/mode-2-recovery-updelay.sh"),
+    Test(f"{BONDING}/netcons_over_bonding.sh", needs="netdevsim netconsole"),
+    Test(f"{TEAM}/decoupled_enablement.sh"),
+    Test(f"{TEAM}/dev_addr_lists.sh"),
+    Test(f"{TEAM}/non_ether_header_ops.sh"),
+    Test(f"{TEAM}/options.sh"),
+    Test(f"{TEAM}/propagation.sh", needs="netdevsim"),
+    Test(f"{TEAM}/refleak.sh"),
+    Test(f"{TEAM}/teamd_activebackup.sh"),
+    Test(f"{TEAM}/transmit_failover.sh"),
+    Test(f"{FORWARDING}/router_bridge_lag.sh"),
+    Test(f"{FORWARDING}/router_bridge_1d_lag.sh"),
+    Test(f"{FORWARDING}/mirror_gre_bridge_1q_lag.sh"),
+    Test(f"{FORWARDING}/mirror_gre_lag_lacp.sh"),
+    Test("net/vlan_hw_filter.sh"),
+    Test("net/rtnetlink.sh", "-t kci_test_team_bridge_macvlan", needs="team"),
+    Test("drivers/net/ping.py", aggregate="bond"),
+    Test("drivers/net/stats.py", aggregate="bond"),
+    Test("drivers/net/shaper.py", aggregate="bond"),
+    Test("bpf/prog_tests/xdp_bonding.c", settings="probe off"),  # it counts frames
+    Test("bpf/test_xsk.sh"),
+    Test("net/netfilter/nft_tproxy_tcp.sh"),
+    Test("net/netfilter/nft_tproxy_udp.sh"),
+    Test("net/mptcp/simult_flows.sh"),
+]
+
+LACP = "802.3ad: a trunk speaks no LACP, its own probes test the links"
+MONITOR = "of the ARP monitor: a trunk asks its peer with probes, and nobody with ARP or ND"
+OWN = "counts a bond's own frames sent back to it: a trunk drops those, for a switch floods them back"
+BOTH_WAYS = "a port of a trunk is in use both ways or not at all"
+
+# What cannot be asked of a trunk, and why: a test by name, or a part, which then is not run; or
+# results of one, which then say nothing.
+NOT_APPLICABLE = {
+    "bond-break-lacpdu-tx.sh": LACP,
+    "bond-eth-type-change.sh: *": "wants the flags MASTER and SLAVE of the bond: a team has neither, and"
+                                  " what has MASTER, a bond refuses as a port",
+    "bond_lacp_prio.sh": LACP,
+    "bond_lacp_strict.sh": LACP,
+    "bond_passive_lacp.sh": LACP,
+    "mirror_gre_lag_lacp.sh": LACP,
+    "dev_addr_lists.sh: bonding LACPDU *": LACP,
+    "bond_ipsec_offload.sh": "IPsec offload, which bonding has in active-backup alone: a trunk has none",
+    "bond_options.sh arp_validate": MONITOR,
+    "bond_options.sh vlan_over_bond": MONITOR,
+    "bond_options.sh num_grat_arp": "how often a failover is announced cannot be set for a trunk",
+    "bond_options.sh: prio (* primary_reselect 0)": "a better spare that returns pushes out none that stands in",
+    "bond_options.sh: *fail_over_mac [12]*": "a trunk has one address, and all its ports have it: fail_over_mac 0",
+    "bond_options.sh: bond fail_over_mac follow *": "a trunk has one address, and all its ports have it: fail_over_mac 0",
+    "decoupled_enablement.sh: TX *": "a trunk whose only port is disabled has no carrier, so neighbours are"
+                                     " forgotten: asked anew, they answer after the test's half a second",
+    "decoupled_enablement.sh: RX *": BOTH_WAYS,
+    "transmit_failover.sh: *": "wants the frames of one flow at both ports: a trunk keeps a flow in order, at one",
+    "options.sh: Set + Get 'mode' *": "a team's modes: a trunk has selectors and priorities, set live",
+    "options.sh: Set + Get '[nm]*_[pr]e*' *": "how often changes are announced cannot be set for a trunk",
+    "options.sh: Set + Get '[rt]x_enabled' *": BOTH_WAYS,
+    "options.sh: Set + Get 'user_linkup*' *": "for a daemon that watches links: a trunk watches them itself",
+    "options.sh: Set + Get 'queue_id' *": "by queue number a team sends by a port: for a trunk, claims do that",
+    "options.sh: *implicit*": BOTH_WAYS,
+    "xdp_bonding.c: xdp_bonding_roundrobin": OWN,
+    "xdp_bonding.c: xdp_bonding_activebackup": OWN,
+    "xdp_bonding.c: xdp_bonding_xor_*": OWN,
+    "xdp_bonding.c: xdp_bonding_xmit_policy_compat": "a hash with which bonding has no XDP: a trunk has XDP with"
+                                                     " all its selectors",
+    "stats.py: *procfs_downup_hammer": "sets how many queues a NIC has: of a bond, as of a trunk, that cannot be set",
+    "test_xsk.sh": "of sockets on two veths, or on one NIC that hears itself: it can be told of no other device",
+    "nft_tproxy_*.sh": "of proxies: no bond or team has a part in it",
+    "simult_flows.sh": "of MPTCP over two links: no bond or team has a part in it",
+}
+
+
+def parts(test, ours):
+    """The environment of a test."""
+    shims = [f"{HERE}/bin"] if ours else []
+    return {
+        "PATH": ":".join([*shims, f"{HERE}/both", "/usr/sbin", "/usr/bin"]),
+        "HOME": "/root", "TERM": "dumb", "PYTHONDONTWRITEBYTECODE": "1",
+        "REQUIRE_MZ": "no", "WAIT_TIME": "1",
+        "TRUNK_SETTINGS": test.settings,
+        **({"TESTS": test.only} if test.only else {}),
+    }  # fmt: skip
+
+
+def ip(words):
+    return subprocess.run(["ip", *words.split()], capture_output=True, text=True).stdout
+
+
+def links():
+    return {link["ifname"] for link in json.loads(ip("-j link"))}
+
+
+class Clean:
+    """Removes afterwards what a test left: processes, namespaces, devices, our module."""
+
+    def __enter__(self):
+        self.before = links()
+
+    def __exit__(self, *_):
+        for command in ("teamd", "tcpdump", "socat", "iperf3"):
+            subprocess.run(["pkill", "-9", "-x", command])
+        ip("-all netns delete")
+        for name in links() - self.before:
+            ip(f"link delete {name}")
+        subprocess.run(["rmmod", "trunk"], capture_output=True)
+
+
+def aggregate(kind, ours):
+    """A bond, or a trunk, of two ports that are cabled to one in another namespace, for tests that
+    ask for a device and the addresses of both its ends."""
+    # Both ends by the same means: the stand-in in PATH is the difference.
+    script = f"""
+        ip netns add peer
+        for i in 0 1; do ip link add p$i type veth peer name q$i netns peer; done
+        ip link add lag0 type {kind} mode balance-xor miimon 100
+        ip -n peer link add lag1 type {kind} mode balance-xor miimon 100
+        for i in 0 1; do
+            ip link set p$i master lag0
+            ip -n peer link set q$i master lag1
+        done
+        ip link set lag0 up
+        ip -n peer link set lag1 up
+        ip addr add 192.0.2.1/24 dev lag0
+        ip -n peer addr add 192.0.2.2/24 dev lag1
+        ip addr add 2001:db8::1/64 dev lag0 nodad
+        ip -n peer addr add 2001:db8::2/64 dev lag1 nodad
+    """
+    subprocess.run(["bash", "-ec", script], env=parts(Test(""), ours), check=True)
+    return dict(NETIF="lag0", LOCAL_V4="192.0.2.1", REMOTE_V4="192.0.2.2", LOCAL_V6="2001:db8::1",
+                REMOTE_V6="2001:db8::2", REMOTE_TYPE="netns", REMOTE_ARGS="peer")  # fmt: skip
+
+
+def lines(test, ours):
+    """Runs a test; (how it ended, what it printed)."""
+    environment = parts(test, ours)
+    if test.aggregate:
+        environment |= aggregate(test.aggregate, ours)
+    path, suffix = os.path.splitext(f"{TESTS}/{test.name}")
+    program = {".py": ["python3"], ".sh": ["bash"], ".c": []}[suffix]
+    file = f"./{os.path.basename(path)}{'' if suffix == '.c' else suffix}"
+    process = subprocess.Popen(
+        [*program, file, *test.arguments.split()],
+        cwd=os.path.dirname(path), env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, start_new_session=True)  # fmt: skip
+    signal.signal(signal.SIGALRM, lambda *_: os.killpg(process.pid, signal.SIGKILL))
+    signal.alarm(LIMIT)
+    said = process.stdout.read().decode(errors="replace")
+    status = process.wait()
+    signal.alarm(0)
+    return status, said.splitlines()
+
+
+def results(status, said):
+    """{part: how it ended} of what a test printed; "" for the whole, where it says no more."""
+    found = {}
+
+    def add(name, result):
+        name, number = re.sub(r"\s+", " ", name).strip(), 2
+        unique = name
+        while unique in found:
+            unique, number = f"{name} ({number})", number + 1
+        found[unique] = result
+
+    for line in said:
+        if m := re.match(r"TEST: (.*?)\s*\[\s*(OK|FAIL|SKIP|XFAIL)\s*\]", line):
+            add(m[1], m[2].lower())
+        elif m := re.match(r"(not ok|ok) \d+ (?:\S+\.py\.)?([^#]+?)\s*(?:# (SKIP|XFAIL).*)?$", line):
+            add(m[2], (m[3] or ("ok" if m[1] == "ok" else "fail")).lower())
+        elif m := re.match(r"(PASS|FAIL): (.+)", line):
+            add(m[2], "ok" if m[1] == "PASS" else "fail")
+    whole = {0: "ok", 4: "skip", 2: "xfail"}.get(status, "fail")
+    if not found or (whole == "fail" and "fail" not in found.values()):
+        found[""] = whole
+    return found
+
+
+def one(test, ours, log):
+    """The results of a test, and what tells more of those that failed."""
+    log.lines()
+    if os.path.exists(MADE):
+        os.remove(MADE)
+    with Clean():
+        status, said = lines(test, ours)
+    found = results(status, said)
+    if os.path.exists(MADE) != ours and set(found.values()) != {"skip"}:
+        found[KIND] = "fail"
+    kernel = log.lines()
+    if any(lab.COMPLAINTS.search(line) for line in kernel):
+        found[SILENT] = "fail"
+        said += ["kernel: " + line for line in kernel]
+    if ours and lab.loaded():
+        found[REMOVED] = "fail"
+    return found, said
+
+
+def why_not(test, part):
+    """Why a result cannot be asked of a trunk; of part "", the whole test."""
+    name = os.path.basename(test.name) + (f" {test.only}" if test.only and not part else "")
+    for pattern, reason in NOT_APPLICABLE.items():
+        if fnmatch.fnmatchcase(f"{name}: {part}" if part else name, pattern):
+            return reason
+    return None
+
+
+def missing(test):
+    lacks = [m for m in test.needs.split() if subprocess.run(["/usr/sbin/modprobe", "-nq", m]).returncode]
+    return f"this kernel has no {' and no '.join(lacks)}" if lacks else None
+
+
+def verdict(reference, ours, reason):
+    if reason:
+        return "n/a"
+    left, right = RANK[reference], RANK[ours]
+    return "better" if right > left else "equal" if right == left else "worse"
+
+
+def main(words):
+    debug = bool(lab.SLOW)
+    log, rows = lab.KernelLog(), []
+    chosen = [test for word in words for test in SUITE if word in f"{test.name} {test.only}"] if words else SUITE
+    for test in chosen:
+        name, started = os.path.basename(test.name), time.monotonic()
+        if debug != ("netdevsim" in test.needs):
+            continue  # what Debian's kernel lacks is for the other, which is slower
+        if reason := why_not(test, "") or missing(test):
+            rows.append(row(test, "", "", "", "n/a", reason))
+            continue
+        for module in test.needs.split():  # some tests want them loaded, and netconsole where it is set up
+            subprocess.run(["/usr/sbin/modprobe", module])
+        if "netconsole" in test.needs and not os.path.ismount(CONFIGFS):
+            subprocess.run(["mount", "-t", "configfs", "none", CONFIGFS])
+        before = len(rows)
+        reference, said_by_reference = one(test, False, log)
+        subprocess.run(["insmod", "/modules/trunk.ko"], check=True)
+        ours, said = one(test, True, log)
+        for part in dict.fromkeys([*reference, *ours]):
+            left, right = (side.get(part, "ok" if part in OURS else "fail") for side in (reference, ours))
+            reason = why_not(test, part)
+            rows.append(row(test, part, left, right, verdict(left, right, reason), reason))
+        mine = rows[before:]
+        if any(r["verdict"] == "worse" or r["reference"] == "fail" for r in mine) or os.environ.get("VERBOSE"):
+            lab.note("\n".join(["reference:", *said_by_reference[-150:], "ours:", *said[-150:]]))
+        print(f"{name} {test.only}: {time.monotonic() - started:.0f} s of the guest's", flush=True)
+    print("PEERS-JSON " + json.dumps(rows, ensure_ascii=False))
+    return 0
+
+
+def row(test, part, reference, ours, verdict, reason):
+    """One result, said as well: aloud if it is worse, or if the reference fails."""
+    whole = " ".join(filter(None, [test.name.removeprefix("drivers/net/"), test.only]))
+    line = f"{f'{whole}: {part}' if part else whole:76} {reference or '-':6} {ours or '-':6} {verdict}"
+    print("" if verdict == "worse" or reference == "fail" else "# ", line, f" ({reason})" if reason else "", sep="",
+          flush=True)
+    return dict(test=whole, part=part, reference=reference, ours=ours, verdict=verdict, reason=reason or "")
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,65 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0
+"""switches.py [LAYOUT…]: what fails in layouts with switches, and how long it takes until who has a
+path left is answered again; of one layout a demonstration, else all there is, and JSON."""
+
+import json
+import sys
+import time
+
+import layouts
+import lab
+
+HEAD = f"{'':34}{'failed':>16}{'mended':>16}"
+UNITS = f"{'longest time without an answer, ms':34}{'udp':>8}{'tcp':>8}{'udp':>8}{'tcp':>8}   cut off"
+SHOWN = {
+    "one-switch": ["eth1: no carrier", "eth2: silent", "eth1, eth2, eth3: silent"],
+    "two-switches": ["eth1: silent", "switch-a to the server: no carrier", "switch-b to the server: silent", "switch-b is off",
+                     "isl1: no carrier", "isl1, isl2: no carrier"],
+}  # fmt: skip
+
+
+def say(text=""):
+    print(text, flush=True)
+
+
+def drawing(script):
+    """The drawing at the top of a script."""
+    lines = lab.read(f"{layouts.SAMPLES}/{script}.sh").splitlines()
+    drawn = [line[1:] for line in lines if line.startswith("#      ") or line.startswith("#   ")]
+    return "\n".join(line for line in drawn if any(c in line for c in "─═║│┘") or "server " in line)
+
+
+def measure(script, only=None):
+    """Goes through what can fail in a layout; a row of figures for each."""
+    with layouts.Layout(script) as layout, layouts.Failing(layout) as world:
+        say(f"{HEAD}\n{UNITS}")
+        rows = []
+        for what, change, cut in layouts.failures(world):
+            if only is None or what in only:
+                rows.append(world.fails(what, change, cut))
+                say(rows[-1])
+        return rows
+
+
+def main(names):
+    started = time.monotonic()
+    if names:
+        for script in names:
+            say(f"{drawing(script)}\n\nThree TCP connections and a stream of datagrams between the server and each client.")
+            say(f"All links are tested every {layouts.INTERVAL / 1000:.0f} ms, and three tests may be missed.\n")
+            measure(script, SHOWN[script])
+        say(f"\nNo connection was lost: who was cut off went on when it was mended. The demo took {time.monotonic() - started:.0f} s.")
+        return
+    found = {}
+    for script in SHOWN:
+        say(script)
+        found[script] = [row._asdict() for row in measure(script)]
+    result = {"interval_us": layouts.INTERVAL, "misses": 3, "unit": "ms", "longest_gap": found}
+    say("BENCH-JSON-BEGIN")
+    say(json.dumps(result, indent=1))
+    say("BENCH-JSON-END")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

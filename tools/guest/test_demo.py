@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What `make demo` and `make demo-two-switches` show."""
+
+from lab import *
+
+IS_ABOUT_A_PROGRAM = True
+
+
+def shown(command):
+    """What it prints. It leaves its namespaces to the guest, so it has a place of its own for them."""
+    return run(["unshare", "--mount", "sh", "-c", f"mount -t tmpfs tmpfs /run && exec python3 {command}"])
+
+
+def row(text, name):
+    """The cells of a row of a table."""
+    line = next((line for line in text.splitlines() if line.strip().startswith(name)), "")
+    return re.split(r"  +", line.strip())[1:]
+
+
+def test_two_trunks():
+    text = shown("/tests/demo.py")
+    equal(text.count("─── ◄── ───"), 1, "drawings of the link that fails one way")
+    equal(row(text, "reason")[:2], ["no-carrier", "probe-timeout"], "reasons")
+    expect(row(text, "reason")[2] in ("one-way-rx", "peer-sby"), f"the third: {row(text, 'reason')}")
+    equal(row(text, "who stood in"), ["eth4"] * 3, "who stood in")
+    for lost in row(text, "frames lost"):
+        number, total = map(int, lost.split(" of "))
+        expect(number < total / 2, f"frames lost: {lost}")
+    for moved in row(text, "flows moved"):
+        expect(re.fullmatch(r"0 of [1-9]\d*", moved), f"flows moved: {moved}")
+
+
+def test_two_switches():
+    text = shown("/tests/switches.py two-switches")
+    equal(row(text, "switch-b is off")[-1], "client3, client4", "who is cut off")
+    expect("No connection was lost" in text, text)

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What neighbours and switches are told when frames take another way."""
+
+from hosts import *
+
+ARP, IPV4, IGMP = 0x0806, 0x0800, 2
+IPV6, ICMPV6, ADVERTISEMENT, OVERRIDE = 0x86DD, 58, 136, 0x20
+ALL_ROUTERS, ALL_MLD_ROUTERS = bytes.fromhex("01005e000016"), bytes.fromhex("333300000016")
+GROUP, GROUP6 = "239.1.2.3", "ff15::1:2:3"
+ADDRESS, ADDRESS6 = "192.0.2.1", "2001:db8::1"
+
+
+def gratuitous(address):
+    """ARP messages that nobody has asked for: the sender's address is the one asked about."""
+    return lambda data: data[12:14] == struct.pack("!H", ARP) and data[28:32] == data[38:42] == address
+
+
+def report(data):
+    """An IGMPv3 report that has the group in it."""
+    return data[:6] == ALL_ROUTERS and data[14 + 9] == IGMP and socket.inet_aton(GROUP) in data
+
+
+def advertisement(data):
+    """An IPv6 neighbour advertisement to all nodes, of the address, that overrides what they know."""
+    return (data[12:14] == struct.pack("!H", IPV6) and data[14 + 6] == ICMPV6 and data[54] == ADVERTISEMENT
+            and data[58] & OVERRIDE and data[62:78] == socket.inet_pton(socket.AF_INET6, ADDRESS6))  # fmt: skip
+
+
+def report6(data):
+    """An MLDv2 report that has the group in it."""
+    return data[:6] == ALL_MLD_ROUTERS and socket.inet_pton(socket.AF_INET6, GROUP6) in data
+
+
+@cases("silence", "a pulled cable", alike=True)
+def test_neighbours_and_switches_are_told_of_the_way(how):
+    """
+    192.0.2.1, in 239.1.2.3, and with IPv6       the link fails, and later works again: each time
+    trunk0 ─┬─ eth1 ─  ✗ ─ sw1 ─┬─ trunk0        ARP and neighbour advertisements say where the address
+            └─ eth2 ────── sw2 ─┘ spare          is now, IGMP and MLD which groups are listened to
+    """
+    pair = Pair((1, 2), ipv6=True)
+    server, panel = pair.server, pair.panel
+    with server.netns:
+        ip(f"address add {ADDRESS}/24 dev trunk0\naddress add {ADDRESS6}/64 dev trunk0 nodad")
+        member = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        member.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP,
+                          struct.pack("4s4si", socket.inet_aton(GROUP), bytes(4), socket.if_nametoindex("trunk0")))  # fmt: skip
+        member6 = socket.socket(socket.AF_INET6, socket.SOCK_DGRAM)
+        member6.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, socket.inet_pton(socket.AF_INET6, GROUP6)
+                           + struct.pack("i", socket.if_nametoindex("trunk0")))  # fmt: skip
+    taps = {port: panel.tap(port, type=None) for port in server.ports}
+    checks = gratuitous(socket.inet_aton(ADDRESS)), report, advertisement, report6
+
+    def told(port):
+        """Waits until all of it has been sent by that port."""
+        left = set(checks)
+
+        def all_there():
+            for data in taps[port].take():
+                left.difference_update([check for check in checks if check(data)])
+            return not left
+
+        eventually(all_there, f"{port} sends advertisements and reports of both protocols")
+
+    for tap in taps.values():
+        tap.take()
+    (panel.lose if how == "silence" else panel.pull)("eth1")
+    eventually(lambda: server.stand_ins() == {"eth2": "eth1"}, "the spare stands in")
+    told("eth2")
+    for tap in taps.values():
+        tap.take()
+    (panel.heal if how == "silence" else panel.plug)("eth1")
+    eventually(lambda: not server.stand_ins(), "the link is back")
+    told("eth1")
+    member.close()
+    member6.close()

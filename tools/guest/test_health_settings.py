@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What the settings of tested links do. Their ranges are among what test_netlink refuses."""
+
+from hosts import *
+
+
+@repeats
+def test_a_link_that_fails_again_is_held_down_longer_each_time():
+    """
+    trunk0 ─┬─ eth1 ── ⚡ ── sw1 ─┬─ trunk0    the first failure costs nothing, the second within a
+            ├─ eth2 ─────── sw2 ─┤            minute a second, the next two, or what the limit says
+            └─ eth3 ─────── sw3 ─┘ spare
+    """
+    pair = Pair()
+    for host in pair.hosts:
+        host.set(hold_down=1_500)
+    named = False
+    for least in 0, 1_000, 1_500, 1_500:
+        pair.panel.lose("eth1")
+        for host, port in (pair.server, "eth1"), (pair.switch, "sw1"):
+            pair.until(host, {port: "probe-timeout"})
+        pair.panel.heal("eth1")
+        if least:
+            for host, port in (pair.server, "eth1"), (pair.switch, "sw1"):
+                pair.until(host, {port: "held-down|peer-sby"})
+        for host, port in (pair.server, "eth1"), (pair.switch, "sw1"):
+            pair.until(host)
+            told = accounted(host, f"{port} sby probe-timeout", f"{port} act", f"{port} fail(over|back) .*",
+                             f"{port} fail(over|back) .*", maybe=[f"{port} sby held-down"])  # fmt: skip
+            named |= f"{port} sby held-down" in told
+            fell, rose = [e["time"] for e in host.control.history() if "sby" in (e.get("old-state"), e.get("new-state"))
+                          and e["old-state"] != e["new-state"]][-2:]  # fmt: skip
+            expect(rose - fell >= least * 1_000_000, f"{least} ms of hold-down took {(rose - fell) / 1e6:.0f} ms")
+    # Where rounds take long, it is over before it would be told.
+    expect(named or SLOW, "no event says held-down")
+    for host in pair.hosts:
+        host.set(hold_down=0)
+    pair.panel.lose("eth1")
+    for host, port in (pair.server, "eth1"), (pair.switch, "sw1"):
+        pair.until(host, {port: "probe-timeout"})
+    pair.panel.heal("eth1")
+    seen = set()
+    eventually(lambda: (seen.update(pair.server.states().values()), pair.server.states()["eth1"] == "act")[1], "eth1 is act")
+    expect("held-down" not in seen, "held down with a limit of 0")
+
+
+@trodden
+def test_both_ends_are_told_of_priorities_that_differ():
+    """
+    trunk0 ─┬─ eth1 ──────── sw1 ─┬─ trunk0
+            ├─ eth2 (2) ─ (3) sw2 ─┤
+            └─ eth3 (3) ─ (2) sw3 ─┘
+    """
+    pair = Pair((1, 2, 3), (1, 3, 2))
+    for host in pair.hosts:
+        # At the start, before anybody listened.
+        differing = {e.get("port-name") for e in host.control.history() if e["kind"] == "peer-differs"}
+        equal(differing, set(host.ports[1:]), "ports that differ")
+    quiet(pair)
+    pair.switch.set_port("sw2", priority=2)
+    pair.switch.set_port("sw3", priority=3)
+    quiet(pair)
+    for host, port in zip(pair.hosts, ("eth3", "sw3")):
+        equal(host.control.port(port)["peer"]["priority"], 3, "priority at the peer")
+    pair.server.set_port("eth3", priority=7)
+    for host, port in (pair.server, "eth3"), (pair.switch, "sw3"):
+        accounted(host, f"{port} peer-differs")
+    quiet(pair)
+
+
+def received(pair):
+    """How many of three broadcasts, one into each port of the server, its trunk takes."""
+    with pair.server.netns:
+        tap, own = Tap("trunk0"), address("trunk0")
+    for n, port in enumerate(pair.server.ports):
+        sender = pair.panel.sender(port)
+        sender.send(frame(BROADCAST, mac(9), n))
+        sender.send(frame(own, mac(9), 100 + n))  # is taken anyhow, and comes after the other
+    got = []
+
+    def all_there():
+        got.extend(map(number_of, tap.take()))
+        return {100, 101, 102} <= set(got)
+
+    eventually(all_there, "frames to the trunk's own address")
+    return len(got) - 3
+
+
+@trodden
+def test_broadcast_is_taken_from_all_once_all_peers_are_proven():
+    """
+    trunk0 ◄─┬─ eth1 ◄── sw1 ─┬─ trunk0    rx-group auto: a peer that is a trunk sends one copy, so
+             ├─ eth2 ◄── sw2 ─┤            all ports may be listened to; one that is not, or not
+             └─ eth3 ◄── sw3 ─┘            yet, may send as many as there are links
+    """
+    pair = Pair((1, 1, 1))
+    server, switch = pair.hosts
+    equal(received(pair), 3, "broadcasts with all peers proven")
+    server.set(rx_group="one")
+    equal(received(pair), 1, "broadcasts with rx-group one")
+    server.set(rx_group="auto")
+    equal(received(pair), 3, "broadcasts with rx-group auto")
+    # One that is silent is not in use, so does not count.
+    pair.panel.lose("eth2")
+    pair.until(server, {"eth2": "probe-timeout"})
+    eventually(lambda: received(pair) == 2, "broadcasts by the other two")
+    pair.panel.heal("eth2")
+    for host in pair.hosts:
+        pair.until(host)
+    equal(received(pair), 3, "broadcasts with all peers proven")
+    switch.down()
+    eventually(lambda: not server.probed(), "the peer says goodbye")
+    with switch.netns:
+        for port in switch.ports:
+            Rtnetlink().up(port)
+    equal(received(pair), 1, "broadcasts with no peer proven")
+    switch.up()
+    for host in pair.hosts:
+        eventually(lambda: host.probed() == set(host.ports), "all peers are found")
+        pair.until(host)
+    equal(received(pair), 3, "broadcasts with all peers proven again")
+    # Behind a plain switch there may be others besides.
+    for host in pair.hosts:
+        host.set(probe_address=b"\x01\x80\xc2\0\0\x0e" if host is switch else mac(0x77))
+    eventually(lambda: received(pair) == 1, "with a unicast address, all links may lead to one switch")
+
+
+@trodden
+def test_a_broadcast_of_the_peer_comes_once():
+    """
+    trunk0 ◄─┬─ eth1 ◄── sw1 ─┬─ trunk0    100 broadcasts of each end into its trunk, while links
+             ├─ eth2 ◄── sw2 ─┤            fail and recover: none comes twice
+             └─ eth3 ◄── sw3 ─┘
+    """
+    pair = Pair((1, 1, 2))
+    for one, other in (pair.server, pair.switch), (pair.switch, pair.server):
+        with other.netns:
+            tap = Taps([other.dev])
+        with one.netns:
+            own = address(one.dev)
+        for n in range(100):
+            one.trunk.send(frame(BROADCAST, own, n))
+            if n == 30:
+                pair.panel.lose("eth1")
+            if n == 60:
+                for host, port in (pair.server, "eth1"), (pair.switch, "sw1"):
+                    pair.until(host, {port: "probe-timeout"})
+        got = numbers(tap.take(70))  # each number once
+        expect(set(range(31)) | set(range(61, 100)) <= set(got), f"broadcasts that came: {sorted(got)}")
+        pair.panel.heal("eth1")
+        for host in pair.hosts:
+            pair.until(host)
+
+
+def test_the_fastest_and_the_slowest():
+    """
+    trunk0 ─┬─ eth1 ── sw1 ─┬─ trunk0    an interval of 1 ms, and one of 60 s, which is cut short
+            └─ eth2 ── sw2 ─┘            by a new setting
+    """
+    pair = Pair((1, 1))
+    server = pair.server
+    server.set(interval=60_000_000, reply_timeout=60_000_000)
+    before = server.control.port("eth1")["rounds"]
+    pair.switch.rounds(20)
+    expect(server.control.port("eth1")["rounds"] <= before + 2, "rounds within a minute")
+    server.set(interval=1_000, reply_timeout=1_000, misses=255)
+    server.rounds(20)
+    equal(server.states(), {"eth1": "act", "eth2": "act"}, "states")
+    expect(counters_of(server)["probes-sent"] >= 20, "probes are missing")
+    server.set(interval=INTERVAL, reply_timeout=INTERVAL)
+    quiet(pair)
+
+
+def counters_of(host):
+    return host.control.statistics(host.ports[0])

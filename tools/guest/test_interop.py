@@ -1,0 +1,387 @@
+# SPDX-License-Identifier: GPL-2.0
+"""A trunk whose other end is no trunk: what works, and what is lost.
+
+    server                       far end                          station
+    trunk0 ─┬─ eth1 ══ cable ══ sw1 ─┬─ agg0: a bond, a team, Open vSwitch, a plain bridge ─ c1
+            ├─ …                …   ─┤
+            └─ eth4 ══ cable ══ sw4 ─┘
+
+What is found must be what Documentation/networking/trunk-interop.rst says: its table is read from there,
+a row for each test.
+"""
+
+import contextlib
+import tempfile
+
+import failover
+from hosts import *
+
+DOCUMENT = "/tests/trunk-interop.rst"
+FLOWS = 32
+PARTS = {FLOWS: "all", FLOWS * 3 // 4: "3/4", FLOWS // 2: "1/2", FLOWS // 4: "1/4", 0: "none"}
+COLUMNS = ("to", "from", "broadcast to", "broadcast from", "moves", "pulled", "lost", "silent")
+STREAM = 600  # frames of one that a cable is pulled under
+
+
+def documented():
+    """Far end → what the table says of it, by column."""
+    with open(DOCUMENT) as file:
+        lines = file.read().splitlines()
+    head = next(n for n, line in enumerate(lines) if line.startswith("far end") and "broadcast to" in line)
+    rows = {}
+    for line in lines[head + 2 :]:
+        if line.startswith("=="):
+            return rows
+        name, *cells = re.split(r"  +", line.strip())
+        rows[name] = dict(zip(COLUMNS, cells, strict=True))
+
+
+def bond(words):
+    return failover.bond(f"{words} miimon 100")
+
+
+def team(runner):
+    return failover.team(runner, failover.CARRIER)
+
+
+def ovs(words, members=failover.PORTS, active=4):
+    """An Open vSwitch with a bond of so many links."""
+
+    def make(end):
+        if attempt("modprobe openvswitch").returncode:
+            raise Skipped("this kernel has no openvswitch")
+        home = tempfile.mkdtemp()
+        os.environ["OVS_RUNDIR"] = home
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+        run(f"ovsdb-tool create {home}/conf.db /usr/share/openvswitch/vswitch.ovsschema")
+        subprocess.Popen(["ovsdb-server", f"{home}/conf.db", f"--remote=punix:{home}/db.sock"], **quiet)
+        eventually(lambda: os.path.exists(f"{home}/db.sock"), "ovsdb-server listens")
+        run("ovs-vsctl --no-wait init")
+        subprocess.Popen(["ovs-vswitchd", f"unix:{home}/db.sock", "--pidfile"], **quiet)
+        ports = [f"{end}{n}" for n in range(1, members + 1)]
+        run(f"ovs-vsctl add-br agg0 -- add-bond agg0 bond0 {' '.join(ports)} {words}")
+        for port in ports:
+            Rtnetlink().up(port)
+        # Else it is whichever came up first. If it may, the trunk sends broadcast by another link than sw4.
+        choose = f"ovs-appctl bond/set-active-member bond0 {end}{active}"
+        eventually(lambda: not attempt(choose).returncode, f"{end}{active} is active")
+
+    return make
+
+
+@contextlib.contextmanager
+def counting_moves(net):
+    """How often the far end has seen the trunk's address move, as a list of one number."""
+    moves = [0]
+    with net.far:
+        if net.name.startswith("Open vSwitch"):
+
+            def moved_so_far():
+                found = re.search(r"moved MAC entries\s*:\s*(\d+)", run("ovs-appctl fdb/stats-show agg0"))
+                return int(found[1])
+
+            before = moved_so_far()
+            yield moves
+            moves[0] = moved_so_far() - before
+            return
+        monitor = subprocess.Popen(["bridge", "monitor", "fdb"], stdout=subprocess.PIPE, bufsize=0)
+        os.set_blocking(monitor.stdout.fileno(), False)
+        said = bytearray()
+
+        def told():
+            said.extend(monitor.stdout.read() or b"")
+            return said.decode().splitlines()
+
+        def listens(marker):
+            """The monitor has told of this entry, hence of all before it."""
+            run(f"bridge fdb replace {marker} dev c0 master static")
+            return any(line.startswith(marker) for line in told())
+
+        eventually(lambda: listens(show(mac(1, 0x0E))), "the monitor listens")
+        yield moves
+        eventually(lambda: listens(show(mac(2, 0x0E))), "the monitor has told all")
+        moves[0] = sum(line.startswith(show(net.mac)) for line in told())
+        monitor.kill()
+        monitor.wait()
+
+
+class Far:
+    """The topology, with that far end."""
+
+    def __init__(self, name, make, priorities=(1, 1, 1, 1), **settings):
+        self.name = name
+        self.panel, self.far, self.behind = Panel(), Netns(), Netns()
+        self.server = Host(self.panel, "eth", priorities, **settings)
+        cables = range(1, len(priorities) + 1)
+        for n in cables:
+            self.panel.lead(self.far, f"sw{n}")
+            self.panel.join(f"eth{n}", f"sw{n}")
+        with self.far:
+            make("sw")
+            # The station: behind a port of a switch, or what is above the aggregate.
+            self.is_switch = "plain" in name or "Open vSwitch" in name
+            Rtnetlink().up("agg0")
+            if self.is_switch:
+                Rtnetlink().add("c0", "veth", peer="c1", netns=self.behind)
+                Rtnetlink().up("c0")
+                if "plain" in name:
+                    Rtnetlink().master("c0", "agg0")
+                else:
+                    run("ovs-vsctl add-port agg0 c0")
+            for n in cables:
+                Rtnetlink().up(f"sw{n}")
+        with self.behind if self.is_switch else self.far:
+            self.station = "c1" if self.is_switch else "agg0"
+            Rtnetlink().up(self.station)
+            self.sender, self.at_station = Sender(self.station), Taps([self.station])
+        # With selector smac all that the server itself sends goes by the second link.
+        column = self.server.control.column("home")
+        with self.server.netns:
+            ip(f"link set trunk0 address {show(mac(column.index('eth2') if 'eth2' in column else 1))}")
+        self.server.up()
+        with self.server.netns:
+            self.mac = unmac(link("trunk0")["address"])
+            self.at_server = Taps(["trunk0"])
+        if "ARP" in name:
+            for netns, dev, last in (self.server.netns, "trunk0", 1), (self.far, "agg0", 2):
+                with netns:
+                    ip(f"address add 192.0.2.{last}/24 dev {dev}")
+        self.stations = [mac(n, 0x06) for n in range(FLOWS)]
+        self.wave, self.wrong = 0, []
+
+    def pass_through(self, send, taps, frames):
+        """Sends frames, each twice and numbered; how many of them came through, if all of those did so once
+        and in order: "all", "3/4", …"""
+        self.wave += 1
+        for tap in taps.taps:
+            tap.take()
+        for turn in 0, 1:
+            for n, (dst, src) in enumerate(frames):
+                with contextlib.suppress(OSError):  # there is no port for it
+                    send(frame(dst, src, self.wave << 16 | n << 1 | turn))
+        seen = [number_of(data) & 0xFFFF for _, data in taps.take(0) if number_of(data) >> 16 == self.wave]
+        for n in range(len(frames)):
+            own = [number & 1 for number in seen if number >> 1 == n]
+            if own not in ([], [0, 1]):
+                return f"{len(own)} copies" if own == sorted(own) else "out of order"
+        return PARTS.get(len(seen) // 2, f"{len(seen) // 2} of {FLOWS}")
+
+    def to(self):
+        return self.pass_through(self.server.trunk.send, self.at_station, [(to, self.mac) for to in self.stations])
+
+    def back(self):
+        return self.pass_through(self.sender.send, self.at_server, [(self.mac, src) for src in self.stations])
+
+    def copies(self, send, taps, sources):
+        """How many copies of a broadcast from each of these come through: "1", or "0 or 1"."""
+        self.wave += 1
+        for tap in taps.taps:
+            tap.take()
+        for n, src in enumerate(sources):
+            with contextlib.suppress(OSError):
+                send(frame(BROADCAST, src, self.wave << 16 | n))
+        seen = [number_of(data) for _, data in taps.take(0)]
+        return " or ".join(map(str, sorted({seen.count(self.wave << 16 | n) for n in range(len(sources))})))
+
+    def lost_by(self, change):
+        """How many frames a change costs, of one each millisecond each way: (to, from). Those of the end
+        all arrive."""
+        self.wave += 1
+        taps = (self.at_station, self.at_server)
+        for each in taps:
+            each.take(0)
+
+        def stream(stop):
+            for n in range(STREAM):
+                for send, dst, src in (
+                    (self.server.trunk.send, self.stations[n % FLOWS], self.mac),
+                    (self.sender.send, self.mac, self.stations[n % FLOWS]),
+                ):
+                    with contextlib.suppress(OSError):  # there is no port for it
+                        send(frame(dst, src, self.wave << 16 | n))
+                time.sleep(0.001)
+
+        with Background(stream):
+            time.sleep(0.1)
+            change()
+        arrived = [{number_of(data) & 0xFFFF for _, data in each.take(0) if number_of(data) >> 16 == self.wave} for each in taps]
+        last = set(range(STREAM - 2 * FLOWS, STREAM))
+        equal([last - numbers for numbers in arrived], [set(), set()], "frames that are lost yet at the end")
+        return tuple(STREAM - len(numbers) for numbers in arrived)
+
+    def introduce(self):
+        """Each end is heard once, so that switches know where they are."""
+        for src in self.stations:
+            with contextlib.suppress(OSError):
+                self.sender.send(frame(BROADCAST, src))
+        self.server.trunk.send(frame(BROADCAST, self.mac))
+
+    def found(self, what):
+        self.introduce()
+        if what == "to":
+            return self.to()
+        if what == "from":
+            return self.back()
+        if what == "broadcast to":
+            return self.copies(self.server.trunk.send, self.at_station, [self.mac])
+        if what == "broadcast from":
+            return self.copies(self.sender.send, self.at_server, self.stations)
+        if what == "moves":
+            if not self.is_switch:
+                return "\\-"
+            with counting_moves(self) as moves:
+                self.to()
+            return "many" if moves[0] > 3 else str(moves[0])
+        # How many flows a broken link costs is for the far end's choice of links to say.
+        return ", ".join(part if part in ("all", "none") else "part" for part in (self.to(), self.back()))
+
+    def settled(self, what, wanted):
+        """Waits until that is found, twice in a row; if it is not, what is, for the end of the test."""
+        last = []
+
+        def reached():
+            last[:] = [self.found(what), self.found(what)]
+            return last == [wanted] * 2
+
+        try:
+            eventually(reached, "", limit=60)
+        except Failed:
+            self.wrong.append(f"{what} is {last[-1]}, not {wanted}")
+
+
+ALL = {"rx_group": "all"}
+FAR = {
+    "bonding balance-xor, rx-group auto": (bond("mode balance-xor"), {}),
+    "bonding balance-xor, layer2": (bond("mode balance-xor xmit_hash_policy layer2"), ALL),
+    "bonding balance-xor, layer2+3": (bond("mode balance-xor xmit_hash_policy layer2+3"), ALL),
+    "bonding balance-xor, ARP monitor": (
+        failover.bond("mode balance-xor arp_interval 100 arp_ip_target 192.0.2.1"),
+        ALL,
+    ),
+    "bonding 802.3ad": (bond("mode 802.3ad lacp_rate fast"), ALL),
+    "bonding active-backup": (bond("mode active-backup"), ALL),
+    "team loadbalance": (team("loadbalance"), ALL),
+    "team lacp": (team("lacp"), ALL),
+    "Open vSwitch balance-slb": (ovs("bond_mode=balance-slb"), ALL),
+    "Open vSwitch active-backup": (ovs("bond_mode=active-backup"), ALL),
+    "Open vSwitch active-backup, bond-primary": (
+        ovs("bond_mode=active-backup other_config:bond-primary=sw1", members=2, active=1),
+        {"priorities": (1, 2)},
+    ),
+    "plain switch": (failover.bridge, {}),
+    "plain switch, selector smac": (failover.bridge, {"selector": "smac"}),
+    "plain switch, one working port": (failover.bridge, {"priorities": (1, 2, 3, 4)}),
+}  # fmt: skip
+
+
+@trodden
+@cases(*FAR, alike=True)
+def test_what_works_with_a_far_end_that_is_no_trunk(name):
+    """
+    trunk0 ═ four cables ═ agg0    unicast, broadcast, both ways; a cable is pulled; a cable loses all and
+                                   has its carrier still: nobody notices that
+    """
+    row = documented()[name]
+    make, settings = FAR[name]
+    net = Far(name, make, **settings)
+    net.server.rounds(20)  # what has not begun by then, waits for something
+    for what in COLUMNS[:5]:
+        net.settled(what, row[what])
+    # The one whose buckets hurt, the first.
+    if row["lost"] == "\\-":  # there is no end to it
+        net.panel.pull("eth1")
+    else:
+        lost = net.lost_by(lambda: net.panel.pull("eth1"))
+        note(f"lost to and from: {lost}")
+        most = tuple(int(cell) for cell in row["lost"].split(", "))
+        if any(found > allowed for found, allowed in zip(lost, most)):
+            net.wrong.append(f"lost are {lost}, more than {most}")
+    eventually(lambda: net.server.states()["eth1"] == "no-carrier", "the trunk notices")
+    net.settled("pulled", row["pulled"])
+    net.panel.plug("eth1")
+    eventually(lambda: set(net.server.states().values()) == {"act"}, "all ports are back")
+    net.settled("to", row["to"])
+    net.settled("from", row["from"])
+    net.panel.lose("eth1")
+    net.server.rounds(5)
+    net.settled("silent", row["silent"])
+    equal(set(net.server.states().values()), {"act"}, "what the trunk knows of a silent loss")
+    equal(net.wrong, [], "where the document is wrong")
+
+
+@trodden
+def test_a_switch_learns_a_failover_from_what_the_trunk_announces():
+    """
+    trunk0 (192.0.2.1) ═ a cable, and spares ═ agg0    a plain switch that hears no frame of anybody else
+    """
+    net = Far("plain switch", failover.bridge, priorities=(1, 2, 3, 4), probe="off")
+    with net.server.netns:
+        ip("address add 192.0.2.1/24 dev trunk0")
+    net.introduce()
+
+    def place():
+        with net.far:
+            return [e["ifname"] for e in json.loads(run("bridge -j fdb show br agg0")) if e["mac"] == show(net.mac)]
+
+    eventually(lambda: place() == ["sw1"], "the switch knows the address")
+    with net.server.netns:
+        said = attempt("trunkctl doctor").stdout
+    expect("of its own came back, as from a plain switch" in said, f"what the doctor says: {said}")
+    net.panel.pull("eth1")
+    eventually(lambda: place() == ["sw2"], "the switch has the address at the spare")
+
+
+@repeats
+def test_selector_smac_is_not_for_a_trunk_below_a_bridge():
+    """
+    v1 ─ br1 ─ trunk0 (smac) ═ four cables ═ agg0    to a plain switch: what virtual machines tell all comes
+    back to them, unless it left by the one port that broadcast is accepted from
+    """
+    net, machines = Far("plain switch", failover.bridge, selector="smac"), Netns()
+    with net.server.netns:
+        netlink = Rtnetlink()
+        netlink.add("br1", "bridge")
+        netlink.add("v0", "veth", peer="v1", netns=machines)
+        for dev in "v0", "trunk0":
+            netlink.master(dev, "br1")
+            netlink.up(dev)
+        netlink.up("br1")
+    with machines:
+        Rtnetlink().up("v1")
+        sender, taps = Sender("v1"), Taps(["v1"])
+        eventually(lambda: carrier("v1"), "the machines are there")
+    net.at_station.take(0)
+    for n, src in enumerate(net.stations):
+        sender.send(frame(BROADCAST, src, n))
+    equal(len(net.at_station.take(FLOWS)), FLOWS, "frames that went out")
+    back, column = set(numbers(taps.take(0))), net.server.control.column()
+    elected = {column[low(src) % 32] for n, src in enumerate(net.stations) if n not in back}
+    equal(len(elected), 1, f"ports of which nothing comes back; {elected}")
+    equal({n for n, src in enumerate(net.stations) if column[low(src) % 32] not in elected}, back, "frames that came back")
+
+
+@trodden
+def test_the_doctor_says_so():
+    """
+    trunk0 ═ four cables ═ agg0 (bond)    nobody answers probes; that is no fault, and what helps is said
+    """
+    net = Far("bonding", bond("mode balance-xor"))
+    net.server.rounds(55)
+    with net.server.netns:
+        done = attempt("trunkctl doctor")
+    equal(done.returncode, 0, f"exit status, with {done.stdout}")
+    expect("note: trunk0: nobody answers its probes" in done.stdout, f"what it says: {done.stdout}")
+    expect("make the other end a trunk, or trunkctl set trunk0 probe off" in done.stdout, f"what it says: {done.stdout}")
+    net.server.set(probe="off")
+    with net.server.netns:
+        said = attempt("trunkctl doctor").stdout
+        equal("probes" in said, False, "it says so once its advice is taken")
+        expect("trunkctl set trunk0 rx-group all if the other end is an aggregate" in said, f"of broadcast: {said}")
+    # What comes back, or does not, tells a bond from a switch.
+    net.introduce()
+    net.at_server.take(0)
+    with net.server.netns:
+        said = attempt("trunkctl doctor").stdout
+        expect("and none of its own came back, as with an aggregate" in said, f"once the bond has sent: {said}")
+        run("trunkctl set trunk0 rx-group all")
+        equal("broadcast" in attempt("trunkctl doctor").stdout, False, "it says so once its advice is taken")

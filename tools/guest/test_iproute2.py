@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: GPL-2.0
+"""ip(8) with its plugin for trunks: the words of trunkctl, there and back; and ip without it."""
+
+from lab import *
+
+IS_ABOUT_A_PROGRAM = True
+
+PLUGIN = "/usr/lib/x86_64-linux-gnu/ip/link_trunk.so"
+ALL = """bits 6 failback delay 2000 rx-group one probe required interval 10ms reply-timeout 1500us misses 1
+    hits 255 hold-down 60s peers several probe-ethertype 0x0800 probe-address 02:00:00:00:00:01
+    auto-join name lab* driver ixgbe bus pci address 52:54:00 prio 2"""
+SELECTOR = "selector smac-dmac"  # comes after bits in what is shown
+
+
+def ready():
+    if not os.path.exists(PLUGIN):
+        raise Skipped("the plugin is not built")
+    if not loaded():
+        load()
+
+
+def data(dev="trunk0"):
+    """What `ip -j -d link show` has of a trunk's settings."""
+    info = link(dev)["linkinfo"]
+    equal(info["info_kind"], KIND, "kind")
+    return info["info_xstats"]
+
+
+def test_all_settings_go_there_and_back():
+    """
+    trunk0    made with every setting, shown by ip and by trunkctl
+    trunk1    as it comes
+    """
+    ready()
+    run(f"ip link add trunk0 type trunk {ALL} {SELECTOR} key 000102030405060708090a0b0c0d0e0f")
+    run("ip link add trunk1 type trunk")
+
+    text = " ".join(run("ip -d link show trunk0").split())
+    for words in f"trunk {ALL}".replace(" failback", f" {SELECTOR} failback").split():
+        expect(words in text.split(), f"{words} is in {text}")
+    wanted = " ".join(f"bits 6 {SELECTOR} {ALL.split('bits 6')[1]}".split())
+    expect(f" trunk {wanted} keyed system " in text, f"the order in {text}")
+    expect("redundancy none" in text, text)
+
+    # Names and values are trunkctl's.
+    for dev in "trunk0", "trunk1":
+        theirs, = (t for t in json.loads(run("trunkctl -j show")) if t["ifname"] == dev)
+        ours = data(dev)
+        equal(ours, {key: theirs[key] for key in ours}, f"{dev} as ip has it, beside trunkctl")
+        rest = {"ifindex", "ifname", "ports", "act", "up", "carrier", "mtu", "address", "buckets"}
+        equal(set(theirs) - set(ours) - rest, set(), "what ip does not have")
+
+    # And what is shown of one can be said of the other.
+    shown = " ".join(run("ip -d link show trunk0").split())
+    words = re.search(r" trunk (bits .*) keyed ", shown)[1]
+    run(f"ip link set trunk1 type trunk {words}")
+    run("ip link set trunk0 type trunk key none")
+    equal({k: v for k, v in data("trunk1").items()}, data("trunk0"), "a trunk with another's settings")
+
+    run("ip link set trunk0 type trunk hold-down off auto-join none failback immediate selector smac role switch "
+        "rx-group auto interval 250 "
+        "reply-timeout 1 probe-ethertype 34997 probe-address 01:80:C2:00:00:0e")
+    got = data()
+    equal([got[key] for key in ("hold_down", "auto_join", "failback", "role", "selector", "interval", "probe_ethertype",
+                                "probe_address")],
+          [0, None, "immediate", "switch", "smac", 250_000, 34997, "01:80:c2:00:00:0e"], "settings after a change")
+
+    write("/tmp/key", "  000102030405060708090a0b0c0d0e0f\n")
+    run("ip link set trunk0 type trunk key-file /tmp/key")
+    equal(data()["keyed"], True, "a key from a file")
+
+
+def test_what_is_shown_beside_settings_stays_as_it_is():
+    """
+    trunk0, dummy0    shown with and without statistics
+    """
+    ready()
+    ip("link add trunk0 type trunk\nlink add dummy0 type dummy\nlink add trunk1 type trunk")
+    details = run("ip -d link show")
+    expect("RX:" not in details, f"statistics that nobody asked for: {details}")
+    equal(details.count(" bits 5 "), 2, "trunks with details")
+    expect("RX:" not in run("ip -d -o link show"), "statistics on one line")
+    both = run("ip -s -d link show")
+    equal((both.count("RX:"), both.count(" bits 5 ")), (run("ip -s link show").count("RX:"), 2), "statistics and details")
+    expect(" bits " not in run("ip link show"), "details that nobody asked for")
+    equal(data()["bits"], 5, "JSON")
+    expect("stats64" not in json.loads(run("ip -j -d link show trunk0"))[0], "statistics in JSON")
+
+
+def test_refusals_name_the_setting_and_change_nothing():
+    """
+    trunk0    there; trunk1 is refused to be made
+    """
+    ready()
+    ip("link add trunk0 type trunk")
+    before = data()
+    for words, want in [
+        ("bits", "bits: a value is missing"),
+        ("bits six", 'bits: "six" is not a number'),
+        ("bits -1", 'bits: "-1" is not a number'),
+        ("bits 17", "bits: 17 is out of range 0..16"),
+        ("bits 5 bits 6", "bits is named twice"),
+        ("key none key-file /dev/null", "key is named twice"),
+        ("key secret", "key: it is not 32 hexadecimal digits"),
+        ("key-file /dev/null", "key-file: /dev/null does not have 32 hexadecimal digits"),
+        ("key-file /no/such/file", "key-file: /no/such/file: No such file or directory"),
+        ("colour red", '"colour" is no setting of a trunk; "ip link help trunk" lists them'),
+        ("redundancy full", '"redundancy" is no setting of a trunk; "ip link help trunk" lists them'),
+        ("selector mac", 'selector: "mac" is none of dmac, smac, smac-dmac, flow'),
+        ("probe on", 'probe: "on" is none of auto, required, off'),
+        ("failback delay", "failback delay: a value is missing"),
+        ("failback delay 86400001", "failback delay: 86400001 is out of range 0..86400000"),
+        ("interval fast", 'interval: "fast" is not a time, as 500us, 10ms or 2s'),
+        ("interval 10m", 'interval: "10m" is not a time, as 500us, 10ms or 2s'),
+        ("interval 18446744073709551615s", "interval: 18446744073709551615s is too long"),
+        ("interval 2h", 'interval: "2h" is not a time, as 500us, 10ms or 2s'),
+        ("interval 500us", "interval: 500us is out of range 1ms..60s"),
+        ("reply-timeout 61s", "reply-timeout: 61s is out of range 100us..60s"),
+        ("hold-down 100us", "hold-down: 100us is not in whole milliseconds"),
+        ("probe-ethertype 0x05ff", "probe-ethertype: 1535 is out of range 1536..65535"),
+        ("probe-address 1:2", 'probe-address: "1:2" is not a MAC address'),
+        ("auto-join", "auto-join: name, driver, bus or address is missing, or none"),
+        ("auto-join prio 2", "auto-join: name, driver, bus or address is missing, or none"),
+        ("auto-join name 0123456789abcdef", "auto-join name: more than 15 octets"),
+        ("auto-join address 52:5", 'auto-join address: "52:5" is not the beginning of a MAC address'),
+        ("auto-join name a prio 0", "auto-join prio: 0 is out of range 1..65535"),
+        ("role server rx-group all", "role sets selector and rx-group: name one or the other"),
+        ("selector flow rx-group auto role switch", "role sets selector and rx-group: name one or the other"),
+        # These only the kernel knows.
+        ("reply-timeout 200ms", "reply-timeout: 200000 us is longer than the interval, 100000 us"),
+        ("bits 6 probe-address ff:ff:ff:ff:ff:ff", "probe-address: neither a station nor a group of some is that"),
+    ]:
+        for command in f"ip link add trunk1 type trunk {words}", f"ip link set trunk0 type trunk {words}":
+            done = attempt(command)
+            expect(done.returncode != 0, f"{command} was not refused")
+            equal((done.stdout, done.stderr), ("", f"Error: {want}.\n"), command)
+    equal(data(), before, "settings after refusals")
+    equal(link("trunk1"), None, "the trunk that was refused")
+
+
+def test_help_names_every_setting():
+    """No device at all."""
+    ready()
+    for command in "ip link help trunk", "ip link add type trunk help":
+        done = attempt(command)
+        text = done.stdout + done.stderr
+        for word in [word for word in f"{ALL} selector role key key-file".split() if re.fullmatch(r"[a-z][a-z-]+", word)]:
+            if word not in ("lab", "ixgbe", "pci"):
+                expect(word in text, f"{word} is not in {text}")
+
+
+def test_all_works_without_the_plugin():
+    """
+    trunk0 ── dummy0    ip does not know what a trunk is
+    """
+    ready()
+    os.environ["IP_LIB_DIR"] = "/no/such/place"
+    run("ip link add trunk0 type trunk")
+    ip("link add dummy0 type dummy")
+    run("ip link set dummy0 master trunk0 type trunk_slave")
+    run("trunkctl set trunk0 bits 6 selector flow")
+    equal(json.loads(run("ip -j -d link show trunk0"))[0]["linkinfo"], {"info_kind": KIND}, "what ip knows of it")
+    expect("trunk_slave" in run("ip -d link show dummy0"), "the port")
+    expect("RX:" not in run("ip -d link show"), "statistics that nobody asked for")
+    done = attempt("ip link set trunk0 type trunk bits 7")
+    expect(done.returncode != 0 and "Garbage" in done.stderr, f"words for a plugin: {done}")
+    equal(json.loads(run("trunkctl -j show"))[0]["bits"], 6, "bits")
+    run("ip link del trunk0")

@@ -1,0 +1,512 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Devices that join by themselves: which do, when, and what those are told that cannot."""
+
+import contextlib
+import errno
+
+import genl
+from genl import Control, Events
+from lab import *
+
+NETDEVSIM = "/sys/bus/netdevsim"
+
+
+class Recruiter:
+    """A trunk with a rule, what is said of it, and a device that is not asked for to compare with."""
+
+    def __init__(self, dev="trunk0", **rule):
+        if not loaded():
+            load()
+        ip(f"link add {dev} type {KIND}")
+        self.dev, self.events, self.log = dev, Events(), KernelLog()
+        self.control = Control(dev)
+        self.said = []
+        if rule:
+            self.rule(**rule)
+
+    def rule(self, **rule):
+        self.control.set(auto_join=genl.dashed(rule))
+
+    def ports(self):
+        return sorted(self.control.ports())
+
+    def has(self, *names):
+        """It comes to have these ports, and no others."""
+        eventually(lambda: set(names) <= set(self.control.ports()), f"{names} are ports of {self.dev}")
+        equal(self.ports(), sorted(names), f"ports of {self.dev}")
+
+    def refuses(self, name, text, error=errno.EBUSY):
+        """Waits until the log says of a device why it does not join; the event has the error."""
+        line = f"{self.dev}: {name} does not join: {text}"
+
+        def heard():
+            self.said += self.log.lines()
+            return any(line in said for said in self.said)
+
+        eventually(heard, f"the log says {line!r}; it says {self.said}")
+        event = self.events.until(
+            lambda e: e["kind"] == "join-refused" and e["port-name"] == name, f"{name} is refused"
+        )
+        equal((event["port"], event["error"]), (socket.if_nametoindex(name), error), "who, and why, in the event")
+        self.said = []
+
+    def settled(self, name):
+        """Whatever has appeared so far has had its turn: so has one of that name, which came after."""
+        ip(f"link add {name} type dummy")
+        eventually(lambda: name in self.control.ports(), f"{name} is a port")
+        ip(f"link del {name}")
+
+
+def dummies(*names):
+    ip("\n".join(f"link add {name} type dummy" for name in names))
+
+
+@contextlib.contextmanager
+def netdevsim(ports=2, queues=4):
+    """A card with several ports of several queues, and the driver it needs; the names of the ports."""
+    if attempt("modprobe netdevsim").returncode:
+        raise Skipped("no netdevsim")
+    # Its devices belong to the namespace of whoever asks for them.
+    before = set(links())
+    write(f"{NETDEVSIM}/new_device", f"7 {ports} {queues}")
+    try:
+        eventually(lambda: len(set(links()) - before) >= ports, "the card is there")
+        yield sorted(set(links()) - before)
+    finally:
+        if os.path.exists(f"{NETDEVSIM}/devices/netdevsim7"):
+            write(f"{NETDEVSIM}/del_device", "7")
+        attempt("rmmod netdevsim")
+
+
+# Which
+
+
+def test_a_name_that_fits():
+    """
+    trunk0 (name enp*)    enp1 joins, eth1 does not
+    """
+    trunk = Recruiter(name="enp*")
+    dummies("eth1", "enp1", "enp22")
+    trunk.has("enp1", "enp22")
+    expect("master" not in link("eth1"), "eth1 has a master")
+    trunk.events.until(lambda e: e["kind"] == "join" and e["port-name"] == "enp22", "enp22 joined")
+    equal(trunk.control.port("enp1")["priority"], 1, "priority")
+    expect(link("enp1")["address"] == link("trunk0")["address"], "the port has another address")
+
+
+def test_a_name_given_later():
+    """
+    eth1 ──► enp1    as udev does, which names devices once they are there
+    """
+    trunk = Recruiter(name="enp?")
+    dummies("eth1", "eth2")
+    ip("link set eth1 name enp1\nlink set eth2 name enp10")
+    trunk.has("enp1")
+    # And a port that is renamed out of it stays one.
+    ip("link set enp1 down name eth1")
+    equal(trunk.ports(), ["eth1"], "ports")
+
+
+@trodden
+@cases("driver", "bus", "driver and bus", "driver of others", "bus of others", "address", "all", alike=True)
+def test_what_a_card_is(what):
+    """
+    a card of two ports with four queues each, made in one go
+    """
+    load()
+    rule = {
+        "driver": {"driver": "netdevsim"},
+        "bus": {"bus": "netdevsim"},
+        "driver and bus": {"driver": "netdevsim", "bus": "netdevsim"},
+        "driver of others": {"driver": "netdevsi"},
+        "bus of others": {"driver": "netdevsim", "bus": "pci"},
+        "address": {"address": bytes.fromhex("525400")},
+        "all": {"name": "*", "driver": "netdevsim", "bus": "netdevsim", "address": bytes.fromhex("525400000001")},
+    }[what]
+    trunk = Recruiter(**rule)
+    dummies("dummy1")
+    with netdevsim() as names:
+        # Of these, the address is to be had for the asking.
+        write(f"{NETDEVSIM}/devices/netdevsim7/new_port", "8 52:54:00:00:00:01")
+        new = lambda: set(links()) - {*names, "dummy1", "lo", "trunk0"}
+        eventually(new, "a third port is there")
+        third, = new()
+        if "others" in what:
+            equal(trunk.ports(), [], "ports")
+        elif what in ("address", "all"):
+            trunk.has(third)
+        else:
+            trunk.has(*names, third)
+            if "bus" in rule:
+                equal({link(name)["parentbus"] for name in names}, {"netdevsim"}, "bus as ip has it")
+        expect("master" not in link("dummy1"), "dummy1 has a master")
+
+
+@trodden
+def test_only_nics_are_meant():
+    """
+    trunk0 (name *)    no loopback, tunnel, bridge, bond, VLAN, macvlan, other trunk; a dummy
+                       and both ends of a veth
+    """
+    trunk = Recruiter(name="*")
+    dummies("dummy1")
+    trunk.has("dummy1")
+    ip(f"""link add br0 type bridge
+           link add trunk1 type {KIND}
+           link add link trunk0 name vlan7 type vlan id 7
+           link add veth1 type veth peer name veth2
+           link set veth1 down""")
+    attempt("ip link add bond9 type bond")
+    run("modprobe tun")
+    run("ip tuntap add tun1 mode tun")
+    trunk.settled("last")
+    trunk.has("dummy1", "veth1", "veth2")
+    others = ["lo", "br0", "trunk1", "vlan7", "tun1"] + ["bond9"] * bool(link("bond9"))
+    equal([name for name in others if "master" in link(name)], [], "devices with a master")
+    kinds = [event["kind"] for event in trunk.control.history()]
+    expect("join-refused" not in kinds, f"something was refused: {kinds}")
+    ip("link del veth1")
+
+
+def test_those_that_are_there_already():
+    """
+    dummy1, dummy2    and then the rule
+    """
+    trunk = Recruiter()
+    dummies("dummy1", "dummy2", "other1")
+    ip("link set dummy2 up")
+    trunk.rule(name="dummy*", priority=3)
+    trunk.has("dummy1")
+    trunk.refuses("dummy2", "trunk: the device is up; set it down first")
+    equal(trunk.control.port("dummy1")["priority"], 3, "priority")
+    # The same rule once more is no reason to look again; another one is.
+    ip("link set dummy2 down")
+    trunk.rule(name="dummy*", priority=3)
+    trunk.settled("dummy3")
+    equal(trunk.ports(), ["dummy1"], "ports")
+    trunk.rule(name="dummy*", priority=2)
+    trunk.has("dummy1", "dummy2")
+    equal({name: port["priority"] for name, port in trunk.control.ports().items()}, {"dummy1": 3, "dummy2": 2}, "priorities")
+
+
+@trodden
+def test_a_rule_that_is_forgotten():
+    """
+    trunk0 (name dummy*, then none)
+    """
+    trunk = Recruiter(name="dummy*")
+    equal(trunk.control.get()["auto-join"], {"name": "dummy*", "priority": 1}, "the rule")
+    trunk.events.until(lambda e: e["kind"] == "config", "the rule was set")
+    dummies("dummy1")
+    trunk.has("dummy1")
+    trunk.rule()
+    expect("auto-join" not in trunk.control.get(), "there is a rule")
+    dummies("dummy2")
+    Recruiter("trunk1", name="last").settled("last")
+    equal(trunk.ports(), ["dummy1"], "ports")
+
+
+# Whether
+
+
+@trodden
+def test_a_port_released_by_hand_stays_out():
+    """
+    trunk0 (name dummy*)    dummy1 is released, and joins when it is made anew, or named anew
+    """
+    trunk = Recruiter(name="dummy*")
+    dummies("dummy1", "dummy2")
+    trunk.has("dummy1", "dummy2")
+    ip("link set dummy1 nomaster")
+    trunk.settled("dummy3")
+    trunk.has("dummy2")
+    ip("link del dummy1")
+    dummies("dummy1")
+    trunk.has("dummy1", "dummy2")
+    ip("link set dummy2 nomaster\nlink set dummy2 name other\nlink set other name dummy3")
+    trunk.has("dummy1", "dummy3")
+
+
+@trodden
+def test_what_cannot_join_is_told():
+    """
+    trunk0 (mtu 65535) ─── dummy1    with the words that `ip link set … master` gets
+    """
+    trunk = Recruiter(name="new*")
+    run("modprobe tun")
+    # It cannot have so large an MTU.
+    ip("link set trunk0 mtu 65535")
+    run("ip tuntap add new1 mode tap")
+    trunk.refuses("new1", "trunk: the port does not take the trunk's MTU", errno.EINVAL)
+    equal(refused("ip link set new1 master trunk0"), "trunk: the port does not take the trunk's MTU.", "words by hand")
+    ip("link set trunk0 mtu 1500")
+
+    dummies("other2", "other3", "other4", "other5")
+    ip("""link add br0 type bridge
+          link set other2 master br0
+          link set other3 up
+          link add macvlan1 link other4 type macvlan""")
+    for n, words in (
+        (2, "trunk: the device has another master"),
+        (3, "trunk: the device is up; set it down first"),
+        (4, "trunk: another device, such as a macvlan, receives for this one"),
+    ):
+        ip(f"link set other{n} name new{n}")
+        trunk.refuses(f"new{n}", words)
+    equal(trunk.ports(), [], "ports")
+    # What is wrong with one does not keep others out.
+    ip("link set other5 name new5")
+    trunk.has("new5")
+
+
+@trodden
+def test_the_65th_is_refused():
+    """
+    trunk0 ─┬─ dummy1
+            ├─   …
+            └─ dummy64        dummy65
+    """
+    trunk = Recruiter(name="dummy*")
+    names = [f"dummy{n}" for n in range(1, 66)]
+    dummies(*names)
+    trunk.has(*names[:64])
+    trunk.refuses("dummy65", "trunk: a trunk has at most 64 ports", errno.ENOSPC)
+
+
+@trodden
+def test_the_first_of_two_trunks_has_it():
+    """
+    trunk0 (name dummy1*)    trunk1 (name dummy*)    and without trunk0, trunk1 has all
+    """
+    first, second = Recruiter(name="dummy1*"), Recruiter("trunk1", name="dummy*", priority=2)
+    dummies("dummy1", "dummy2", "dummy10")
+    first.has("dummy1", "dummy10")
+    second.has("dummy2")
+    ip("link del trunk0")
+    dummies("dummy11")
+    second.has("dummy2", "dummy11")
+    # Only what appears from now on: those that were released stay out.
+    equal({port["priority"] for port in second.control.ports().values()}, {2}, "priorities")
+
+
+@trodden
+def test_other_namespaces_have_their_own():
+    """
+    here: trunk0 (name dummy*)    there: dummy1, until it moves here
+    """
+    trunk = Recruiter(name="dummy*")
+    there = Netns()
+    with there:
+        dummies("dummy1", "dummy2")
+        other = Recruiter("trunk1")
+        with open("/proc/self/fd/%d" % there.outer[-1]) as here:
+            ip(f"link set dummy2 netns /proc/{os.getpid()}/fd/{here.fileno()}")
+    trunk.has("dummy2")
+    with there:
+        expect("master" not in link("dummy1"), "dummy1 has a master there")
+        equal(other.ports(), [], "ports there")
+
+
+@trodden
+@cases("server", "spare")
+def test_a_joining_port_takes_no_more_than_its_share(role):
+    """
+    trunk0 ─┬─ eth1 ── sw1
+            ├─ eth2 ── sw2    eth3 appears: as working port it takes its share and no more,
+            └ ─ eth3 ── sw3   as spare nothing; and it goes with all it had
+    """
+    star = Star(2)
+    before = star.map()
+    with star.server:
+        control = Control()
+        control.set(auto_join={"name": "eth*", "priority": 1 if role == "server" else 2})
+    with star.switch:
+        netlink = Rtnetlink()
+        netlink.add("sw3", "veth", peer="eth3", netns=star.server)
+        netlink.up("sw3")
+        star.far.append("sw3")
+        star.ports.append("eth3")
+        star.taps = Taps(star.far)
+    eventually(lambda: control.ports().get("eth3", {}).get("state") == "act", "eth3 is a port, and act")
+    after = star.map()
+    for bucket, (old, new) in enumerate(zip(before, after)):
+        expect(new in (old, 2), f"bucket {bucket} moved from {old} to {new}")
+    fair(after, range(3 if role == "server" else 2))
+    if role == "spare":
+        moved = [e for e in control.history() if e["kind"] == "join" and e["buckets"]]
+        equal(len(moved), 2, "joins that moved buckets")
+    with star.switch:
+        ip("link del sw3")
+        star.far.pop(), star.ports.pop()
+        star.taps = Taps(star.far)
+    again = star.map()
+    fair(again, range(2))
+    for bucket, (old, new) in enumerate(zip(after, again)):
+        expect(old in (new, 2), f"bucket {bucket} moved from {old} to {new}")
+
+
+# When
+
+
+def test_a_driver_that_is_reloaded():
+    """
+    rmmod netdevsim, modprobe netdevsim    again and again: the ports go and come
+    """
+    trunk = Recruiter(driver="netdevsim", priority=2)
+    for _ in range(count(10, least=3)):
+        with netdevsim(ports=3) as names:
+            trunk.has(*names)
+        eventually(lambda: trunk.ports() == [], "the ports are gone")
+
+
+def test_it_waits_for_nobody_else():
+    """
+    trunk0 (name dummy*)    while another process holds RTNL: nothing hangs, and then it joins
+    """
+    trunk = Recruiter(name="dummy*")
+    dummies("dummy1")
+    with RtnlHeld():
+        time.sleep(0.1)
+    trunk.has("dummy1")
+
+
+@cases("trunk", "module", "device", "rule")
+def test_what_waits_when_something_goes(what):
+    """
+    trunk0 (name dummy*)    devices that appear while the trunk, the module, the rule or they
+                            themselves go
+    """
+    for _ in range(count(10, least=3)):
+        genl.lib.ynl.GenlProtocol.genl_family_name_to_id = {}  # it is another one with each load
+        trunk = Recruiter(name="dummy*")
+        trunk.events.client.sock.close()
+        dummies("dummy1", "dummy2", "dummy3")
+        if what == "trunk":
+            ip("link del trunk0")
+        elif what == "module":
+            unload()
+        elif what == "device":
+            ip("link del dummy1\nlink del dummy2")
+            trunk.has("dummy3")
+            ip("link del trunk0")
+        else:
+            trunk.rule()
+            ip("link del trunk0")
+        for name in links():
+            if name.startswith("dummy"):
+                expect("master" not in link(name), f"{name} has a master")
+                ip(f"link del {name}")
+
+
+def test_a_storm():
+    """
+    here: trunk0, trunk1 (name storm*)    two processes make devices, name them and delete them;
+                                          a third sets rules
+    """
+    takes_time()
+    trunks = [Recruiter(name="storm*"), Recruiter("trunk1", name="s*m?", priority=2)]
+    for trunk in trunks:
+        trunk.events.client.sock.close()  # there will be too many
+        Rtnetlink().up(trunk.dev)
+
+    def making(prefix):
+        def go(stop):
+            netlink = Rtnetlink()
+            while not stop():
+                for n in range(4):
+                    netlink.add(f"{prefix}{n}", "dummy")
+                for n in range(4):
+                    with contextlib.suppress(OSError):
+                        rename(netlink, f"{prefix}{n}", f"storm{prefix}{n}")
+                for n in range(4):
+                    for name in (f"{prefix}{n}", f"storm{prefix}{n}"):
+                        with contextlib.suppress(OSError):
+                            netlink.delete(name)
+
+        return go
+
+    seen = set()
+    with Background(making("a"), cpu=0), Background(making("b"), cpu=1):
+        end = time.monotonic() + (10 if SLOW else 4)
+        while time.monotonic() < end:
+            trunks[0].rule()
+            trunks[0].rule(name="storm*")
+            time.sleep(0.05)
+            seen |= {event["kind"] for trunk in trunks for event in trunk.control.history()}
+    expect({"join", "leave"} <= seen, f"nobody joined and left: {seen}")
+    for trunk in trunks:
+        eventually(lambda: trunk.ports() == [], "nothing is left")
+    dummies("storm1")
+    trunks[0].has("storm1")
+
+
+def rename(netlink, name, new):
+    body = struct.pack("BxHiII", 0, 0, socket.if_nametoindex(name), 0, 0)
+    netlink.ask(RTM_NEWLINK, 0, body + attribute(IFLA_IFNAME, new))
+
+
+# Requests
+
+
+@trodden
+def test_requests_that_make_no_sense():
+    """
+    trunk-set    refused as a whole, with what is wrong and where
+    """
+    trunk = Recruiter(name="dummy*")
+    client = trunk.control.client
+    raw = genl.Raw()
+    attrs = {name: attr.value for name, attr in client.attr_sets["trunk"].attrs.items()}
+    inner = {name: attr.value for name, attr in client.attr_sets["auto-join"].attrs.items()}
+    before = trunk.control.get()
+
+    def ask(*parts):
+        body = genl.u32(attrs["ifindex"], trunk.control.index) + genl.u32(attrs["bits"], 7)
+        return raw.ask(client.ops["trunk-set"].req_value, body + genl.nest(attrs["auto-join"], *parts))
+
+    def odd(name):
+        return f"auto-join.{name}: it is empty, or has a space in it"
+
+    for parts, error, text in (
+        ([attribute(inner["name"], "")], errno.EINVAL, odd("name")),
+        ([attribute(inner["name"], "a b")], errno.EINVAL, odd("name")),
+        ([attribute(inner["driver"], "")], errno.EINVAL, odd("driver")),
+        ([attribute(inner["bus"], "\n")], errno.EINVAL, odd("bus")),
+        ([attribute(inner["address"], b"")], errno.EINVAL, odd("address")),
+        ([genl.u32(inner["priority"], 2)], errno.EINVAL, "auto-join.priority: of which devices is not said"),
+        ([attribute(inner["name"], "sixteen-octets..")], errno.EINVAL, None),
+        ([attribute(inner["driver"], "x" * 32)], errno.EINVAL, None),
+        ([attribute(inner["address"], bytes(7))], errno.ERANGE, None),
+        ([attribute(inner["name"], "a"), genl.u32(inner["priority"], 0)], errno.ERANGE, None),
+        ([attribute(inner["name"], "a"), genl.u32(inner["priority"], 65536)], errno.ERANGE, None),
+        ([genl.u32(6, 1)], errno.EINVAL, None),
+    ):
+        answer = ask(*parts)
+        equal(answer.error, error, f"error of {parts}: {answer}")
+        expect(text is None or answer.text == text, f"words of {parts}: {answer}")
+        expect(answer.offset is not None, f"{parts}: where is not said: {answer}")
+        equal(trunk.control.get(), before, f"settings after {parts}")
+    longest = [attribute(inner["name"], "fifteen-octets."), attribute(inner["driver"], "x" * 31)]
+    equal(ask(*longest).error, 0, "the longest names")
+
+
+@trodden
+def test_only_the_administrator_sets_a_rule():
+    """
+    trunk-set as another user    EPERM, and the rule is as it was
+    """
+    trunk = Recruiter(name="dummy*")
+    reading, writing = os.pipe()
+    pid = os.fork()
+    if pid == 0:
+        os.setuid(65534)
+        try:
+            Control().set(auto_join={"name": "*"})
+            os.write(writing, b"allowed")
+        except Exception as error:
+            os.write(writing, str(error).encode())
+        os._exit(0)
+    os.waitpid(pid, 0)
+    said = os.read(reading, 4096).decode()
+    expect("not permitted" in said, f"not refused: {said}")
+    equal(trunk.control.get()["auto-join"]["name"], "dummy*", "the rule")

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Settings of trunks in messages of rtnetlink, and that they are in nobody's way there."""
+
+import errno
+
+import genl
+from genl import Control
+from lab import *
+
+# Attributes of the family's set `trunk` and of `auto-join`, see include/uapi/linux/trunk.h.
+IFINDEX, IFNAME, BITS, SELECTOR, ROLE, FAILBACK, INTERVAL, REPLY_TIMEOUT = 1, 2, 3, 4, 5, 6, 16, 17
+PROBE_ADDRESS, KEY, AUTO_JOIN, AUTO_JOIN_NAME, AUTO_JOIN_PRIORITY = 23, 24, 28, 1, 5
+TRUNK_GET, IFLA_INFO_XSTATS = 1, 3
+
+
+def fresh():
+    if not loaded():
+        load()
+    return Rtnetlink()
+
+
+def set_link(netlink, name, data):
+    """`ip link set NAME type trunk …`"""
+    info = attribute(IFLA_INFO_KIND, KIND) + attribute(IFLA_INFO_DATA, data)
+    netlink.set(name, IFLA_LINKINFO, info)
+
+
+def refusal(request, *arguments, **named):
+    """The errno that a request fails with."""
+    try:
+        request(*arguments, **named)
+    except OSError as error:
+        return error.errno
+    raise Failed(f"it was not refused: {arguments}")
+
+
+def test_a_trunk_begins_with_the_settings_it_is_made_with():
+    """
+    trunk0    made with settings
+    trunk1    and one that is refused is not made
+    """
+    netlink = fresh()
+    rule = attribute(AUTO_JOIN_NAME, "lab*") + attribute(AUTO_JOIN_PRIORITY, 2)
+    netlink.add("trunk0", KIND, data=attribute(BITS, 3) + attribute(SELECTOR, 3) + attribute(AUTO_JOIN, rule))
+    got = Control().get()
+    equal((got["bits"], got["selector"], got["auto-join"]), (3, "flow", {"name": "lab*", "priority": 2}), "settings")
+
+    set_link(netlink, "trunk0", attribute(INTERVAL, 10_000) + attribute(KEY, bytes(16)))
+    got = Control().get()
+    equal((got["bits"], got["interval"], got["keyed"]), (3, 10_000, True), "settings after a change")
+    set_link(netlink, "trunk0", b"")
+    equal(Control().get(), got, "settings after no change")
+
+    # What the policy refuses, and what only the driver can; the second of two is not done either.
+    for data, want in [
+        (attribute(BITS, 17), errno.ERANGE),
+        (attribute(SELECTOR, 4), errno.ERANGE),
+        (attribute(PROBE_ADDRESS, bytes(5)), errno.ERANGE),
+        (attribute(IFINDEX, 1), errno.EINVAL),
+        (attribute(AUTO_JOIN, attribute(AUTO_JOIN_PRIORITY, 2)), errno.EINVAL),
+        (attribute(BITS, 4) + attribute(REPLY_TIMEOUT, 50_000_000), errno.EINVAL),
+        (attribute(ROLE, 1) + attribute(SELECTOR, 0), errno.EINVAL),
+    ]:
+        equal(refusal(netlink.add, "trunk1", KIND, data=data), want, f"refusal of {data.hex()}")
+        equal(link("trunk1"), None, "the device that was refused")
+        equal(refusal(set_link, netlink, "trunk0", data), want, f"refusal of {data.hex()} for trunk0")
+    equal(Control().get(), got, "settings after refusals")
+
+
+def test_other_clients_of_rtnetlink_read_on():
+    """
+    trunk0, trunk1, trunk2    with all sorts of settings
+    """
+    netlink = fresh()
+    rule = attribute(AUTO_JOIN_NAME, "lab*") + attribute(AUTO_JOIN_PRIORITY, 7)
+    netlink.add("trunk0", KIND)
+    netlink.add("trunk1", KIND, data=attribute(BITS, 0) + attribute(KEY, bytes(16)) + attribute(AUTO_JOIN, rule))
+    netlink.add("trunk2", KIND, data=attribute(ROLE, 1) + attribute(FAILBACK, 1))
+    netlink.add("dummy0", "dummy")
+    netlink.master("dummy0", "trunk2")
+
+    # The kernel's own client, which gives up at what its list of kinds does not have.
+    ynl = genl.lib.YnlFamily(f"{os.path.dirname(genl.SPEC)}/rt-link.yaml", schema="")
+    infos = {m["ifname"]: m.get("linkinfo") for m in ynl.dump("getlink", {})}
+    equal({name: info["kind"] for name, info in infos.items() if name.startswith("trunk")},
+          dict.fromkeys(("trunk0", "trunk1", "trunk2"), KIND), "trunks in a dump of links")
+    equal(infos["dummy0"]["slave-kind"], KIND, "what the port belongs to")
+    equal(ynl.do("getlink", {"ifname": "trunk1"})["linkinfo"]["kind"], KIND, "a trunk asked for")
+
+    # What comes along is what the family says, in the same form.
+    for name in "trunk0", "trunk1", "trunk2":
+        data = dict(attributes(dict(attributes(netlink.look(name)[1][IFLA_LINKINFO]))[IFLA_INFO_XSTATS]))
+        told = genl.Raw().ask(TRUNK_GET, attribute(IFINDEX, socket.if_nametoindex(name))).messages[0]
+        raw = dict(attributes(told))
+        equal(data, {kind: value for kind, value in raw.items() if kind not in (IFINDEX, IFNAME)}, f"attributes of {name}")

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Client of the netlink family `trunk`: trunks are shown, set and watched by it.
+//!
+//! [`Links`] makes and deletes trunks and gives them ports, through rtnetlink. [`Connection`] does
+//! all else but to hold a link of a trunk, which is what a [`Claim`] is for. All wait for the kernel's
+//! answer and need no runtime. Each opens its socket in a network namespace of choice and leaves the
+//! caller's thread in its own.
+//!
+//! ```no_run
+//! # fn main() -> trunk_nl::Result<()> {
+//! let trunk = trunk_nl::Links::open(None)?.trunk_by_name("trunk0")?;
+//! let mut connection = trunk_nl::Connection::open(None)?;
+//! for port in connection.port_dump(Some(trunk.ifindex))? {
+//!     println!("{} is {}", port.ifname, port.state);
+//! }
+//! # Ok(())
+//! # }
+//! ```
+
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
+
+/// Numbers of the family, generated from its spec.
+#[path = "../../../rust/trunk/uapi.rs"]
+pub mod uapi;
+
+mod attr;
+mod claim;
+mod clock;
+mod connection;
+mod error;
+mod events;
+mod generic;
+mod link;
+mod message;
+mod names;
+mod socket;
+#[cfg(test)]
+mod tests;
+mod types;
+mod values;
+
+pub use claim::{Change, Claim, ClaimRequest};
+pub use clock::Clock;
+pub use connection::Connection;
+pub use error::{describe, Error, Refusal, Result};
+pub use events::{Events, Notification};
+pub use link::{check_name, Link, LinkChanges, Links, Speeds, KIND};
+pub use types::{
+    buckets, AutoJoin, Bucket, BucketHome, ClaimState, Counters, Event, Named, Peer, Port,
+    PortSettings, Statistics, Trunk, TrunkSettings,
+};
+pub use values::{exact, Key, Mac, MacPrefix, System};

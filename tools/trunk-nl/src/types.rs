@@ -1,0 +1,878 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the family `trunk` tells and is told, typed.
+
+use std::fmt;
+
+use serde::{Serialize, Serializer};
+
+use crate::attr::{Attr, Attributes, Fields, Typed, Writer};
+use crate::error::{malformed, Result};
+use crate::uapi::{
+    attr, auto_join, bucket, claim, event, peer, port, statistics, EventKind, Failback, Peers,
+    ProbeMode, Reason, Redundancy, Role, RxGroup, Selector, State,
+};
+use crate::values::{Key, Mac, MacPrefix, System};
+
+/// A value of an enumeration, or the number of one that is newer than this library.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Named<E> {
+    /// A value that has a name.
+    Known(E),
+    /// A number that has none here.
+    Unknown(u32),
+}
+
+impl<E: Copy> Named<E> {
+    /// The value, if it is known.
+    pub fn known(self) -> Option<E> {
+        match self {
+            Self::Known(value) => Some(value),
+            Self::Unknown(_) => None,
+        }
+    }
+}
+
+impl<E: PartialEq> PartialEq<E> for Named<E> {
+    fn eq(&self, other: &E) -> bool {
+        matches!(self, Self::Known(value) if value == other)
+    }
+}
+
+macro_rules! named {
+    ($($enumeration:ident)*) => {$(
+        impl From<u32> for Named<$enumeration> {
+            fn from(number: u32) -> Self {
+                $enumeration::from_u32(number).map_or(Self::Unknown(number), Self::Known)
+            }
+        }
+
+        impl fmt::Display for $enumeration {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(self.as_str())
+            }
+        }
+
+        impl Serialize for $enumeration {
+            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.as_str())
+            }
+        }
+
+        impl std::str::FromStr for $enumeration {
+            type Err = String;
+
+            fn from_str(word: &str) -> Result<Self, String> {
+                Self::ALL
+                    .into_iter()
+                    .find(|value| value.as_str() == word)
+                    .ok_or_else(|| {
+                        let all = Self::ALL.map(|value| value.as_str());
+                        format!("\"{word}\" is none of {}", all.join(", "))
+                    })
+            }
+        }
+    )*};
+}
+
+named!(EventKind Failback Peers ProbeMode Reason Redundancy Role RxGroup Selector State);
+
+impl Role {
+    /// The selector that it is short for.
+    pub fn selector(self) -> Selector {
+        match self {
+            Self::Server => Selector::Dmac,
+            Self::Switch => Selector::Smac,
+        }
+    }
+
+    /// The receive rule that it is short for.
+    pub fn rx_group(self) -> RxGroup {
+        RxGroup::Auto
+    }
+}
+
+impl<E: fmt::Display> fmt::Display for Named<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Known(value) => value.fmt(f),
+            Self::Unknown(number) => number.fmt(f),
+        }
+    }
+}
+
+/// As its name, or its number.
+impl<E: Serialize> Serialize for Named<E> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Known(value) => value.serialize(serializer),
+            Self::Unknown(number) => serializer.serialize_u32(*number),
+        }
+    }
+}
+
+/// Settings and state of a trunk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Trunk {
+    /// Interface index.
+    pub ifindex: u32,
+    /// Name of the device.
+    pub ifname: String,
+    /// M; the table has 2^M buckets.
+    pub bits: u32,
+    /// What picks the bucket of a frame.
+    pub selector: Named<Selector>,
+    /// There if selector and rx-group are as a role says.
+    pub role: Option<Named<Role>>,
+    /// When buckets go back to a working port.
+    pub failback: Named<Failback>,
+    /// For failback delay: milliseconds.
+    pub failback_delay: u32,
+    /// The ports from which broadcast and multicast is accepted.
+    pub rx_group: Named<RxGroup>,
+    /// Whether links are tested, beyond their carrier.
+    pub probe: Named<ProbeMode>,
+    /// Microseconds from one round of probes to the next.
+    pub interval: u32,
+    /// Microseconds after its probe that a reply counts.
+    pub reply_timeout: u32,
+    /// Rounds in a row without reply that make a port sby.
+    pub misses: u32,
+    /// Rounds in a row with reply that make it act again.
+    pub hits: u32,
+    /// The longest that a port is held down which fails again and again, in milliseconds; 0 for not
+    /// at all.
+    pub hold_down: u32,
+    /// Whether all ports lead to one trunk.
+    pub peers: Named<Peers>,
+    /// EtherType of probes.
+    pub probe_ethertype: u32,
+    /// Where probes are sent to.
+    pub probe_address: Mac,
+    /// There is a key.
+    pub keyed: bool,
+    /// What tells this system from others in probes.
+    pub system: System,
+    /// What is in reserve.
+    pub redundancy: Named<Redundancy>,
+    /// Devices that become ports by themselves.
+    pub auto_join: Option<AutoJoin>,
+}
+
+/// What a device must be like to become a port by itself when it appears: all of what is given.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct AutoJoin {
+    /// A pattern for its name: `*` stands for any characters, `?` for any one.
+    pub name: Option<String>,
+    /// Name of the driver of its parent.
+    pub driver: Option<String>,
+    /// Name of the bus of its parent.
+    pub bus: Option<String>,
+    /// What its permanent MAC address begins with.
+    pub address: Option<MacPrefix>,
+    /// Priority that it has as a port.
+    pub priority: u32,
+}
+
+/// Settings of a trunk to be changed; those that are `None` stay.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct TrunkSettings {
+    /// M, 0 to 16.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub bits: Option<u32>,
+    /// What picks the bucket of a frame.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub selector: Option<Selector>,
+    /// Not to be combined with `selector` and `rx_group`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub role: Option<Role>,
+    /// When buckets go back to a working port.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failback: Option<Failback>,
+    /// Milliseconds, up to a day.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failback_delay: Option<u32>,
+    /// The ports from which broadcast and multicast is accepted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rx_group: Option<RxGroup>,
+    /// Whether links are tested, beyond their carrier.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub probe: Option<ProbeMode>,
+    /// Microseconds, 1 ms to 60 s.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interval: Option<u32>,
+    /// Microseconds, 100 us or more, not longer than the interval.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reply_timeout: Option<u32>,
+    /// 1 to 255 rounds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub misses: Option<u32>,
+    /// 1 to 255 rounds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hits: Option<u32>,
+    /// Milliseconds, up to an hour; 0 for not at all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hold_down: Option<u32>,
+    /// Whether all ports lead to one trunk.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peers: Option<Peers>,
+    /// EtherType of probes, 0x0600 or more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub probe_ethertype: Option<u32>,
+    /// Where probes are sent to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub probe_address: Option<Mac>,
+    /// Devices that become ports by themselves; `Some(None)` is that none do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub auto_join: Option<Option<AutoJoin>>,
+    /// What both ends know; not shown.
+    #[serde(skip)]
+    pub key: Option<Key>,
+}
+
+/// Settings and state of a port.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Port {
+    /// Interface index.
+    pub ifindex: u32,
+    /// Name of the device.
+    pub ifname: String,
+    /// Interface index of the trunk.
+    pub trunk: u32,
+    /// Name of the trunk.
+    pub trunk_name: String,
+    /// Number within the trunk, 0 to 63; ports of one priority rank by it.
+    pub id: u32,
+    /// 1 is a working port; 2 and more a spare, lower numbers first.
+    pub priority: u32,
+    /// Share of a working port in proportion to the others'; 0 is by link speed.
+    pub weight: u32,
+    /// The weight in use; what weight 0 comes to.
+    pub share: u32,
+    /// Not taken out of use by the user.
+    pub enabled: bool,
+    /// Is its link usable?
+    pub state: Named<State>,
+    /// Why it is not.
+    pub reason: Named<Reason>,
+    /// The moment of the last change of state, in ns of CLOCK_MONOTONIC.
+    pub since: u64,
+    /// The number of buckets whose home it is.
+    pub homes: u32,
+    /// The number of buckets it carries now.
+    pub buckets: u32,
+    /// The working port whose place this spare has taken, by interface index.
+    pub stands_in_for: Option<u32>,
+    /// The spare that has taken the place of this working port, by interface index.
+    pub stand_in: Option<u32>,
+    /// Act again, but waits for its buckets as failback says.
+    pub held_back: bool,
+    /// It serves buckets or a claim.
+    pub in_use: bool,
+    /// The number of claims that it serves.
+    pub claims: u32,
+    /// It goes by probes, not by carrier alone.
+    pub probed: bool,
+    /// Who last answered; none if nobody did.
+    pub peer: Option<Peer>,
+    /// Rounds of probes since it became a port.
+    pub rounds: u64,
+    /// Rounds without a reply in time.
+    pub rounds_missed: u64,
+    /// Round trip of the last reply in time, in ns; as the next two, none before the first.
+    pub round_trip_last: Option<u64>,
+    /// The shortest.
+    pub round_trip_min: Option<u64>,
+    /// The average, in which the last counts for an eighth.
+    pub round_trip_avg: Option<u64>,
+    /// Round trip of the last reply that came too late, in ns.
+    pub round_trip_late: Option<u64>,
+}
+
+/// What the other end of a port's link says of itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Peer {
+    /// What tells its system from others.
+    pub system: System,
+    /// What tells its trunk from others of its system.
+    pub trunk: u32,
+    /// Number of the port at its end.
+    pub port: u32,
+    /// Priority that the port has there.
+    pub priority: u32,
+    /// It finds the link usable.
+    pub usable: bool,
+    /// It uses the link.
+    pub in_use: bool,
+    /// Microseconds from one of its rounds to the next.
+    pub interval: u32,
+    /// The moment it was last heard, in ns of CLOCK_MONOTONIC.
+    pub heard: u64,
+    /// MAC address of its trunk, if it tells.
+    pub address: Option<Mac>,
+}
+
+/// Settings of a port to be changed; those that are `None` stay.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct PortSettings {
+    /// 1 to 65535.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub priority: Option<u32>,
+    /// 0 to 65535.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weight: Option<u32>,
+    /// Out of use, if false.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub enabled: Option<bool>,
+}
+
+/// A bucket of the table.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Bucket {
+    /// The low bits that the selector looks at.
+    pub index: u32,
+    /// The working port it belongs to, by interface index; none if there is no working port.
+    pub home: Option<u32>,
+    /// The port that carries it now, by interface index; none if no port is usable.
+    pub port: Option<u32>,
+    /// The home was set by the user.
+    pub user_set: bool,
+    /// Frames sent.
+    pub tx_packets: u64,
+    /// Octets sent.
+    pub tx_bytes: u64,
+}
+
+/// The home of a bucket, to be set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BucketHome {
+    /// Of the bucket.
+    pub index: u32,
+    /// A working port by interface index; `None` is automatic.
+    pub home: Option<u32>,
+}
+
+/// Counters of a trunk or of one of its ports, since it was made or since they were reset.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Statistics {
+    /// The trunk, by interface index.
+    pub trunk: u32,
+    /// Name of the trunk.
+    pub trunk_name: String,
+    /// The port, by interface index; none if the counters are the trunk's.
+    pub port: Option<u32>,
+    /// Name of the port.
+    pub port_name: Option<String>,
+    /// The counters.
+    #[serde(flatten)]
+    pub counters: Counters,
+}
+
+/// The counters and the attributes they are read from, told once.
+macro_rules! counters {
+    ($($(#[doc = $doc:literal])* $field:ident $number:ident;)*) => {
+        /// Counters. Those that only a trunk has are `None` for a port, and the other way round.
+        #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+        pub struct Counters {$(
+            $(#[doc = $doc])*
+            #[serde(skip_serializing_if = "Option::is_none")]
+            pub $field: Option<u64>,
+        )*}
+
+        impl Counters {
+            /// Names and values of those that are there.
+            pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
+                [$((stringify!($field), self.$field)),*]
+                    .into_iter()
+                    .filter_map(|(name, value)| Some((name, value?)))
+            }
+
+            fn set(&mut self, attribute: Attr<'_>) -> Result<()> {
+                match attribute.kind() {
+                    $(statistics::$number => self.$field = Some(attribute.uint()?),)*
+                    _ => {}
+                }
+                Ok(())
+            }
+        }
+    };
+}
+
+counters! {
+    /// Frames received.
+    rx_packets RX_PACKETS;
+    /// Octets received.
+    rx_bytes RX_BYTES;
+    /// Frames sent.
+    tx_packets TX_PACKETS;
+    /// Octets sent.
+    tx_bytes TX_BYTES;
+    /// Frames dropped on receipt.
+    rx_dropped RX_DROPPED;
+    /// Frames dropped instead of being sent.
+    tx_dropped TX_DROPPED;
+    /// Frames dropped since no port was usable.
+    tx_no_port TX_NO_PORT;
+    /// Frames dropped since the trunk itself had sent them.
+    rx_own_source RX_OWN_SOURCE;
+    /// Copies of broadcast and multicast dropped, as rx-group says.
+    rx_multicast_filtered RX_MULTICAST_FILTERED;
+    /// Times that a port became act.
+    port_up PORT_UP;
+    /// Times that a port became sby.
+    port_down PORT_DOWN;
+    /// Times that buckets moved since a port became sby.
+    failovers FAILOVERS;
+    /// Times that buckets moved back since a port was act again.
+    failbacks FAILBACKS;
+    /// Buckets moved from port to port, for any reason.
+    buckets_moved BUCKETS_MOVED;
+    /// Events that were overwritten before they could be told.
+    events_lost EVENTS_LOST;
+    /// Probes sent.
+    probes_sent PROBES_SENT;
+    /// Probes of the peer received.
+    probes_received PROBES_RECEIVED;
+    /// Replies sent.
+    replies_sent REPLIES_SENT;
+    /// Replies received in time.
+    replies_received REPLIES_RECEIVED;
+    /// Replies received too late.
+    replies_late REPLIES_LATE;
+    /// Probes not answered, since there were too many.
+    probes_limited PROBES_LIMITED;
+    /// Parts of probes and replies that were passed over, since they are newer than the module.
+    tlvs_unknown TLVS_UNKNOWN;
+    /// Frames with the EtherType of probes that were malformed, of another version, without the right
+    /// tag or an answer to nothing asked.
+    probes_refused PROBES_REFUSED;
+}
+
+/// Something that happened to a trunk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Event {
+    /// The trunk, by interface index.
+    pub trunk: u32,
+    /// Name of the trunk.
+    pub trunk_name: String,
+    /// Number within the trunk, from 1; a gap is events lost.
+    pub seq: u64,
+    /// When, in ns of CLOCK_MONOTONIC.
+    pub time: u64,
+    /// What.
+    pub kind: Named<EventKind>,
+    /// The port it is about, by interface index.
+    pub port: Option<u32>,
+    /// Its name, if it still exists.
+    pub port_name: Option<String>,
+    /// Who took over, or gave back, by interface index; none if buckets were spread.
+    pub other: Option<u32>,
+    /// Its name, if it still exists.
+    pub other_name: Option<String>,
+    /// The state before.
+    pub old_state: Option<Named<State>>,
+    /// The state after.
+    pub new_state: Option<Named<State>>,
+    /// Why.
+    pub reason: Option<Named<Reason>>,
+    /// The number of buckets that moved.
+    pub buckets: Option<u32>,
+    /// How long a failure went unnoticed.
+    pub detection_ns: Option<u64>,
+    /// From noticing to the last slot of the table.
+    pub switch_ns: Option<u64>,
+    /// The claim that it is about, by its mark.
+    pub mark: Option<u32>,
+    /// Of a refusal, the error, as a positive errno.
+    pub error: Option<u32>,
+}
+
+/// A claim: a process holds a link of a trunk.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ClaimState {
+    /// The trunk, by interface index.
+    pub trunk: u32,
+    /// Name of the trunk.
+    pub trunk_name: String,
+    /// Frames with this mark leave by the claim's link; names the claim within its trunk.
+    pub mark: u32,
+    /// The port that it should have, by interface index.
+    pub port: Option<u32>,
+    /// The port that it has, by interface index; none if no spare is free.
+    pub link: Option<u32>,
+    /// Number of that port at the peer, if it is known.
+    pub peer_port: Option<u32>,
+    /// Of a notification: the port that it had before, by interface index.
+    pub old_link: Option<u32>,
+    /// Of a notification: why it lost the port it had.
+    pub reason: Option<Named<Reason>>,
+    /// What the holder calls itself.
+    pub name: Option<String>,
+    /// Port id of the netlink socket that holds it.
+    pub holder: Option<u32>,
+}
+
+impl TrunkSettings {
+    /// Is nothing to be changed?
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    pub(crate) fn write(&self, w: &mut Writer) {
+        w.optional_u32(attr::BITS, self.bits);
+        w.optional_u32(attr::SELECTOR, self.selector.map(|value| value as u32));
+        w.optional_u32(attr::ROLE, self.role.map(|value| value as u32));
+        w.optional_u32(attr::FAILBACK, self.failback.map(|value| value as u32));
+        w.optional_u32(attr::FAILBACK_DELAY, self.failback_delay);
+        w.optional_u32(attr::RX_GROUP, self.rx_group.map(|value| value as u32));
+        w.optional_u32(attr::PROBE, self.probe.map(|value| value as u32));
+        w.optional_u32(attr::INTERVAL, self.interval);
+        w.optional_u32(attr::REPLY_TIMEOUT, self.reply_timeout);
+        w.optional_u32(attr::MISSES, self.misses);
+        w.optional_u32(attr::HITS, self.hits);
+        w.optional_u32(attr::HOLD_DOWN, self.hold_down);
+        w.optional_u32(attr::PEERS, self.peers.map(|value| value as u32));
+        w.optional_u32(attr::PROBE_ETHERTYPE, self.probe_ethertype);
+        if let Some(address) = self.probe_address {
+            w.put(attr::PROBE_ADDRESS, &address.0);
+        }
+        if let Some(rule) = &self.auto_join {
+            w.nest(attr::AUTO_JOIN, |w| {
+                if let Some(rule) = rule {
+                    rule.write(w);
+                }
+            });
+        }
+        match self.key {
+            Some(Key::Secret(octets)) => w.put(attr::KEY, &octets),
+            Some(Key::None) => w.put(attr::KEY, &[]),
+            None => {}
+        }
+    }
+}
+
+impl AutoJoin {
+    /// Is there no condition? The kernel refuses such a rule, which would mean every device or none.
+    pub fn is_empty(&self) -> bool {
+        let Self {
+            name,
+            driver,
+            bus,
+            address,
+            priority: _,
+        } = self;
+        name.is_none() && driver.is_none() && bus.is_none() && address.is_none()
+    }
+
+    fn write(&self, w: &mut Writer) {
+        for (kind, text) in [
+            (auto_join::NAME, &self.name),
+            (auto_join::DRIVER, &self.driver),
+            (auto_join::BUS, &self.bus),
+        ] {
+            if let Some(text) = text {
+                w.string(kind, text);
+            }
+        }
+        if let Some(prefix) = &self.address {
+            w.put(auto_join::ADDRESS, &prefix.0);
+        }
+        w.u32(auto_join::PRIORITY, self.priority);
+    }
+
+    fn read(attributes: Attributes<'_>) -> Result<Self> {
+        let fields = Fields::read(attributes, &auto_join::NAMES, "auto-join.")?;
+        Ok(Self {
+            name: fields.get(auto_join::NAME, Typed::text)?,
+            driver: fields.get(auto_join::DRIVER, Typed::text)?,
+            bus: fields.get(auto_join::BUS, Typed::text)?,
+            address: fields.get(auto_join::ADDRESS, |prefix| {
+                Ok(MacPrefix(prefix.value().to_vec()))
+            })?,
+            priority: fields.get(auto_join::PRIORITY, Typed::u32)?.unwrap_or(1),
+        })
+    }
+}
+
+impl PortSettings {
+    /// Is nothing to be changed?
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+
+    pub(crate) fn write(&self, ifindex: u32, w: &mut Writer) {
+        w.nest(attr::PORT, |w| {
+            w.u32(port::IFINDEX, ifindex);
+            w.optional_u32(port::PRIORITY, self.priority);
+            w.optional_u32(port::WEIGHT, self.weight);
+            w.optional_u32(port::ENABLED, self.enabled.map(u32::from));
+        });
+    }
+}
+
+impl BucketHome {
+    pub(crate) fn write(&self, w: &mut Writer) {
+        w.nest(attr::BUCKET, |w| {
+            w.u32(bucket::INDEX, self.index);
+            w.optional_u32(bucket::HOME, self.home);
+        });
+    }
+}
+
+/// A field that each answer has.
+fn need<T>(field: Option<T>, name: &str) -> Result<T> {
+    field.ok_or_else(|| malformed(format!("there is no {name}")))
+}
+
+/// What all messages are made of.
+fn message(attributes: Attributes<'_>) -> Result<Fields<'_>> {
+    Fields::read(attributes, &attr::NAMES, "")
+}
+
+/// The device that a message is about.
+fn subject(fields: &Fields<'_>) -> Result<(u32, String)> {
+    Ok((
+        fields.need(attr::IFINDEX, Typed::u32)?,
+        fields.need(attr::IFNAME, Typed::text)?,
+    ))
+}
+
+/// A value of an enumeration.
+fn named<E>(attribute: &Attr<'_>) -> Result<Named<E>>
+where
+    Named<E>: From<u32>,
+{
+    attribute.u32().map(Named::from)
+}
+
+fn mac(attribute: &Attr<'_>) -> Result<Mac> {
+    let octets = attribute.value().try_into();
+    let wrong = |_| malformed("a MAC address has 6 octets");
+    octets.map(Mac).map_err(wrong)
+}
+
+fn system(attribute: &Attr<'_>) -> Result<System> {
+    attribute.uint().map(System)
+}
+
+impl Trunk {
+    pub(crate) fn read(attributes: Attributes<'_>) -> Result<Self> {
+        let fields = message(attributes)?;
+        let (ifindex, ifname) = subject(&fields)?;
+        Ok(Self {
+            ifindex,
+            ifname,
+            bits: fields.need(attr::BITS, Typed::u32)?,
+            selector: fields.need(attr::SELECTOR, named)?,
+            role: fields.get(attr::ROLE, named)?,
+            failback: fields.need(attr::FAILBACK, named)?,
+            failback_delay: fields.get(attr::FAILBACK_DELAY, Typed::u32)?.unwrap_or(0),
+            rx_group: fields.need(attr::RX_GROUP, named)?,
+            probe: fields.need(attr::PROBE, named)?,
+            interval: fields.need(attr::INTERVAL, Typed::u32)?,
+            reply_timeout: fields.need(attr::REPLY_TIMEOUT, Typed::u32)?,
+            misses: fields.need(attr::MISSES, Typed::u32)?,
+            hits: fields.need(attr::HITS, Typed::u32)?,
+            hold_down: fields.need(attr::HOLD_DOWN, Typed::u32)?,
+            peers: fields.need(attr::PEERS, named)?,
+            probe_ethertype: fields.need(attr::PROBE_ETHERTYPE, Typed::u32)?,
+            probe_address: fields.need(attr::PROBE_ADDRESS, mac)?,
+            keyed: fields.has(attr::KEYED),
+            system: fields.need(attr::SYSTEM, system)?,
+            redundancy: fields.need(attr::REDUNDANCY, named)?,
+            auto_join: fields.get(attr::AUTO_JOIN, |rule| AutoJoin::read(rule.nest()))?,
+        })
+    }
+}
+
+impl Port {
+    pub(crate) fn read(attributes: Attributes<'_>) -> Result<Self> {
+        let outer = message(attributes)?;
+        let (trunk, trunk_name) = subject(&outer)?;
+        let nest = outer.need(attr::PORT, |nest| Ok(*nest))?;
+        let fields = Fields::read(nest.nest(), &port::NAMES, "port.")?;
+        let peer = fields.get(port::PEER, |peer| Peer::read(peer.nest()))?;
+        let reason = fields.get(port::REASON, named)?;
+        Ok(Self {
+            ifindex: fields.need(port::IFINDEX, Typed::u32)?,
+            ifname: fields.need(port::IFNAME, Typed::text)?,
+            trunk,
+            trunk_name,
+            id: fields.need(port::ID, Typed::u32)?,
+            priority: fields.need(port::PRIORITY, Typed::u32)?,
+            weight: fields.need(port::WEIGHT, Typed::u32)?,
+            share: fields.need(port::SHARE, Typed::u32)?,
+            enabled: fields.need(port::ENABLED, Typed::u32)? != 0,
+            state: fields.need(port::STATE, named)?,
+            reason: reason.unwrap_or(Named::Known(Reason::None)),
+            since: fields.get(port::SINCE, Typed::uint)?.unwrap_or(0),
+            homes: fields.need(port::HOMES, Typed::u32)?,
+            buckets: fields.need(port::BUCKETS, Typed::u32)?,
+            stands_in_for: fields.get(port::STANDS_IN_FOR, Typed::u32)?,
+            stand_in: fields.get(port::STAND_IN, Typed::u32)?,
+            held_back: fields.has(port::HELD_BACK),
+            in_use: fields.has(port::IN_USE),
+            claims: fields.get(port::CLAIMS, Typed::u32)?.unwrap_or(0),
+            probed: fields.has(port::PROBED),
+            peer,
+            rounds: fields.get(port::ROUNDS, Typed::uint)?.unwrap_or(0),
+            rounds_missed: fields.get(port::ROUNDS_MISSED, Typed::uint)?.unwrap_or(0),
+            round_trip_last: fields.get(port::ROUND_TRIP_LAST, Typed::uint)?,
+            round_trip_min: fields.get(port::ROUND_TRIP_MIN, Typed::uint)?,
+            round_trip_avg: fields.get(port::ROUND_TRIP_AVG, Typed::uint)?,
+            round_trip_late: fields.get(port::ROUND_TRIP_LATE, Typed::uint)?,
+        })
+    }
+}
+
+impl Peer {
+    fn read(nest: Attributes<'_>) -> Result<Self> {
+        let fields = Fields::read(nest, &peer::NAMES, "port.peer.")?;
+        Ok(Self {
+            system: fields.need(peer::SYSTEM, system)?,
+            trunk: fields.need(peer::TRUNK, Typed::u32)?,
+            port: fields.need(peer::PORT, Typed::u32)?,
+            priority: fields.need(peer::PRIORITY, Typed::u32)?,
+            usable: fields.has(peer::USABLE),
+            in_use: fields.has(peer::IN_USE),
+            interval: fields.need(peer::INTERVAL, Typed::u32)?,
+            heard: fields.get(peer::HEARD, Typed::uint)?.unwrap_or(0),
+            address: fields.get(peer::ADDRESS, mac)?,
+        })
+    }
+}
+
+impl ClaimState {
+    /// All claims of a message.
+    pub(crate) fn read_all(attributes: Attributes<'_>) -> Result<Vec<Self>> {
+        let (trunk, name) = subject(&message(attributes)?)?;
+        each(attributes, attr::CLAIM, |nest| {
+            Self::read(trunk, &name, nest)
+        })
+    }
+
+    fn read(trunk: u32, trunk_name: &str, nest: Attributes<'_>) -> Result<Self> {
+        let fields = Fields::read(nest, &claim::NAMES, "claim.")?;
+        Ok(Self {
+            trunk,
+            trunk_name: trunk_name.to_string(),
+            mark: fields.need(claim::MARK, Typed::u32)?,
+            port: fields.get(claim::PORT, Typed::u32)?,
+            link: fields.get(claim::LINK, Typed::u32)?,
+            peer_port: fields.get(claim::PEER_PORT, Typed::u32)?,
+            old_link: fields.get(claim::OLD_LINK, Typed::u32)?,
+            reason: fields.get(claim::REASON, named)?,
+            name: fields.get(claim::NAME, Typed::text)?,
+            holder: fields.get(claim::HOLDER, Typed::u32)?,
+        })
+    }
+}
+
+impl Bucket {
+    /// All buckets of a message.
+    pub(crate) fn read_all(attributes: Attributes<'_>) -> Result<Vec<Self>> {
+        each(attributes, attr::BUCKET, Self::read)
+    }
+
+    fn read(nest: Attributes<'_>) -> Result<Self> {
+        let (mut index, mut home, mut carrier, mut user_set) = (None, None, None, false);
+        let (mut tx_packets, mut tx_bytes) = (0, 0);
+        for attribute in nest {
+            let attribute = attribute?;
+            match attribute.kind() {
+                bucket::INDEX => index = Some(attribute.u32()?),
+                bucket::HOME => home = Some(attribute.u32()?),
+                bucket::PORT => carrier = Some(attribute.u32()?),
+                bucket::USER_SET => user_set = true,
+                bucket::TX_PACKETS => tx_packets = attribute.uint()?,
+                bucket::TX_BYTES => tx_bytes = attribute.uint()?,
+                _ => {}
+            }
+        }
+        Ok(Self {
+            index: need(index, "bucket.index")?,
+            home,
+            port: carrier,
+            user_set,
+            tx_packets,
+            tx_bytes,
+        })
+    }
+}
+
+impl Statistics {
+    pub(crate) fn read(attributes: Attributes<'_>) -> Result<Self> {
+        let fields = message(attributes)?;
+        let (trunk, trunk_name) = subject(&fields)?;
+        let mut all = Self {
+            trunk,
+            trunk_name,
+            ..Self::default()
+        };
+        if let Some(nest) = fields.get(attr::PORT, |nest| Ok(*nest))? {
+            let fields = Fields::read(nest.nest(), &port::NAMES, "port.")?;
+            all.port = Some(fields.need(port::IFINDEX, Typed::u32)?);
+            all.port_name = Some(fields.need(port::IFNAME, Typed::text)?);
+        }
+        if let Some(nest) = fields.get(attr::STATISTICS, |nest| Ok(*nest))? {
+            for counter in nest.nest() {
+                all.counters.set(counter?)?;
+            }
+        }
+        Ok(all)
+    }
+}
+
+impl Event {
+    /// All events of a message.
+    pub(crate) fn read_all(attributes: Attributes<'_>) -> Result<Vec<Self>> {
+        let (trunk, name) = subject(&message(attributes)?)?;
+        each(attributes, attr::EVENT, |nest| {
+            Self::read(trunk, &name, nest)
+        })
+    }
+
+    fn read(trunk: u32, trunk_name: &str, nest: Attributes<'_>) -> Result<Self> {
+        let fields = Fields::read(nest, &event::NAMES, "event.")?;
+        Ok(Self {
+            trunk,
+            trunk_name: trunk_name.to_string(),
+            seq: fields.need(event::SEQ, Typed::uint)?,
+            time: fields.need(event::TIME, Typed::uint)?,
+            kind: fields.need(event::KIND, named)?,
+            port: fields.get(event::PORT, Typed::u32)?,
+            port_name: fields.get(event::PORT_NAME, Typed::text)?,
+            other: fields.get(event::OTHER, Typed::u32)?,
+            other_name: fields.get(event::OTHER_NAME, Typed::text)?,
+            old_state: fields.get(event::OLD_STATE, named)?,
+            new_state: fields.get(event::NEW_STATE, named)?,
+            reason: fields.get(event::REASON, named)?,
+            buckets: fields.get(event::BUCKETS, Typed::u32)?,
+            detection_ns: fields.get(event::DETECTION_NS, Typed::uint)?,
+            switch_ns: fields.get(event::SWITCH_NS, Typed::uint)?,
+            mark: fields.get(event::MARK, Typed::u32)?,
+            error: fields.get(event::ERROR, Typed::u32)?,
+        })
+    }
+}
+
+/// What `read` makes of each nest of a type.
+fn each<T>(
+    attributes: Attributes<'_>,
+    kind: u16,
+    mut read: impl FnMut(Attributes<'_>) -> Result<T>,
+) -> Result<Vec<T>> {
+    let mut all = Vec::new();
+    for attribute in attributes {
+        let attribute = attribute?;
+        if attribute.kind() == kind {
+            all.push(read(attribute.nest())?);
+        }
+    }
+    Ok(all)
+}
+
+/// The number of buckets of a table of that many bits.
+pub fn buckets(bits: u32) -> u32 {
+    1u32.checked_shl(bits).unwrap_or(u32::MAX)
+}

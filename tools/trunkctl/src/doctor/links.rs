@@ -1,0 +1,676 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What is wrong with links and with what lies at their other ends.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use trunk_nl::uapi::{EventKind, Peers, ProbeMode, Reason, RxGroup, State};
+use trunk_nl::{exact, Counters, Port, System};
+
+use super::{Findings, Patient};
+use crate::time;
+use crate::view::{act, Group};
+
+/// Fewer rounds than this without a reply say nothing about the peer.
+const ROUNDS: u64 = 50;
+
+/// A port whose link failed so often within that time is flapping.
+const FAILURES: usize = 3;
+const LATELY: Duration = Duration::from_secs(600);
+
+/// So many late replies, and that part of all in percent, are no accident.
+const LATE: u64 = 3;
+const LATE_PERCENT: u64 = 1;
+
+/// Intervals of both ends that differ by this factor are not meant to be alike.
+const FACTOR: u32 = 4;
+
+const PATH: &str = "fibre, media converter, switch, filters";
+
+pub fn examine(patient: &Patient, findings: &mut Findings<'_>) {
+    let group = &patient.group;
+    let mut told = unanswered(patient, findings);
+    told.extend(silent(group, &told, findings));
+    for port in &group.ports {
+        if !told.contains(&port.ifindex) {
+            not_act(group, port, findings);
+        }
+        flapping(patient, port, findings);
+        if let Some(peer) = port.peer.as_ref().filter(|p| p.priority != port.priority) {
+            let text = format!(
+                "its priority is {}, at the other end {}: the ends may choose different spares",
+                port.priority, peer.priority
+            );
+            let advice = format!("trunkctl port set {} prio {}", port.ifname, peer.priority);
+            findings.warn("priorities", Some(&port.ifname), text, advice);
+        }
+    }
+    late(patient, findings);
+    intervals(group, findings);
+}
+
+/// Did the peer die? Ports of which this is said, by interface index.
+fn silent(group: &Group, told: &[u32], findings: &mut Findings<'_>) -> Vec<u32> {
+    let is = |port: &Port, reason| port.state != State::Act && port.reason == reason;
+    let timed_out = |port: &Port| is(port, Reason::ProbeTimeout) && !told.contains(&port.ifindex);
+    let silent = |port: &&Port| timed_out(port) || is(port, Reason::PeerSilent);
+    let ports: Vec<_> = group.ports.iter().filter(silent).collect();
+    let at_once = ports.iter().any(|port| is(port, Reason::PeerSilent));
+    let all = ports.len() > 1 && act(&group.ports) == 0;
+    if at_once || all {
+        let text = match at_once {
+            true => "the peer died: all ports fell silent at once, though their carrier stayed",
+            false => "the peer answers on no port, though there is a carrier",
+        };
+        findings.warn(
+            "peer-silent",
+            None,
+            text.to_string(),
+            "see to the other end: is it up, with the same probe-ethertype and key?".to_string(),
+        );
+        let meant = |port: &&&Port| !at_once || is(port, Reason::PeerSilent);
+        return ports.iter().filter(meant).map(|p| p.ifindex).collect();
+    }
+    Vec::new()
+}
+
+/// Ports whose probes nobody ever answered, by interface index.
+fn unanswered(patient: &Patient, findings: &mut Findings<'_>) -> Vec<u32> {
+    let group = &patient.group;
+    let name = &group.trunk.ifname;
+    // Of a port whose link is known to be down, nobody expects an answer.
+    let has_carrier =
+        |port: &&Port| port.state == State::Act || port.reason == Reason::ProbeTimeout;
+    let never = |port: &&Port| {
+        let rounds = port.rounds >= ROUNDS && port.rounds_missed >= ROUNDS;
+        rounds && port.peer.is_none() && port.round_trip_min.is_none()
+    };
+    let mode = group.trunk.probe;
+    let carrier: Vec<_> = group.ports.iter().filter(has_carrier).collect();
+    if mode == ProbeMode::Off {
+        broadcast(patient, carrier.len(), findings);
+        return Vec::new();
+    }
+    let never: Vec<_> = carrier.iter().copied().filter(never).collect();
+    let refused = never.iter().filter_map(|port| counters(patient, port));
+    let refused: u64 = refused.filter_map(|c| c.probes_refused).sum();
+    let why = match refused {
+        0 => String::new(),
+        _ => format!(", and {refused} probes were refused: is the key the same at both ends?"),
+    };
+    if never.len() < carrier.len() {
+        for port in &never {
+            findings.warn(
+                "no-answer",
+                Some(&port.ifname),
+                format!("nobody ever answered its probes, but those of its fellows{why}"),
+                "check where its cable goes".to_string(),
+            );
+        }
+    } else if never.is_empty() {
+        // There is no carrier at all.
+    } else if mode == ProbeMode::Required {
+        findings.warn(
+            "no-answer",
+            None,
+            format!("nobody ever answered its probes, which probe required demands{why}"),
+            format!(
+                "make the other end a trunk with the same probe-ethertype, or trunkctl set {name} \
+                 probe auto"
+            ),
+        );
+    } else {
+        findings.note(
+            "no-answer",
+            None,
+            format!("nobody answers its probes: only the loss of a carrier is noticed{why}"),
+            format!("make the other end a trunk, or trunkctl set {name} probe off"),
+        );
+        broadcast(patient, carrier.len(), findings);
+    }
+    never.iter().map(|port| port.ifindex).collect()
+}
+
+/// Of a peer that nothing is known of, an aggregate's broadcast is lost where a switch's is not, and
+/// the other way round it is received several times. A switch gives itself away: what the trunk sends
+/// to all by one link comes back by the others.
+fn broadcast(patient: &Patient, links: usize, findings: &mut Findings<'_>) {
+    let trunk = &patient.group.trunk;
+    if links < 2 || trunk.rx_group != RxGroup::Auto {
+        return;
+    }
+    let of_trunk = patient.statistics.iter().find(|s| s.port.is_none());
+    let counted = |count: fn(&Counters) -> Option<u64>| {
+        let counters = of_trunk.map(|statistics| &statistics.counters);
+        counters.and_then(count).unwrap_or(0)
+    };
+    let name = &trunk.ifname;
+    let own = counted(|counters| counters.rx_own_source);
+    let filtered = counted(|counters| counters.rx_multicast_filtered);
+    let (seen, advice) = match (own, filtered) {
+        (0, 0) => (
+            String::new(),
+            format!(
+                "trunkctl set {name} rx-group all if the other end is an aggregate, such as a \
+                 bond, and rx-group one if it is a plain switch"
+            ),
+        ),
+        (0, _) => (
+            format!(
+                "; of others {filtered} frames were dropped, and none of its own came back, as \
+                 with an aggregate"
+            ),
+            format!(
+                "trunkctl set {name} rx-group all if the other end is an aggregate, such as a \
+                 bond, and rx-group one if it is a plain switch that isolates its ports"
+            ),
+        ),
+        _ => (
+            format!("; {own} frames of its own came back, as from a plain switch"),
+            format!("trunkctl set {name} rx-group one if it is one"),
+        ),
+    };
+    findings.note(
+        "rx-group",
+        None,
+        format!(
+            "broadcast is accepted from one link alone, for the peer is not known to be a \
+             trunk{seen}"
+        ),
+        advice,
+    );
+}
+
+fn counters<'a>(patient: &'a Patient, port: &Port) -> Option<&'a Counters> {
+    let own = patient
+        .statistics
+        .iter()
+        .find(|s| s.port == Some(port.ifindex));
+    own.map(|statistics| &statistics.counters)
+}
+
+/// Why is it not?
+fn not_act(group: &Group, port: &Port, findings: &mut Findings<'_>) {
+    let name = &port.ifname;
+    let (check, text, advice) = match port.reason.known() {
+        _ if port.state == State::Act => return,
+        // That is told elsewhere.
+        Some(Reason::HeldDown) => return,
+        Some(Reason::NoCarrier) => (
+            "no-carrier",
+            "it has no carrier".to_string(),
+            "check the cable and the port of the switch".to_string(),
+        ),
+        Some(Reason::Disabled) => (
+            "disabled",
+            "it was taken out of use".to_string(),
+            format!("trunkctl port set {name} enable"),
+        ),
+        Some(Reason::AdminDown) => (
+            "admin-down",
+            "it is down".to_string(),
+            format!("ip link set {name} up"),
+        ),
+        Some(Reason::ProbeTimeout) => (
+            "probe-timeout",
+            "its peer does not answer, though there is a carrier".to_string(),
+            format!("check what lies between the ends: {PATH}"),
+        ),
+        Some(Reason::OneWayRx) => (
+            "one-way",
+            "it only receives: its peer is heard, but does not hear this end".to_string(),
+            format!("check this end's transmitter and what its frames pass: {PATH}"),
+        ),
+        Some(Reason::OneWayTx) => (
+            "one-way",
+            "it only transmits: its peer hears this end, but is not heard".to_string(),
+            format!("check the peer's transmitter and what its frames pass: {PATH}"),
+        ),
+        Some(Reason::PeerMismatch) => {
+            let (text, advice) = mismatch(group, port);
+            ("peer-mismatch", text, advice)
+        }
+        Some(Reason::PeerSby) => (
+            "peer-sby",
+            "its link works, but the peer does not use it".to_string(),
+            "ask trunkctl doctor at the other end".to_string(),
+        ),
+        _ => (
+            "not-act",
+            format!("it is {} ({})", port.state, port.reason),
+            format!("trunkctl history {}", group.trunk.ifname),
+        ),
+    };
+    findings.warn(check, Some(name), text, advice);
+}
+
+/// Where a port leads, and where it should.
+fn mismatch(group: &Group, port: &Port) -> (String, String) {
+    let cable = "check where its cable goes".to_string();
+    let end = |(system, trunk): (System, u32)| format!("trunk {trunk} of system {system}");
+    let unknown = "it leads elsewhere than its fellows, or back to this system".to_string();
+    let Some(peer) = &port.peer else {
+        return (unknown, cable);
+    };
+    if peer.system == group.trunk.system {
+        let text = format!(
+            "it leads back to this system, to port {} of trunk {}",
+            peer.port, peer.trunk
+        );
+        return (text, cable);
+    }
+    let mut ends = BTreeMap::new();
+    let fellows = group.ports.iter().filter(|port| port.state == State::Act);
+    for fellow in fellows.filter_map(|port| port.peer.as_ref()) {
+        *ends.entry((fellow.system, fellow.trunk)).or_insert(0) += 1;
+    }
+    let most = ends.iter().max_by_key(|(_, count)| **count);
+    // Who answered last did so before the cable was moved.
+    if most.is_some_and(|(end, _)| *end == (peer.system, peer.trunk)) {
+        return (unknown, cable);
+    }
+    let others = most.map_or_else(
+        || "not to that of its fellows".to_string(),
+        |(others, _)| format!("its fellows to {}", end(*others)),
+    );
+    let text = format!("it leads to {}, {others}", end((peer.system, peer.trunk)));
+    let several = format!("trunkctl set {} peers several", group.trunk.ifname);
+    match group.trunk.peers == Peers::One {
+        true => (text, format!("{cable}, or if that is meant, {several}")),
+        false => (text, cable),
+    }
+}
+
+/// Does its link fail again and again?
+fn flapping(patient: &Patient, port: &Port, findings: &mut Findings<'_>) {
+    let failed = patient.history.iter().filter(|event| {
+        // Neither what the user does nor what the peer does.
+        let link = matches!(
+            event.reason.and_then(|reason| reason.known()),
+            Some(Reason::NoCarrier | Reason::ProbeTimeout | Reason::OneWayRx | Reason::OneWayTx)
+        );
+        link && event.kind == EventKind::PortState
+            && event.port == Some(port.ifindex)
+            && event.new_state.is_some_and(|state| state == State::Sby)
+            && event.old_state != event.new_state
+            && patient.clock.since(event.time) < LATELY
+    });
+    let count = failed.count();
+    let held = port.state != State::Act && port.reason == Reason::HeldDown;
+    if count < FAILURES && !held {
+        return;
+    }
+    let text = match (count, held) {
+        (0, _) => "its link fails again and again, so it is held down".to_string(),
+        (_, true) => {
+            format!("its link failed {count} times in the last 10 minutes, so it is held down")
+        }
+        (_, false) => format!("its link failed {count} times in the last 10 minutes"),
+    };
+    let advice = format!(
+        "check cable and transceivers; trunkctl history {}",
+        patient.group.trunk.ifname
+    );
+    findings.warn("flapping", Some(&port.ifname), text, advice);
+}
+
+/// Is the reply-timeout too short for the way there and back?
+fn late(patient: &Patient, findings: &mut Findings<'_>) {
+    let trunk = &patient.group.trunk;
+    let late = |port: &&Port| {
+        let counters = counters(patient, port);
+        let late = counters.and_then(|c| c.replies_late).unwrap_or(0);
+        let in_time = counters.and_then(|c| c.replies_received).unwrap_or(0);
+        late >= LATE && late.saturating_mul(100) >= LATE_PERCENT * in_time.saturating_add(late)
+    };
+    let ports = patient.group.ports.iter().filter(late);
+    let worst = ports.filter_map(|port| Some((port.round_trip_late?, port)));
+    let Some((ns, port)) = worst.max_by_key(|(ns, _)| *ns) else {
+        return;
+    };
+    let wanted = nice(ns.div_ceil(1000).saturating_mul(3) / 2);
+    let interval = match wanted > trunk.interval.into() {
+        true => format!(" interval {}", exact(wanted)),
+        false => String::new(),
+    };
+    findings.warn(
+        "late",
+        Some(&port.ifname),
+        format!(
+            "replies come after {}, later than the reply-timeout, {}",
+            time::short(ns),
+            exact(trunk.reply_timeout.into())
+        ),
+        format!(
+            "trunkctl set {} reply-timeout {}{interval}",
+            trunk.ifname,
+            exact(wanted)
+        ),
+    );
+}
+
+/// The next of 1, 2, 5, 10, …
+fn nice(number: u64) -> u64 {
+    let mut scale = 1u64;
+    loop {
+        for step in [1, 2, 5] {
+            let nice = scale.saturating_mul(step);
+            if nice >= number {
+                return nice;
+            }
+        }
+        scale = scale.saturating_mul(10);
+    }
+}
+
+/// Does one end notice a failure much later than the other?
+fn intervals(group: &Group, findings: &mut Findings<'_>) {
+    let own = group.trunk.interval;
+    if group.trunk.probe == ProbeMode::Off {
+        return;
+    }
+    let mut peers = group.ports.iter().filter_map(|port| port.peer.as_ref());
+    let differs = |other: u32| other.max(own) / other.min(own).max(1) >= FACTOR;
+    if let Some(peer) = peers.find(|peer| differs(peer.interval)) {
+        findings.note(
+            "intervals",
+            None,
+            format!(
+                "its interval is {}, that of its peer {}: one end notices failures later",
+                exact(own.into()),
+                exact(peer.interval.into())
+            ),
+            format!(
+                "trunkctl set {} interval {}",
+                group.trunk.ifname,
+                exact(peer.interval.into())
+            ),
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{healthy, said};
+    use super::*;
+    use crate::fixtures;
+    use trunk_nl::{Event, Named};
+
+    fn sby(patient: &mut Patient, port: usize, reason: Reason) {
+        let port = &mut patient.group.ports[port];
+        port.state = Named::Known(State::Sby);
+        port.reason = Named::Known(reason);
+    }
+
+    /// What is said of eth1 when that is sby for a reason.
+    fn said_of(reason: Reason, change: impl FnOnce(&mut Patient)) -> String {
+        let mut patient = healthy();
+        sby(&mut patient, 0, reason);
+        change(&mut patient);
+        said(&patient)
+    }
+
+    #[test]
+    fn links_that_work_one_way_or_not_at_all() {
+        for (reason, want) in [
+            (
+                Reason::ProbeTimeout,
+                "its peer does not answer, though there is a carrier; check what lies between the \
+                 ends: fibre, media converter, switch, filters",
+            ),
+            (
+                Reason::OneWayRx,
+                "it only receives: its peer is heard, but does not hear this end; check this \
+                 end's transmitter and what its frames pass: fibre, media converter, switch, \
+                 filters",
+            ),
+            (
+                Reason::OneWayTx,
+                "it only transmits: its peer hears this end, but is not heard; check the peer's \
+                 transmitter and what its frames pass: fibre, media converter, switch, filters",
+            ),
+            (
+                Reason::PeerSby,
+                "its link works, but the peer does not use it; ask trunkctl doctor at the other \
+                 end",
+            ),
+        ] {
+            assert_eq!(said_of(reason, |_| {}), format!("trunk0: eth1: {want}\n"));
+        }
+    }
+
+    #[test]
+    fn a_reason_that_is_newer_than_this_program() {
+        let said = said_of(Reason::None, |patient| {
+            patient.group.ports[0].reason = Named::Unknown(42);
+        });
+        assert_eq!(
+            said,
+            "trunk0: eth1: it is sby (42); trunkctl history trunk0\n"
+        );
+        let mut patient = healthy();
+        patient.group.ports[0].state = Named::Unknown(9);
+        patient.group.ports[0].reason = Named::Unknown(42);
+        let finding = &super::super::diagnose(&patient)[0];
+        assert_eq!(
+            (finding.check, finding.port.as_deref(), &*finding.text),
+            ("not-act", Some("eth1"), "it is 9 (42)")
+        );
+    }
+
+    #[test]
+    fn a_peer_that_died_is_told_once() {
+        let said = said_of(Reason::PeerSilent, |patient| {
+            sby(patient, 1, Reason::PeerSilent);
+            sby(patient, 2, Reason::PeerSilent);
+        });
+        assert_eq!(
+            said,
+            "\
+trunk0: no port is act: those with a carrier are used all the same; see to the ports that are not
+trunk0: the peer died: all ports fell silent at once, though their carrier stayed; see to the other end: is it up, with the same probe-ethertype and key?
+"
+        );
+    }
+
+    #[test]
+    fn a_peer_that_answers_nowhere_is_told_once() {
+        let said = said_of(Reason::ProbeTimeout, |patient| {
+            sby(patient, 1, Reason::ProbeTimeout);
+            sby(patient, 2, Reason::NoCarrier);
+        });
+        let lines: Vec<_> = said.lines().collect();
+        assert_eq!(lines.len(), 3, "{said}");
+        assert!(lines[1].starts_with("trunk0: the peer answers on no port, though"));
+        assert!(lines[2].starts_with("trunk0: eth3: it has no carrier"));
+    }
+
+    #[test]
+    fn ports_that_lead_elsewhere() {
+        let elsewhere = |change: fn(&mut Patient)| said_of(Reason::PeerMismatch, change);
+        assert_eq!(
+            elsewhere(|patient| {
+                let peer = patient.group.ports[0].peer.as_mut().unwrap();
+                (peer.system, peer.trunk) = (System(0xfeed), 9);
+            }),
+            "trunk0: eth1: it leads to trunk 9 of system 000000000000feed, its fellows to trunk 4 \
+             of system 0242ac1100039c1e; check where its cable goes, or if that is meant, \
+             trunkctl set trunk0 peers several\n"
+        );
+        assert_eq!(
+            elsewhere(|patient| {
+                let system = patient.group.trunk.system;
+                let peer = patient.group.ports[0].peer.as_mut().unwrap();
+                (peer.system, peer.trunk, peer.port) = (system, 3, 2);
+            }),
+            "trunk0: eth1: it leads back to this system, to port 2 of trunk 3; check where its \
+             cable goes\n"
+        );
+        for unknown in [
+            elsewhere(|patient| patient.group.ports[0].peer = None),
+            // That of its fellows, to which it led before.
+            elsewhere(|_| {}),
+        ] {
+            assert_eq!(
+                unknown,
+                "trunk0: eth1: it leads elsewhere than its fellows, or back to this system; check \
+                 where its cable goes\n"
+            );
+        }
+    }
+
+    #[test]
+    fn links_that_fail_again_and_again() {
+        let failure = |reason| Event {
+            port: Some(4),
+            new_state: Some(Named::Known(State::Sby)),
+            reason: Some(Named::Known(reason)),
+            ..fixtures::event(EventKind::PortState)
+        };
+        let mut patient = healthy();
+        patient.history = vec![
+            failure(Reason::NoCarrier),
+            failure(Reason::ProbeTimeout),
+            failure(Reason::Disabled),
+            failure(Reason::PeerSilent),
+        ];
+        assert_eq!(said(&patient), "");
+        let mut old = failure(Reason::NoCarrier);
+        old.time -= 600_000_000_000;
+        patient.history.push(old);
+        assert_eq!(said(&patient), "");
+        patient.history.push(failure(Reason::NoCarrier));
+        let advice = "check cable and transceivers; trunkctl history trunk0\n";
+        let text = "trunk0: eth1: its link failed 3 times in the last 10 minutes";
+        assert_eq!(said(&patient), format!("{text}; {advice}"));
+        sby(&mut patient, 0, Reason::HeldDown);
+        let want = format!("{text}, so it is held down; {advice}");
+        assert_eq!(said(&patient), want);
+        let want =
+            format!("trunk0: eth1: its link fails again and again, so it is held down; {advice}");
+        assert_eq!(said_of(Reason::HeldDown, |_| {}), want);
+    }
+
+    #[test]
+    fn priorities_that_differ() {
+        let mut patient = healthy();
+        patient.group.ports[2].peer.as_mut().unwrap().priority = 3;
+        assert_eq!(
+            said(&patient),
+            "trunk0: eth3: its priority is 2, at the other end 3: the ends may choose different \
+             spares; trunkctl port set eth3 prio 3\n"
+        );
+    }
+
+    /// Nobody ever answered.
+    fn mute(patient: &mut Patient, port: usize) {
+        let port = &mut patient.group.ports[port];
+        (port.peer, port.probed) = (None, false);
+        (port.rounds, port.rounds_missed) = (50, 50);
+        (port.round_trip_last, port.round_trip_min) = (None, None);
+        for statistics in &mut patient.statistics {
+            statistics.counters.probes_refused = Some(0);
+        }
+    }
+
+    #[test]
+    fn a_peer_that_is_no_trunk() {
+        let mut patient = healthy();
+        mute(&mut patient, 1);
+        assert_eq!(
+            said(&patient),
+            "trunk0: eth2: nobody ever answered its probes, but those of its fellows; check \
+             where its cable goes\n"
+        );
+        mute(&mut patient, 0);
+        mute(&mut patient, 2);
+        let trunk = patient.statistics.iter().position(|s| s.port.is_none());
+        let trunk = trunk.unwrap();
+        patient.statistics[trunk].counters.rx_own_source = Some(0);
+        let seen = said(&patient);
+        assert!(
+            seen.contains("; of others 30 frames were dropped, and none of its own came back"),
+            "{seen}"
+        );
+        patient.statistics[trunk].counters.rx_own_source = Some(2);
+        let seen = said(&patient);
+        assert!(
+            seen.contains("a trunk; 2 frames of its own came back, as from a plain switch; trunkctl set trunk0 rx-group one if"),
+            "{seen}"
+        );
+        let counters = &mut patient.statistics[trunk].counters;
+        (counters.rx_own_source, counters.rx_multicast_filtered) = (Some(0), Some(0));
+        let want = "note: trunk0: nobody answers its probes: only the loss of a carrier is \
+                    noticed; make the other end a trunk, or trunkctl set trunk0 probe off\n\
+                    note: trunk0: broadcast is accepted from one link alone, for the peer is not \
+                    known to be a trunk; trunkctl set trunk0 rx-group all if the other end is an \
+                    aggregate, such as a bond, and rx-group one if it is a plain switch\n";
+        assert_eq!(said(&patient), want);
+        for rule in [RxGroup::All, RxGroup::One] {
+            patient.group.trunk.rx_group = Named::Known(rule);
+            assert!(!said(&patient).contains("broadcast"));
+        }
+        patient.group.trunk.rx_group = Named::Known(RxGroup::Auto);
+        patient.statistics[1].counters.probes_refused = Some(9);
+        let said_then = said(&patient);
+        assert!(
+            said_then.contains("noticed, and 9 probes were refused: is the key the same"),
+            "{said_then}"
+        );
+        // Of a port without carrier nothing is expected; too few rounds say nothing.
+        sby(&mut patient, 2, Reason::NoCarrier);
+        assert!(said(&patient).contains("note: trunk0: nobody answers"));
+        patient.group.ports[0].rounds = 49;
+        patient.group.ports[1].rounds = 49;
+        assert!(!said(&patient).contains("nobody"));
+
+        let mut patient = healthy();
+        for port in 0..3 {
+            mute(&mut patient, port);
+            sby(&mut patient, port, Reason::ProbeTimeout);
+        }
+        patient.group.trunk.probe = Named::Known(ProbeMode::Required);
+        assert_eq!(
+            said(&patient).lines().nth(1).unwrap(),
+            "trunk0: nobody ever answered its probes, which probe required demands; make the \
+             other end a trunk with the same probe-ethertype, or trunkctl set trunk0 probe auto"
+        );
+        assert_eq!(said(&patient).lines().count(), 2);
+        patient.group.trunk.probe = Named::Known(ProbeMode::Off);
+        assert!(!said(&patient).contains("nobody"));
+    }
+
+    #[test]
+    fn replies_that_come_too_late() {
+        let mut patient = healthy();
+        let counters = &mut patient.statistics[1].counters;
+        (counters.replies_received, counters.replies_late) = (Some(297), Some(3));
+        assert_eq!(
+            said(&patient),
+            "trunk0: eth1: replies come after 12.3ms, later than the reply-timeout, 10ms; \
+             trunkctl set trunk0 reply-timeout 20ms\n"
+        );
+        patient.group.trunk.interval = 10_000;
+        let peers = patient.group.ports.iter_mut();
+        peers.for_each(|port| port.peer.as_mut().unwrap().interval = 10_000);
+        assert!(said(&patient).ends_with("reply-timeout 20ms interval 20ms\n"));
+        patient.statistics[1].counters.replies_received = Some(298);
+        assert_eq!(said(&patient), "");
+        assert_eq!(
+            [1, 3, 11, 24_691, 50_000].map(nice),
+            [1, 5, 20, 50_000, 50_000]
+        );
+    }
+
+    #[test]
+    fn intervals_that_differ() {
+        let mut patient = healthy();
+        patient.group.trunk.interval = 25_000;
+        let want = "note: trunk0: its interval is 25ms, that of its peer 100ms: one end notices \
+                    failures later; trunkctl set trunk0 interval 100ms\n";
+        assert_eq!(said(&patient), want);
+        patient.group.trunk.interval = 26_000;
+        assert_eq!(said(&patient), "");
+    }
+}

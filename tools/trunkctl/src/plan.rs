@@ -1,0 +1,651 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! From how things are to how they are to be: the steps, taken or only told.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use trunk_nl::{BucketHome, Error, Key, PortSettings, TrunkSettings, KIND};
+
+use crate::config::{PortConfig, TrunkConfig};
+use crate::failure::{usage, Failure, Result};
+use crate::session::Session;
+use crate::words;
+
+/// What there is, as far as a plan may touch it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct World {
+    pub trunks: BTreeMap<String, TrunkConfig>,
+    /// All devices by name.
+    pub devices: BTreeMap<String, Device>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Device {
+    pub is_trunk: bool,
+    /// What it is a port of.
+    pub master: Option<String>,
+    pub up: bool,
+}
+
+/// What is done at once. Shown as the command that does it, and how it was before.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Step {
+    Create(String),
+    Set {
+        trunk: String,
+        new: Box<TrunkSettings>,
+        old: Box<TrunkSettings>,
+    },
+    Release(String),
+    Down(String),
+    Enslave {
+        port: String,
+        trunk: String,
+    },
+    Port {
+        port: String,
+        new: PortSettings,
+        old: PortSettings,
+    },
+    Table {
+        trunk: String,
+        new: BTreeMap<u32, String>,
+        old: BTreeMap<u32, String>,
+    },
+    /// What the key was, the kernel does not tell: nobody can undo this.
+    Key {
+        trunk: String,
+        new: Key,
+    },
+}
+
+/// May a device that is to become a port be set down for that?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhenUp {
+    SetDown,
+    /// The kernel will refuse it.
+    Leave,
+}
+
+/// What becomes of the ports of a trunk that nobody names?
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Others {
+    Release,
+    /// They stay if the trunk has a rule by which they may have come.
+    KeepByRule,
+}
+
+impl World {
+    /// What there is, with the tables of the trunks named.
+    pub fn read(session: &mut Session, tables: &[&str]) -> Result<Self> {
+        let links = session.links.list()?;
+        let name = |ifindex| links.iter().find(|link| link.ifindex == ifindex);
+        let devices = links.iter().map(|link| {
+            let master = link.master.and_then(name).map(|link| link.ifname.clone());
+            let device = Device {
+                is_trunk: link.kind.as_deref() == Some(KIND),
+                master,
+                up: link.up,
+            };
+            (link.ifname.clone(), device)
+        });
+        let mut world = Self {
+            devices: devices.collect(),
+            ..Self::default()
+        };
+        if !world.devices.values().any(|device| device.is_trunk) {
+            return Ok(world); // Nor need there be a module.
+        }
+        let connection = session.connection()?;
+        let ports = connection.port_dump(None)?;
+        for trunk in connection.trunk_dump()? {
+            let table = match tables.contains(&trunk.ifname.as_str()) {
+                true => connection.table_get(trunk.ifindex)?,
+                false => Vec::new(),
+            };
+            let config = TrunkConfig::of(&trunk, &ports, &table);
+            world.trunks.insert(trunk.ifname, config);
+        }
+        Ok(world)
+    }
+
+    /// The steps from this world to one with these trunks, which it then is. What cannot be undone
+    /// comes last.
+    pub fn plan(
+        &mut self,
+        wanted: &[TrunkConfig],
+        when_up: WhenUp,
+        others: Others,
+    ) -> Result<Vec<Step>> {
+        let mut steps = Vec::new();
+        for trunk in wanted {
+            self.plan_trunk(trunk, when_up, others, &mut steps)?;
+        }
+        for trunk in wanted {
+            self.plan_key(trunk, &mut steps);
+        }
+        Ok(steps)
+    }
+
+    fn plan_key(&mut self, wanted: &TrunkConfig, steps: &mut Vec<Step>) {
+        let now = self.trunks.get_mut(&wanted.ifname);
+        let (Some(now), Some(new)) = (now, wanted.settings.key) else {
+            return;
+        };
+        let none = new == Key::None;
+        // Whether it is another one, nobody can tell.
+        if now.keyed || !none {
+            let trunk = wanted.ifname.clone();
+            steps.push(Step::Key { trunk, new });
+        }
+        now.keyed = !none;
+    }
+
+    fn plan_trunk(
+        &mut self,
+        wanted: &TrunkConfig,
+        when_up: WhenUp,
+        others: Others,
+        steps: &mut Vec<Step>,
+    ) -> Result<()> {
+        let name = &wanted.ifname;
+        match self.devices.get(name) {
+            Some(device) if !device.is_trunk => return Err(Error::NotATrunk(name.clone()).into()),
+            Some(_) => {}
+            None => {
+                trunk_nl::check_name(name)?;
+                steps.push(Step::Create(name.clone()));
+                let device = Device {
+                    is_trunk: true,
+                    ..Device::default()
+                };
+                self.devices.insert(name.clone(), device);
+            }
+        }
+        let mut now = self.trunks.get(name).cloned().unwrap_or_default();
+        now.ifname = name.clone();
+
+        let (new, old) = changed_trunk(&wanted.settings, &now.settings);
+        if !new.is_empty() {
+            let trunk = name.clone();
+            let (new, old) = (Box::new(new), Box::new(old));
+            steps.push(Step::Set { trunk, new, old });
+        }
+
+        let (kept, gone): (Vec<_>, Vec<_>) = now.ports.into_iter().partition(|port| {
+            let mut wanted = wanted.ports.iter();
+            wanted.any(|other| other.ifname == port.ifname)
+        });
+        let rule = wanted.settings.auto_join.as_ref();
+        let rule = rule.or(now.settings.auto_join.as_ref());
+        let keep = others == Others::KeepByRule && rule.is_some_and(Option::is_some);
+        if !keep {
+            for port in &gone {
+                self.release(&port.ifname, steps);
+            }
+        }
+        for port in &wanted.ports {
+            let old = match kept.iter().find(|kept| kept.ifname == port.ifname) {
+                Some(kept) => kept.settings.clone(),
+                None => {
+                    self.join(&port.ifname, name, when_up, steps)?;
+                    PortSettings::default()
+                }
+            };
+            let (new, old) = changed_port(&port.settings, &old);
+            if !new.is_empty() {
+                let port = port.ifname.clone();
+                steps.push(Step::Port { port, new, old });
+            }
+        }
+
+        if wanted.table != now.table {
+            let trunk = name.clone();
+            let (new, old) = (wanted.table.clone(), now.table);
+            steps.push(Step::Table { trunk, new, old });
+        }
+        let keyed = now.keyed;
+        let mut trunk = TrunkConfig {
+            keyed,
+            ..wanted.clone()
+        };
+        trunk.ports.extend(gone.into_iter().filter(|_| keep));
+        self.trunks.insert(name.clone(), trunk);
+        Ok(())
+    }
+
+    fn release(&mut self, port: &str, steps: &mut Vec<Step>) {
+        steps.push(Step::Release(port.to_string()));
+        for trunk in self.trunks.values_mut() {
+            trunk.ports.retain(|other| other.ifname != port);
+        }
+        if let Some(device) = self.devices.get_mut(port) {
+            (device.master, device.up) = (None, false); // The kernel sets it down.
+        }
+    }
+
+    fn join(
+        &mut self,
+        port: &str,
+        trunk: &str,
+        when_up: WhenUp,
+        steps: &mut Vec<Step>,
+    ) -> Result<()> {
+        let device = self.devices.get(port);
+        let device = device.ok_or_else(|| Error::NoSuchDevice(port.to_string()))?;
+        if let Some(master) = &device.master {
+            let may = self.trunks.contains_key(master) && when_up == WhenUp::SetDown;
+            if !may {
+                return Err(usage(format!("{port} is a port of {master} already")));
+            }
+            self.release(port, steps);
+        }
+        if self.devices.get(port).is_some_and(|device| device.up) && when_up == WhenUp::SetDown {
+            steps.push(Step::Down(port.to_string()));
+        }
+        steps.push(Step::Enslave {
+            port: port.to_string(),
+            trunk: trunk.to_string(),
+        });
+        if let Some(device) = self.devices.get_mut(port) {
+            (device.master, device.up) = (Some(trunk.to_string()), true);
+        }
+        Ok(())
+    }
+}
+
+/// The settings wanted that differ from those there are, and what those are.
+fn changed_trunk(wanted: &TrunkSettings, now: &TrunkSettings) -> (TrunkSettings, TrunkSettings) {
+    let (mut new, mut old) = (wanted.clone(), now.clone());
+    keep_changed(&mut new.bits, &mut old.bits);
+    keep_changed(&mut new.selector, &mut old.selector);
+    keep_changed(&mut new.rx_group, &mut old.rx_group);
+    keep_changed(&mut new.probe, &mut old.probe);
+    keep_changed(&mut new.interval, &mut old.interval);
+    keep_changed(&mut new.reply_timeout, &mut old.reply_timeout);
+    keep_changed(&mut new.misses, &mut old.misses);
+    keep_changed(&mut new.hits, &mut old.hits);
+    keep_changed(&mut new.hold_down, &mut old.hold_down);
+    keep_changed(&mut new.peers, &mut old.peers);
+    keep_changed(&mut new.probe_ethertype, &mut old.probe_ethertype);
+    keep_changed(&mut new.probe_address, &mut old.probe_address);
+    keep_changed(&mut new.auto_join, &mut old.auto_join);
+    (new.key, old.key) = (None, None); // A step of its own.
+                                       // A delay goes with its policy.
+    let same = wanted.failback.is_none()
+        || (wanted.failback, wanted.failback_delay) == (now.failback, now.failback_delay);
+    if same {
+        (new.failback, new.failback_delay) = (None, None);
+        (old.failback, old.failback_delay) = (None, None);
+    }
+    if let Some(role) = wanted.role {
+        let selector = role.selector();
+        let group = role.rx_group();
+        if (now.selector, now.rx_group) == (Some(selector), Some(group)) {
+            new.role = None;
+        } else {
+            (old.selector, old.rx_group) = (now.selector, now.rx_group);
+        }
+    }
+    (new, old)
+}
+
+fn changed_port(wanted: &PortSettings, now: &PortSettings) -> (PortSettings, PortSettings) {
+    let (mut new, mut old) = (wanted.clone(), now.clone());
+    keep_changed(&mut new.priority, &mut old.priority);
+    keep_changed(&mut new.weight, &mut old.weight);
+    keep_changed(&mut new.enabled, &mut old.enabled);
+    (new, old)
+}
+
+/// Forgets both unless the new one is there and differs.
+fn keep_changed<T: PartialEq>(new: &mut Option<T>, old: &mut Option<T>) {
+    if new.is_none() || new == old {
+        (*new, *old) = (None, None);
+    }
+}
+
+impl Step {
+    fn take(&self, session: &mut Session) -> Result<()> {
+        match self {
+            Self::Create(trunk) => session.links.create(trunk).map(|_| ())?,
+            Self::Set { trunk, new, .. } => {
+                let trunk = session.trunk(trunk)?;
+                session.connection()?.trunk_set(trunk, new)?;
+            }
+            Self::Release(port) => {
+                let port = session.links.by_name(port)?.ifindex;
+                session.links.set_master(port, None)?;
+            }
+            Self::Down(port) => {
+                let port = session.links.by_name(port)?.ifindex;
+                session.links.set_up(port, false)?;
+            }
+            Self::Enslave { port, trunk } => {
+                let trunk = session.trunk(trunk)?;
+                let port = session.links.by_name(port)?.ifindex;
+                session.links.set_master(port, Some(trunk))?;
+            }
+            Self::Port { port, new, .. } => {
+                let port = session.links.by_name(port)?.ifindex;
+                session.connection()?.port_set(port, new)?;
+            }
+            Self::Table { trunk, new, .. } => {
+                let trunk = session.trunk(trunk)?;
+                let new = new
+                    .iter()
+                    .map(|(bucket, port)| (*bucket, Some(port.as_str())));
+                let homes = homes(session, new)?;
+                session.connection()?.table_set(trunk, true, &homes)?;
+            }
+            Self::Key { trunk, new } => {
+                let trunk = session.trunk(trunk)?;
+                let settings = TrunkSettings {
+                    key: Some(*new),
+                    ..TrunkSettings::default()
+                };
+                session.connection()?.trunk_set(trunk, &settings)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Homes by interface index.
+pub fn homes<'a>(
+    session: &mut Session,
+    homes: impl Iterator<Item = (u32, Option<&'a str>)>,
+) -> Result<Vec<BucketHome>> {
+    let mut known = BTreeMap::new();
+    let mut all = Vec::new();
+    for (index, name) in homes {
+        let home = match name {
+            None => None,
+            Some(name) => Some(match known.get(name) {
+                Some(ifindex) => *ifindex,
+                None => {
+                    let ifindex = session.links.by_name(name)?.ifindex;
+                    known.insert(name, ifindex);
+                    ifindex
+                }
+            }),
+        };
+        all.push(BucketHome { index, home });
+    }
+    Ok(all)
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let was = |old: String| match old.is_empty() {
+            true => old,
+            false => format!("  # was {old}"),
+        };
+        match self {
+            Self::Create(trunk) => write!(f, "add {trunk}"),
+            Self::Set { trunk, new, old } => {
+                let old = was(words::of_trunk(old));
+                write!(f, "set {trunk} {}{old}", words::of_trunk(new))
+            }
+            Self::Release(port) => write!(f, "port del {port}"),
+            Self::Down(port) => write!(f, "# ip link set {port} down"),
+            Self::Enslave { port, trunk } => write!(f, "port add {port} dev {trunk}"),
+            Self::Port { port, new, old } => {
+                let old = was(words::of_port(old));
+                write!(f, "port set {port} {}{old}", words::of_port(new))
+            }
+            Self::Table { trunk, new, old } => {
+                if !old.is_empty() {
+                    let old = was(table(old));
+                    write!(f, "table reset {trunk}{old}")?;
+                }
+                if !old.is_empty() && !new.is_empty() {
+                    writeln!(f)?;
+                }
+                if !new.is_empty() {
+                    write!(f, "table set {trunk} {}", table(new))?;
+                }
+                Ok(())
+            }
+            Self::Key {
+                trunk,
+                new: Key::None,
+            } => write!(f, "set {trunk} key none"),
+            Self::Key { trunk, .. } => write!(f, "# set {trunk} key, which is not shown"),
+        }
+    }
+}
+
+/// The commands of steps, one a line.
+pub fn text(steps: &[Step]) -> String {
+    steps.iter().map(|step| step.to_string() + "\n").collect()
+}
+
+fn table(homes: &BTreeMap<u32, String>) -> String {
+    let runs = words::runs(homes);
+    let words = runs
+        .into_iter()
+        .map(|(first, last, port)| format!("{} {port}", words::range(first, last)));
+    words.collect::<Vec<_>>().join(" ")
+}
+
+/// Takes steps that `before` is the start of; if one fails, all is made as it was.
+pub fn carry_out(session: &mut Session, before: &World, steps: &[Step]) -> Result<()> {
+    for (taken, step) in steps.iter().enumerate() {
+        if let Err(error) = step.take(session) {
+            // A step that failed may have been taken in part by several calls.
+            return Err(match undo(session, before, &steps[..=taken]) {
+                Ok(()) => error,
+                Err(second) => Failure::Undo(Box::new(error), Box::new(second)),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Makes the trunks that steps touched as they were before.
+fn undo(session: &mut Session, before: &World, steps: &[Step]) -> Result<()> {
+    for step in steps {
+        let Step::Create(trunk) = step else { continue };
+        // It may be that this is what failed.
+        if !before.devices.contains_key(trunk) {
+            match session.links.trunk_by_name(trunk) {
+                Ok(link) => session.links.delete(link.ifindex)?,
+                Err(Error::NoSuchDevice(_)) => {}
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+    let names: Vec<_> = before.trunks.keys().map(String::as_str).collect();
+    let mut now = World::read(session, &names)?;
+    let wanted: Vec<_> = before.trunks.values().cloned().collect();
+    for step in now.plan(&wanted, WhenUp::SetDown, Others::Release)? {
+        step.take(session)?;
+    }
+    for (name, device) in &before.devices {
+        let touched = steps.iter().any(|step| match step {
+            Step::Down(port) | Step::Release(port) | Step::Enslave { port, .. } => port == name,
+            _ => false,
+        });
+        if touched && device.up && device.master.is_none() {
+            let link = session.links.by_name(name)?;
+            session.links.set_up(link.ifindex, true)?;
+        }
+    }
+    Ok(())
+}
+
+/// The steps that add a port to a trunk.
+pub fn with_port(world: &World, trunk: &str, port: PortConfig) -> TrunkConfig {
+    let mut wanted = world.trunks.get(trunk).cloned().unwrap_or_default();
+    wanted.ifname = trunk.to_string();
+    wanted.ports.push(port);
+    wanted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::parse;
+    use crate::fixtures;
+
+    fn steps(world: &mut World, text: &str, when_up: WhenUp) -> Vec<String> {
+        let wanted = parse("f", text).unwrap();
+        let steps = world.plan(&wanted, when_up, Others::KeepByRule).unwrap();
+        steps.iter().map(Step::to_string).collect()
+    }
+
+    fn refused(text: &str, when_up: WhenUp) -> String {
+        let wanted = parse("f", text).unwrap();
+        let refused = fixtures::world().plan(&wanted, when_up, Others::KeepByRule);
+        refused.unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_trunk_is_made_then_set_then_given_ports() {
+        let text = "trunk t bits 6 role switch\nport eth5 prio 2\nport eth6\ntable 0-1 eth6 9 eth6";
+        let want = [
+            "add t",
+            "set t bits 6 role switch",
+            "# ip link set eth5 down",
+            "port add eth5 dev t",
+            "port set eth5 prio 2",
+            "port add eth6 dev t",
+            "table set t 0-1 eth6 9 eth6",
+        ];
+        assert_eq!(steps(&mut fixtures::world(), text, WhenUp::SetDown), want);
+    }
+
+    #[test]
+    fn nothing_is_left_to_do_after_it_was_done() {
+        let mut world = fixtures::world();
+        let saved = crate::config::format(&[fixtures::config()]);
+        assert!(steps(&mut world, &saved, WhenUp::SetDown).is_empty());
+        let text = "trunk trunk0 bits 6 failback manual\nport eth5 prio 3\nport eth1 disable\n";
+        assert!(!steps(&mut world, text, WhenUp::SetDown).is_empty());
+        assert!(steps(&mut world, text, WhenUp::SetDown).is_empty());
+    }
+
+    #[test]
+    fn only_what_differs_is_changed() {
+        let text = "\
+trunk trunk0 bits 4 selector dmac failback delay 500
+port eth1 prio 1 weight 3
+port eth2 enable
+table 4 eth1 6 eth2
+";
+        let want = [
+            "set trunk0 bits 4 failback delay 500  # was bits 3 failback delay 2000",
+            "port del eth3",
+            "port set eth1 weight 3  # was weight auto",
+            "port set eth2 enable  # was disable",
+            "table reset trunk0  # was 4-5 eth1\ntable set trunk0 4 eth1 6 eth2",
+        ];
+        assert_eq!(steps(&mut fixtures::world(), text, WhenUp::SetDown), want);
+        let text = "trunk trunk0 role server\nport eth1\nport eth2\nport eth3";
+        let want = ["table reset trunk0  # was 4-5 eth1"];
+        assert_eq!(steps(&mut fixtures::world(), text, WhenUp::SetDown), want);
+        let text = "trunk trunk0 role switch\nport eth1\nport eth2\nport eth3\ntable 4-5 eth1";
+        let want = ["set trunk0 role switch  # was selector dmac rx-group auto"];
+        assert_eq!(steps(&mut fixtures::world(), text, WhenUp::SetDown), want);
+    }
+
+    #[test]
+    fn ports_that_may_have_come_by_a_rule_stay() {
+        let named = "\nport eth1\nport eth2\ntable 4-5 eth1";
+        let text = format!("trunk trunk0 auto-join name eth* prio 2{named}");
+        let mut world = fixtures::world();
+        let want = ["set trunk0 auto-join name eth* prio 2  # was auto-join none"];
+        assert_eq!(steps(&mut world, &text, WhenUp::SetDown), want);
+        assert!(steps(&mut world, &text, WhenUp::SetDown).is_empty());
+        // The rule of before counts if there is no other.
+        let same = format!("trunk trunk0{named}");
+        let mut ruled = fixtures::world();
+        steps(&mut ruled, &text, WhenUp::SetDown);
+        assert!(steps(&mut ruled, &same, WhenUp::SetDown).is_empty());
+        let none = format!("trunk trunk0 auto-join none{named}");
+        let want = [
+            "set trunk0 auto-join none  # was auto-join name eth* prio 2",
+            "port del eth3",
+        ];
+        let mut ruled = fixtures::world();
+        steps(&mut ruled, &text, WhenUp::SetDown);
+        assert_eq!(steps(&mut ruled, &none, WhenUp::SetDown), want);
+        // What is undone is undone exactly.
+        let exactly = parse("f", &text).unwrap();
+        let steps = fixtures::world().plan(&exactly, WhenUp::SetDown, Others::Release);
+        assert_eq!(steps.unwrap()[1].to_string(), "port del eth3");
+    }
+
+    #[test]
+    fn settings_of_probes_are_compared_and_a_key_comes_last() {
+        let ports = "\nport eth1\nport eth2\nport eth3\ntable 4-5 eth1";
+        let key = "key 000102030405060708090a0b0c0d0e0f";
+        let text = format!(
+            "trunk trunk0 probe auto interval 20ms hits 3 hold-down off {key}{ports}\ntrunk t {key}"
+        );
+        let want = [
+            "set trunk0 interval 20ms hold-down off  # was interval 100ms hold-down 60s",
+            "add t",
+            "# set trunk0 key, which is not shown",
+            "# set t key, which is not shown",
+        ];
+        let mut world = fixtures::world();
+        assert_eq!(steps(&mut world, &text, WhenUp::SetDown), want);
+        // It may be another key each time.
+        assert_eq!(steps(&mut world, &text, WhenUp::SetDown), want[2..]);
+        let none = format!("trunk trunk0 key none{ports}");
+        let want = ["set trunk0 key none"];
+        assert_eq!(steps(&mut world, &none, WhenUp::SetDown), want);
+        assert!(steps(&mut world, &none, WhenUp::SetDown).is_empty());
+    }
+
+    /// All kinds of steps, as diff and a dry run print them.
+    #[test]
+    fn steps_as_text_and_json() {
+        let key = "key 000102030405060708090a0b0c0d0e0f";
+        let wanted = format!(
+            "trunk trunk0 bits 4 failback manual {key}\nport eth1 weight 3\nport eth2\n\
+             table 4 eth1 6-7 eth2\n\
+             trunk t role switch key none\nport eth3\nport eth5 prio 2\n"
+        );
+        let wanted = parse("f", &wanted).unwrap();
+        let mut world = fixtures::world();
+        let steps = world.plan(&wanted, WhenUp::SetDown, Others::KeepByRule);
+        let text = text(&steps.unwrap());
+        let lines: Vec<_> = text.lines().collect();
+        fixtures::golden("steps.txt", &text);
+        fixtures::golden("steps.json", &crate::view::json(&lines, false));
+    }
+
+    #[test]
+    fn a_port_moves_from_trunk_to_trunk() {
+        let text = "trunk t\nport eth3\n";
+        let want = ["add t", "port del eth3", "port add eth3 dev t"];
+        assert_eq!(steps(&mut fixtures::world(), text, WhenUp::SetDown), want);
+        assert_eq!(
+            refused(text, WhenUp::Leave),
+            "eth3 is a port of trunk0 already"
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused_before_a_step_is_taken() {
+        for (text, want) in [
+            ("trunk eth5", "\"eth5\" is not a trunk"),
+            ("trunk t\nport eth9", "there is no device \"eth9\""),
+            ("trunk t\nport eth7", "eth7 is a port of br0 already"),
+            ("trunk a/b", "\"a/b\" cannot be the name of a device"),
+        ] {
+            assert_eq!(refused(text, WhenUp::SetDown), want);
+        }
+    }
+
+    #[test]
+    fn devices_that_are_up_are_left_so_unless_told() {
+        let want = ["add t", "port add eth5 dev t"];
+        let text = "trunk t\nport eth5";
+        assert_eq!(steps(&mut fixtures::world(), text, WhenUp::Leave), want);
+    }
+}
