@@ -11,7 +11,7 @@ TREE ?= stock
 GUEST ?= stock debug uml
 # The guests `make test-peers` runs in: debug for what Debian's kernel has not.
 PEERS ?= stock debug
-export TEST
+export TEST SEED
 
 # Modules for a guest, or the tool, said in one line unless they do not build.
 quietly = echo "$(if $(filter tools,$(1)),trunkctl,modules for the $(1) guest)" && mkdir -p build/log && \
@@ -24,6 +24,7 @@ help: ## this list
 	@echo
 	@echo "TEST=NAME           those guest tests alone whose name contains NAME"
 	@echo "GUEST=NAME          guest tests in this guest alone: stock, debug or uml"
+	@echo "SEED=N              what tests take random numbers from, as they said; else each commit has its own"
 	@echo "SERIES=7.3          the series of Debian kernels"
 	@echo "TRUNK_CACHE=DIR     where the lab keeps what it made"
 	@echo "ACCEL=kvm           run guests on hardware, not by emulation"

@@ -69,6 +69,8 @@ class Guest:
         initrd = initramfs.build(tree, TOP / "build" / made_for, TOP / "tools/guest", more)
         append = (f"panic=-1 log_buf_len=4M rdinit=/init lab.guest={kind} lab.role={role} lab.run={','.join(words)} "
                   f"lab.checks={CHECKS[kind] if checks is None else checks} {arguments}")
+        if seed := os.environ.get("SEED"):
+            append += f" lab.seed={seed}"
         self.lines = {}  # socket → what it is
         self.cards = {}  # slot → the emulator's names of the NICs in it
         self.awaited, self.then = set(), None  # what the emulator is to say, and what is done after that
