@@ -117,7 +117,7 @@ pub struct Link {
     pub(super) probed: bool,
     /// Of one that is probed: it works both ways.
     pub(super) alive: bool,
-    /// It died together with all others.
+    /// It died together with all others, and none is alive yet.
     pub(super) silent: bool,
     /// Its peer is not that of its fellows.
     pub(super) mismatch: bool,
@@ -291,7 +291,6 @@ impl Link {
     fn revive(&mut self) {
         self.alive = true;
         self.misses = 0;
-        self.silent = false;
     }
 
     /// Follows a trusted message of the peer that answers, or was sent after, test number `answers`

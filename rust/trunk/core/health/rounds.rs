@@ -88,17 +88,17 @@ impl<B: DerefMut<Target = Link>> Health<B> {
         for link in self.iter_mut() {
             died |= link.carrier && link.judge(start, end, now, &settings);
         }
-        if died {
+        if self.iter().any(|(_, link)| link.alive) {
+            // Whatever is dead yet, it is not for a silent peer.
+            self.iter_mut().for_each(|link| link.silent = false);
+        } else if died {
             self.look_for_silence();
         }
         self.compare_identities();
     }
 
-    /// A link has died. If it was the last, and others died with it, it is the peer that is silent.
+    /// The last link has died. If others died with it, it is the peer that is silent.
     fn look_for_silence(&mut self) {
-        if self.iter().any(|(_, link)| link.alive) {
-            return;
-        }
         let settings = self.settings;
         let together = settings.interval_ns().saturating_mul(2);
         let dead = |link: &Link| {

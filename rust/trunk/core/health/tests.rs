@@ -826,6 +826,21 @@ mod rules {
     }
 
     #[test]
+    fn no_link_is_silent_once_another_is_alive_again() {
+        let mut links = links::<3>();
+        let mut bench = Bench::new(&mut links, settings());
+        bench.rounds("aaa aaa ... ...");
+        assert_eq!(bench.reasons(), ['s', 's', 's']);
+        bench.rounds("aa. aa.");
+        assert_eq!(bench.reasons(), ['-', '-', 't']);
+        assert!(bench.health.news().lost);
+        // Nor does it become so as it goes on alone.
+        bench.rounds("aa. aa.");
+        assert_eq!(bench.reasons(), ['-', '-', 't']);
+        assert!(!bench.health.news().lost);
+    }
+
+    #[test]
     fn silence_is_all_at_once_and_complete() {
         let mut links = links::<3>();
         let mut bench = Bench::new(&mut links, settings());

@@ -364,8 +364,16 @@ proptest! {
             prop_assert_eq!(lost(&network.ends[A]), 0);
         }
 
+        // It is back, but one cable has failed meanwhile: the peer is not silent any more.
         for way in network.cables.iter_mut().flat_map(|cable| &mut cable.ways) {
             way.cut = false;
+        }
+        if plan.cables > 1 {
+            network.cables[0].ways[0].cut = true;
+            network.run_for(plan.settle());
+            prop_assert_eq!(network.ends[A].reason(0), Reason::OneWayRx);
+            prop_assert_eq!(network.ends[B].reason(plan.port_of_b(0)), Reason::OneWayTx);
+            network.cables[0].ways[0].cut = false;
         }
         network.run_for(plan.settle());
         prop_assert!(network.all_fine());
