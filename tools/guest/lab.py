@@ -60,10 +60,12 @@ def note(text):
 
 
 def eventually(condition, what, limit=60):
-    """Waits until condition() holds; the limit is for the hung, not a measurement."""
+    """Waits until condition() holds; the limit is for the hung, not a measurement. `what`: what
+    has not happened then, or a function that says that and how things are."""
     end = time.monotonic() + limit
     while not condition():
-        expect(time.monotonic() < end, f"never happened: {what}")
+        if time.monotonic() > end:
+            raise Failed(f"never happened: {what() if callable(what) else what}")
         time.sleep(0.02)
 
 

@@ -389,12 +389,14 @@ def states(control, wanted):
     """Waits until the ports are as wanted, by patterns, and all others act."""
     wanted = dict.fromkeys(NICS, "act") | wanted
 
-    def reached():
-        ports = control.ports()
-        got = {name: "act" if port["state"] == "act" else port["reason"] for name, port in ports.items()}
-        return all(re.fullmatch(wanted[name], state) for name, state in got.items())
+    def got():
+        ports = control.ports().items()
+        return {name: "act" if port["state"] == "act" else port["reason"] for name, port in ports}
 
-    eventually(reached, f"the ports are {wanted}")
+    def reached():
+        return all(re.fullmatch(wanted[name], state) for name, state in got().items())
+
+    eventually(reached, lambda: f"the ports are {wanted}; they are {got()}")
 
 
 def test_links_fail_between_machines(machine):
