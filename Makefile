@@ -24,7 +24,7 @@ help: ## this list
 	@echo
 	@echo "TEST=NAME           those guest tests alone whose name contains NAME"
 	@echo "GUEST=NAME          guest tests in this guest alone: stock, debug or uml"
-	@echo "SEED=N              what tests take random numbers from, as they said; else each commit has its own"
+	@echo "SEED=N              what tests take random numbers from, as they said; else that of the sources"
 	@echo "SERIES=7.3          the series of Debian kernels"
 	@echo "TRUNK_CACHE=DIR     where the lab keeps what it made"
 	@echo "ACCEL=kvm           run guests on hardware, not by emulation"
