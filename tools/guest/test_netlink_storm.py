@@ -34,9 +34,9 @@ class Storm:
 
 
 def memory():
-    """KiB: what the kernel has in slabs, and what it could give."""
+    """KiB: what the kernel has in slabs, what it could give, and what there is."""
     found = dict(re.findall(r"^(\w+): +(\d+) kB", read("/proc/meminfo"), re.M))
-    return int(found["Slab"]), int(found["MemAvailable"])
+    return [int(found[what]) for what in ("Slab", "MemAvailable", "MemTotal")]
 
 
 def listeners():
@@ -49,6 +49,16 @@ def listeners():
 def resident(process):
     """KiB of memory."""
     return int(re.search(r"VmRSS:\s+(\d+)", read(f"/proc/{process.pid}/status"))[1])
+
+
+def all_told(control, listener):
+    """Waits until the listener was told of all that was before now, else it might be lost with what
+    comes; the number of the last event."""
+    control.set(failback_delay=EVENTS * 2)
+    last = control.history()[-1]["seq"]
+    while last not in [genl.event_number(payload) for _, payload in genl.messages(listener.socket.recv(1 << 17))]:
+        pass
+    return last
 
 
 @repeats
@@ -70,7 +80,7 @@ def test_a_storm_of_events_and_a_listener_that_does_not_read():
         eventually(lambda: len(listeners()) > others, "the monitor listens")
     held = resident(monitor)
     keen.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 64 << 20)
-    first = control.history()[-1]["seq"]
+    first = all_told(control, keen)
     lost_before = control.statistics()["events-lost"]
     total, seen = count(EVENTS), mmap.mmap(-1, mmap.PAGESIZE)
 
@@ -80,13 +90,11 @@ def test_a_storm_of_events_and_a_listener_that_does_not_read():
         while last < first + total:
             for _, payload in genl.messages(keen.socket.recv(1 << 17)):
                 seq = genl.event_number(payload)
-                if last == first >= seq:
-                    continue  # of what was before, told a moment later
                 expect(seq > last, f"event {seq} after {last}")
                 last, number = seq, number + 1
         struct.pack_into("I", seen, 0, number)
 
-    slab, available = memory()
+    slab, available, there = memory()
     with Background(reading):
         for _ in range(total // BATCH):
             storm.batch(BATCH)
@@ -98,10 +106,12 @@ def test_a_storm_of_events_and_a_listener_that_does_not_read():
     lost = control.statistics()["events-lost"] - lost_before
     note(f"{told} events told, {lost} lost before they could be")
     equal(told + lost, total, "events told and lost")
-    slab_after, available_after = memory()
+    slab_after, available_after, _ = memory()
     note(f"slab {slab} → {slab_after} KiB, available {available} → {available_after} KiB")
     # For the monitor it keeps 8 MiB, and slabs that many events went through are not given back at once.
-    expect(slab_after - slab < 32_768, f"slabs have grown from {slab} to {slab_after} KiB")
+    # KASAN holds back what was freed, a 32nd of all memory.
+    held_back = 0 if GUEST == "stock" else there // 32
+    expect(slab_after - slab < 32_768 + held_back, f"slabs have grown from {slab} to {slab_after} KiB")
     expect(available - available_after < 65_536, f"memory has shrunk from {available} to {available_after} KiB")
 
     # The other has missed most, and knows.
@@ -153,7 +163,7 @@ def test_a_storm_of_links():
         keen.subscribe()
         home = control.column()
     keen.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 64 << 20)
-    last = control.history()[-1]["seq"]
+    last = all_told(control, keen)
     random = seeded()
     with star.switch:
         netlink = Rtnetlink()
