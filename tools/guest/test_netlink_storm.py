@@ -51,12 +51,17 @@ def resident(process):
     return int(re.search(r"VmRSS:\s+(\d+)", read(f"/proc/{process.pid}/status"))[1])
 
 
+def numbers_told(listener):
+    """Those of the events that the next datagram to it tells of."""
+    return [genl.event_number(payload) for _, payload in genl.messages(listener.socket.recv(1 << 17))]
+
+
 def all_told(control, listener):
     """Waits until the listener was told of all that was before now, else it might be lost with what
     comes; the number of the last event."""
     control.set(failback_delay=EVENTS * 2)
     last = control.history()[-1]["seq"]
-    while last not in [genl.event_number(payload) for _, payload in genl.messages(listener.socket.recv(1 << 17))]:
+    while last not in numbers_told(listener):
         pass
     return last
 
@@ -88,8 +93,7 @@ def test_a_storm_of_events_and_a_listener_that_does_not_read():
         """All that is told, in order; counts it, and ends with the last."""
         last, number = first, 0
         while last < first + total:
-            for _, payload in genl.messages(keen.socket.recv(1 << 17)):
-                seq = genl.event_number(payload)
+            for seq in numbers_told(keen):
                 expect(seq > last, f"event {seq} after {last}")
                 last, number = seq, number + 1
         struct.pack_into("I", seen, 0, number)
@@ -119,7 +123,7 @@ def test_a_storm_of_events_and_a_listener_that_does_not_read():
     idle.socket.setblocking(False)
     while True:
         try:
-            numbers += [genl.event_number(payload) for _, payload in genl.messages(idle.socket.recv(1 << 17))]
+            numbers += numbers_told(idle)
         except BlockingIOError:
             break
         except OSError as error:
@@ -133,7 +137,7 @@ def test_a_storm_of_events_and_a_listener_that_does_not_read():
     idle.socket.setblocking(True)
     heard = []
     while not heard or heard[-1] <= first + total:
-        heard += [genl.event_number(payload) for _, payload in genl.messages(idle.socket.recv(1 << 17))]
+        heard += numbers_told(idle)
     # The last of the storm may have reached it after all others.
     equal(heard, list(range(first + total, first + total + 2))[-len(heard):], "the next event")
 
@@ -178,7 +182,7 @@ def test_a_storm_of_links():
     numbers = [last]
     final = control.history()[-1]["seq"]
     while numbers[-1] < final:
-        numbers += [genl.event_number(payload) for _, payload in genl.messages(keen.socket.recv(1 << 17))]
+        numbers += numbers_told(keen)
     told = len(numbers) - 1
     note(f"{told} events")
     expect(told > 0, "nothing has happened")
