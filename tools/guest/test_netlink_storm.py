@@ -83,9 +83,11 @@ def test_a_storm_of_events_and_a_listener_that_does_not_read():
         others = len(listeners())
         monitor = subprocess.Popen(["trunkctl", "monitor"], stdout=subprocess.PIPE, text=True)
         eventually(lambda: len(listeners()) > others, "the monitor listens")
-    held = resident(monitor)
     keen.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 64 << 20)
     first = all_told(control, keen)
+    lines = iter(monitor.stdout.readline, "")
+    expect("trunk0: settings changed\n" in lines, "the monitor tells nothing")
+    held = resident(monitor)
     lost_before = control.statistics()["events-lost"]
     total, seen = count(EVENTS), mmap.mmap(-1, mmap.PAGESIZE)
 
@@ -143,8 +145,8 @@ def test_a_storm_of_events_and_a_listener_that_does_not_read():
 
     # The monitor says so, how things are now, and goes on.
     # At most, it holds what the kernel was keeping for it.
+    note(f"the monitor: {held} → {resident(monitor)} KiB")
     expect(resident(monitor) - held < 8192, f"the monitor had {held} KiB, and has {resident(monitor)}")
-    lines = iter(monitor.stdout.readline, "")
     loss = next(line for line in lines if line.endswith("events lost; this is how things are now:\n"))
     note(loss.strip())
     now = next(lines), next(lines)
