@@ -94,7 +94,7 @@ STAGE := $(CURDIR)/build/stage
 in_root_stage = $(LAB)/in-root env PREFIX=$(PREFIX) TRUNKCTL=build/cargo/release/trunkctl \
 	PLUGIN=build/iproute2/link_trunk.so IPLIBDIR=$(or $(IPLIBDIR),/usr/lib/x86_64-linux-gnu/ip)
 
-install: ## build, and install below PREFIX=/usr/local and /lib/modules; DESTDIR, KDIR
+install: ## build, and install below PREFIX=/usr/local, /lib/modules and IPLIBDIR; DESTDIR, KDIR
 	@$(LAB)/setup.sh stock && $(LAB)/build tools && rm -rf $(STAGE)
 ifdef KDIR
 	@$(LAB)/kbuild $(KDIR) $(MO) modules && $(LAB)/build plugin && $(in_root_stage) tools/install stage $(STAGE)

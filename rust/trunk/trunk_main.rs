@@ -29,7 +29,7 @@ use netdev::{
 };
 
 #[path = "core/mod.rs"]
-#[expect(dead_code, unreachable_pub)] // A library of its own; spares and claims are not in use yet.
+#[expect(dead_code, unreachable_pub)] // A library of its own: tests and tools use what the driver does not.
 mod pure;
 
 mod auto_join;

@@ -108,7 +108,7 @@ impl Failback {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u32)]
 pub enum RxGroup {
-    /// From all ports that lead to one elected peer that is a trunk; else from one port.
+    /// From all ports that lead to one elected trunk, if probe-address is link-local; else as one.
     Auto = 0,
     /// From one elected port.
     One = 1,
@@ -538,7 +538,8 @@ pub mod port {
     pub const CLAIMS: u16 = 17;
     /// It goes by probes, not by carrier alone.
     pub const PROBED: u16 = 18;
-    /// Who last answered; none if nobody did.
+    /// The port at the other end, as it last said; none before it answered, after it said goodbye,
+    /// and after the carrier was lost.
     pub const PEER: u16 = 19;
     /// Rounds of probes since it became a port.
     pub const ROUNDS: u16 = 20;
@@ -793,7 +794,8 @@ pub mod event {
     pub const REASON: u16 = 10;
     /// The number of buckets that moved.
     pub const BUCKETS: u16 = 11;
-    /// How long the failure went unnoticed; none if its moment is not known, as with carrier.
+    /// How long ago the link was last known to work, so at most how long the failure went
+    /// unnoticed; none if that is not known, as with carrier.
     pub const DETECTION_NS: u16 = 12;
     /// How long the switch-over took, from noticing to the last slot of the table.
     pub const SWITCH_NS: u16 = 13;

@@ -334,8 +334,8 @@ class Traffic:
 
 
 class Gaps(collections.namedtuple("Gaps", "what cut failed mended")):
-    """How long those who were not cut off went without an answer at most, in ms, of datagrams ("udp")
-    and by TCP, when something failed and when it was mended."""
+    """How long they went without an answer at most, in ms, of datagrams ("udp") and by TCP: those who
+    were not cut off, when something failed; all, from when it was mended."""
 
     def __str__(self):
         times = "".join(f"{gaps[kind]:8}" for gaps in (self.failed, self.mended) for kind in ("udp", "tcp"))
@@ -382,9 +382,10 @@ class Failing:
         for server in reversed(self.servers):
             server.__exit__()
 
-    def alive(self, clients, what):
+    def alive(self, clients, what, silent={}):
         """Waits until all flows of these clients have been answered just now; the longest gap of
-        datagrams and of TCP meanwhile, in ms."""
+        datagrams and of TCP meanwhile, in ms. Of those that are `silent` for some seconds already,
+        client → flow → seconds, what came on top of it."""
         longest = {"udp": 0, "tcp": 0}
 
         def all_answered():
@@ -393,6 +394,7 @@ class Failing:
             for client in clients:
                 for name, (since, gap) in flows[self.host[client]].items():
                     kind = name.split()[0]
+                    gap -= silent.get(client, {}).get(name, 0)
                     longest[kind] = max(longest[kind], round(gap * 1000))
                     fine &= since < (3 if SLOW else 0.5)
             return fine
@@ -433,11 +435,12 @@ class Failing:
         for kind, gap in self.alive(others, f"{what}: who has a path left is answered").items():
             lost[kind] = max(lost[kind], gap)
         flows = self.traffic.look()
+        silent = {client: {flow: since for flow, (since, _) in flows[self.host[client]].items()} for client in cut}
         for client in cut:
-            for flow, (since, _) in flows[self.host[client]].items():
+            for flow, since in silent[client].items():
                 expect(since > rounds, f"{what}: {flow} of {client} should be cut off, was answered {since:.3f} s ago")
         change(True)
-        back = self.alive(CLIENTS, f"{what}, mended: all are answered")
+        back = self.alive(CLIENTS, f"{what}, mended: all are answered", silent)
         for end in self.layout.ends():
             eventually(lambda: end.acts() == set(end.control.ports()), f"{what}, mended: all links of {end.dev} are back")
         for name in self.layout.switches if self.layout.two else ():

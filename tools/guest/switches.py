@@ -47,7 +47,7 @@ def main(names):
     if names:
         for script in names:
             say(f"{drawing(script)}\n\nThree TCP connections and a stream of datagrams between the server and each client.")
-            say(f"All links are tested every {layouts.INTERVAL / 1000:.0f} ms, and three tests may be missed.\n")
+            say(f"All links are tested every {layouts.INTERVAL / 1000:.0f} ms; after three without an answer a link is out of use.\n")
             measure(script, SHOWN[script])
         say(f"\nNo connection was lost: who was cut off went on when it was mended. The demo took {time.monotonic() - started:.0f} s.")
         return

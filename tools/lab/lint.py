@@ -41,6 +41,19 @@ def documented():
                     yield f"{file}:{number}: there is no test {area}.{name}"
 
 
+def tables():
+    """The rules of a table, each line above, within and below it, are the same."""
+    for file in sources(".rst"):
+        top = None
+        for number, line in enumerate((TOP / file).read_text().splitlines(), 1):
+            if not line.strip():
+                top = None
+            elif re.fullmatch(r" *=+( +=+)+", line):
+                top = top or line
+                if line != top:
+                    yield f"{file}:{number}: this rule is not the one that the table begins with"
+
+
 def code(line):
     """A line of Rust without strings and line comments."""
     return re.sub(r'"(\\.|[^"\\])*"', '""', line).split("//")[0]

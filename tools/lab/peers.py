@@ -165,7 +165,7 @@ def main(*words):
     made = table(results)
     (out.parent / "table.rst").write_text(made)
     print(made + said)
-    if whole and made not in DOCUMENT.read_text():
+    if whole and f"\n\n{made}" not in DOCUMENT.read_text():
         print(f"{DOCUMENT.relative_to(guest.TOP)} has another table than build/peers/table.rst")
         bad = 1
     return int(bad)

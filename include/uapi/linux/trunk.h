@@ -51,8 +51,8 @@ enum trunk_failback {
 /**
  * enum trunk_rx_group - The ports from which broadcast and multicast is
  *   accepted.
- * @TRUNK_RX_GROUP_AUTO: from all ports that lead to one elected peer that is a
- *   trunk; else from one port
+ * @TRUNK_RX_GROUP_AUTO: from all ports that lead to one elected trunk, if
+ *   probe-address is link-local; else as one
  * @TRUNK_RX_GROUP_ONE: from one elected port
  * @TRUNK_RX_GROUP_ALL: from all ports
  */

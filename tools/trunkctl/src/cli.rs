@@ -12,17 +12,17 @@ Settings, as words:
   bits M              the table has 2^M buckets, M from 0 to 16
   selector S          what picks the bucket: dmac, smac, smac-dmac, flow
   role R              shorthand for selector and rx-group: server, switch
-  failback P          when buckets go back: immediate, delay MS, manual
+  failback P          when buckets go back: immediate, delay MS (up to a day), manual
   rx-group G          ports that broadcasts are taken from: auto, one, all
   probe P             what a link goes by: auto (by probes once the peer has
                       answered one), required (by probes), off (by carrier alone)
   interval T          from one round of probes to the next, 1ms to 60s
-  reply-timeout T     how long a reply is waited for, not longer than the interval
-  misses N            rounds in a row without reply that make a port sby
-  hits N              rounds in a row with reply that make it act again
-  hold-down T|off     the longest that a port which fails often is held down
+  reply-timeout T     how long a reply is waited for, 100us up to the interval
+  misses N            rounds in a row without reply that make a port sby, 1 to 255
+  hits N              rounds in a row with reply that make it act again, 1 to 255
+  hold-down T|off     the longest that a port which fails often is held down, up to 3600s
   peers P             all ports lead to one trunk, or to several: one, several
-  probe-ethertype N   EtherType of probes
+  probe-ethertype N   EtherType of probes, 0x600 to 0xffff
   probe-address MAC   where probes are sent to
   auto-join RULE|none devices that become ports by themselves when they appear: name
                       PATTERN (with * and ?), driver NAME, bus NAME, address MAC-PREFIX,
@@ -34,15 +34,16 @@ Times have a unit, us, ms or s; without one they are of milliseconds.";
 
 const PORT_SETTINGS: &str = "\
 Settings of a port, as words:
-  prio N              1 is a working port; 2 and more a spare, lower numbers first
-  weight N|auto       share of a working port; auto is by link speed
+  prio N              1 is a working port; 2 to 65535 a spare, lower numbers first
+  weight N|auto       share of a working port, 1 to 65535; auto is by link speed
   enable | disable    in use, or taken out of use without losing a frame";
 
 const EXIT: &str = "\
 Exit status:
   0  done; for diff and doctor, nothing was found
   1  the command is wrong, or names what is not there; for diff and doctor, something was found
-  2  the kernel refused";
+  2  the kernel refused, or does not know trunks: the module is not loaded
+claim with a COMMAND ends with the status of that.";
 
 /// Shows, sets and watches trunks: aggregates of network devices that choose a link for each frame
 /// by a table.
@@ -70,7 +71,7 @@ pub struct Cli {
 /// How things are shown. All of these may follow the command too.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Options {
-    /// As JSON: always an array; of monitor, an object a line.
+    /// As JSON: always an array; of monitor, claim and pin, an object a line.
     #[arg(short, long, global = true)]
     pub json: bool,
     /// JSON for people: indented.
@@ -97,7 +98,7 @@ pub struct Options {
     /// The network namespace: its name, or a path.
     #[arg(short, long, value_name = "NETNS", global = true)]
     pub netns: Option<String>,
-    /// When to use colour. NO_COLOR in the environment counts as never.
+    /// When to use colour; auto does on a terminal, unless NO_COLOR is set or TERM is dumb.
     #[arg(
         long,
         value_name = "WHEN",
