@@ -5,11 +5,11 @@
 
 use kernel::prelude::*;
 use netdev::{
-    device::{Device, NetDevice},
+    addr::MacAddr,
+    device::Device,
     driver::{Driver, Setup},
     link_ops::{self, LinkOps},
     rcu::RcuBh,
-    rtnl::Rtnl,
     rx_handler::NoPorts,
     skb::SkBuff, //
 };
@@ -31,7 +31,7 @@ impl Driver for Dummy {
         setup.queueless().live_address_change().random_mac();
     }
 
-    fn new(_dev: &NetDevice, _rtnl: &Rtnl) -> impl PinInit<Self, Error> {
+    fn new(_mac: MacAddr) -> impl PinInit<Self, Error> {
         Ok(Self)
     }
 

@@ -83,7 +83,8 @@ unsafe impl Send for NetDevice {}
 unsafe impl Sync for NetDevice {}
 
 // SAFETY: `dev_hold` keeps the device allocated until the matching `dev_put`; every device has the
-// counter.
+// counter. Only a device whose registration fails is freed without a look at it, and no reference
+// to one that is not registered yet is handed out.
 unsafe impl AlwaysRefCounted for NetDevice {
     fn inc_ref(&self) {
         // SAFETY: Alive by the type invariant.
@@ -114,7 +115,7 @@ impl NetDevice {
     }
 
     /// Name, such as `eth0`. It does not change while RTNL is held.
-    pub fn name(&self, _rtnl: &Rtnl) -> &CStr {
+    pub fn name<'a>(&'a self, _rtnl: &'a Rtnl) -> &'a CStr {
         // SAFETY: Alive by the type invariant; the name is NUL-terminated, and changed only by a
         // holder of RTNL.
         unsafe {
@@ -157,7 +158,7 @@ impl NetDevice {
     }
 
     /// Has the registration of the device come far enough for its driver to be asked things?
-    fn is_initialised(&self) -> bool {
+    pub(crate) fn is_initialised(&self) -> bool {
         self.reg_state() != bindings::netdev_reg_state_NETREG_UNINITIALIZED
     }
 
@@ -294,7 +295,7 @@ impl NetDevice {
     /// # Errors
     ///
     /// What its driver or another user of the device says against it; `extack` may say why.
-    pub fn set_mac(&self, mac: MacAddr, extack: &mut ExtAck, _rtnl: &Rtnl) -> Result {
+    pub fn set_mac(&self, mac: MacAddr, extack: &mut ExtAck<'_>, _rtnl: &Rtnl) -> Result {
         let mut addr = bindings::__kernel_sockaddr_storage::default();
         // SAFETY: A socket address begins with the family, and then has more than six octets. All
         // zeroes and any octets are fine for both.
@@ -361,7 +362,7 @@ impl NetDevice {
     /// # Errors
     ///
     /// What its driver says against it.
-    pub fn open(&self, extack: &mut ExtAck, _rtnl: &Rtnl) -> Result {
+    pub fn open(&self, extack: &mut ExtAck<'_>, _rtnl: &Rtnl) -> Result {
         // SAFETY: The device is alive, and RTNL is held.
         to_result(unsafe { bindings::dev_open(self.as_ptr(), extack.as_ptr()) })
     }
@@ -519,7 +520,10 @@ impl NetDevice {
         unsafe { Self::name_at((*parent.as_ptr()).bus.as_ref()?.name) }
     }
 
-    fn parent(&self, _rtnl: &Rtnl) -> Option<NonNull<bindings::device>> {
+    fn parent(&self, rtnl: &Rtnl) -> Option<NonNull<bindings::device>> {
+        if !self.is_registered(rtnl) {
+            return None;
+        }
         // SAFETY: Alive by the type invariant. A registered device refers to its parent, and stays
         // registered while RTNL is held.
         NonNull::new(unsafe { (*self.as_ptr()).dev.parent })

@@ -72,7 +72,7 @@ pub trait Driver: Send + Sync + Sized + 'static {
     fn configure(
         _dev: &Device<Self>,
         _settings: Attributes<'_>,
-        _extack: &mut ExtAck,
+        _extack: &mut ExtAck<'_>,
         _rtnl: &Rtnl,
     ) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)
@@ -87,8 +87,8 @@ pub trait Driver: Send + Sync + Sized + 'static {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// The data of a new device, which is not registered yet.
-    fn new(dev: &NetDevice, rtnl: &Rtnl) -> impl PinInit<Self, Error>;
+    /// The data of a new device of that MAC address, which is not registered yet.
+    fn new(mac: MacAddr) -> impl PinInit<Self, Error>;
 
     /// Sends a frame, or drops it.
     fn transmit(dev: &Device<Self>, skb: SkBuff, context: &RcuBh);
@@ -108,7 +108,7 @@ pub trait Driver: Send + Sync + Sized + 'static {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// The device goes away. Ports left after this are released by the abstraction.
+    /// The registered device goes away. Ports left after this are released by the abstraction.
     fn uninit(_dev: &Device<Self>, _rtnl: &Rtnl) {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
@@ -185,7 +185,7 @@ pub trait Driver: Send + Sync + Sized + 'static {
     fn add_port(
         _dev: &Device<Self>,
         _port: &NetDevice,
-        _extack: &mut ExtAck,
+        _extack: &mut ExtAck<'_>,
         _rtnl: &Rtnl,
     ) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)
@@ -205,7 +205,7 @@ pub trait Driver: Send + Sync + Sized + 'static {
     fn set_program(
         _dev: &Device<Self>,
         _program: Option<Program>,
-        _extack: &mut ExtAck,
+        _extack: &mut ExtAck<'_>,
         _rtnl: &Rtnl,
     ) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)
@@ -447,7 +447,7 @@ impl<T: Driver> Adapter<T> {
         unsafe { helpers::netdev_lockdep_set_classes(dev) };
         // SAFETY: As above.
         unsafe { Device::<T>::init_work(dev) };
-        let data = T::new(netdev, rtnl);
+        let data = T::new(netdev.mac(rtnl));
         // SAFETY: The private area has room for a `T` and its alignment, by `LinkOps::new`. It
         // does not move, and `destroy` drops what is in it exactly if this succeeds.
         match unsafe { data.__init(Device::<T>::private_area(dev)) } {
@@ -472,6 +472,10 @@ impl<T: Driver> Adapter<T> {
     unsafe extern "C" fn uninit(dev: *mut bindings::net_device) {
         // SAFETY: The device was initialised, and is being unregistered under RTNL.
         let (dev, rtnl) = unsafe { (Device::<T>::from_raw(dev), Rtnl::assume_held()) };
+        // One that could not be registered is freed whoever refers to it, so nobody must.
+        if !dev.is_initialised() {
+            return;
+        }
         if T::HAS_UNINIT {
             T::uninit(dev, rtnl);
         }
@@ -666,10 +670,12 @@ impl<T: Driver> Adapter<T> {
         skb: *mut bindings::sk_buff,
         _subordinate: *mut bindings::net_device,
     ) -> u16 {
-        // SAFETY: A registered device, and a frame that is lent to us.
-        let (dev, skb) = unsafe { (&*dev, ManuallyDrop::new(SkBuff::from_raw(skb))) };
+        // SAFETY: A frame that is lent to us.
+        let skb = unsafe { ManuallyDrop::new(SkBuff::from_raw(skb)) };
+        // SAFETY: A registered device. The number may be changed meanwhile, and is read once.
+        let queues = unsafe { (&raw const (*dev).real_num_tx_queues).read_volatile() };
         let queue = skb.queue_mapping();
-        if u32::from(queue) < dev.real_num_tx_queues {
+        if u32::from(queue) < queues {
             queue
         } else {
             0

@@ -340,7 +340,7 @@ unsafe fn attributes_of<'a>(info: *const bindings::genl_info) -> Attributes<'a> 
 /// The pointer is that of a request being handled, valid for `'a`.
 pub struct Request<'a> {
     info: *mut bindings::genl_info,
-    extack: ExtAck,
+    extack: ExtAck<'a>,
     _info: PhantomData<&'a ()>,
 }
 
@@ -365,7 +365,7 @@ impl<'a> Request<'a> {
     }
 
     /// Where a refusal gives its reason.
-    pub fn extack(&mut self) -> &mut ExtAck {
+    pub fn extack(&mut self) -> &mut ExtAck<'a> {
         &mut self.extack
     }
 
@@ -407,7 +407,7 @@ impl<'a> Request<'a> {
 pub struct Dump<'a> {
     skb: NonNull<bindings::sk_buff>,
     cb: *mut bindings::netlink_callback,
-    extack: ExtAck,
+    extack: ExtAck<'a>,
     _cb: PhantomData<&'a ()>,
 }
 
@@ -430,7 +430,7 @@ impl<'a> Dump<'a> {
     }
 
     /// Where a refusal gives its reason.
-    pub fn extack(&mut self) -> &mut ExtAck {
+    pub fn extack(&mut self) -> &mut ExtAck<'a> {
         &mut self.extack
     }
 

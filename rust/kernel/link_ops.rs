@@ -20,7 +20,8 @@ use crate::{
 use core::{
     marker::PhantomData,
     ptr::NonNull,
-    slice, //
+    slice,
+    sync::atomic::{AtomicBool, Ordering}, //
 };
 use kernel::{
     error::{from_result, to_result},
@@ -37,6 +38,7 @@ use netdev_bindings::{self as bindings, helpers};
 /// Describes how devices with a `T` in their private area are made, and only they.
 pub struct LinkOps<T: Driver> {
     ops: Opaque<bindings::rtnl_link_ops>,
+    registered: AtomicBool,
     _driver: PhantomData<T>,
 }
 
@@ -79,6 +81,7 @@ impl<T: Driver> LinkOps<T> {
                 },
                 ..pin_init::zeroed()
             }),
+            registered: AtomicBool::new(false),
             _driver: PhantomData,
         }
     }
@@ -135,8 +138,13 @@ impl<T: Driver> Registration<T> {
                 }
             }
         }
-        // SAFETY: A static that is fully set up.
-        to_result(unsafe { bindings::rtnl_link_register(T::link_ops().as_ptr()) })?;
+        // What is registered already the core would damage before it refused it.
+        if T::link_ops().registered.swap(true, Ordering::Acquire) {
+            return Err(EEXIST);
+        }
+        // SAFETY: A static that is fully set up, and not registered.
+        to_result(unsafe { bindings::rtnl_link_register(T::link_ops().as_ptr()) })
+            .inspect_err(|_| T::link_ops().registered.store(false, Ordering::Release))?;
         // INVARIANT: Just registered.
         Ok(Self(PhantomData))
     }
@@ -146,6 +154,7 @@ impl<T: Driver> Drop for Registration<T> {
     fn drop(&mut self) {
         // SAFETY: Registered, by the type invariant.
         unsafe { bindings::rtnl_link_unregister(T::link_ops().as_ptr()) };
+        T::link_ops().registered.store(false, Ordering::Release);
     }
 }
 
@@ -220,7 +229,7 @@ unsafe extern "C" fn newlink<T: Driver>(
     // SAFETY: As above; the device is registered, and of this driver.
     let result = unsafe { configure::<T>(dev, (*params).tb, extack) };
     if result != 0 {
-        // Nobody has been told of it yet.
+        // No message has told of it yet, and the core makes none.
         // SAFETY: Registered just now, and RTNL is held.
         unsafe { bindings::unregister_netdevice_queue(dev, core::ptr::null_mut()) };
     }

@@ -224,31 +224,36 @@ impl Message<'_> {
 ///
 /// # Invariants
 ///
-/// The pointer, if any, is valid for reads and writes, by nobody else, while an instance exists.
-pub struct ExtAck(Option<NonNull<bindings::netlink_ext_ack>>);
+/// The pointer, if any, is valid for reads and writes, by nobody else, for all of `'a`.
+pub struct ExtAck<'a>(
+    Option<NonNull<bindings::netlink_ext_ack>>,
+    PhantomData<&'a mut ()>,
+);
 
-impl ExtAck {
+impl ExtAck<'_> {
     /// Wraps what a callback was given.
     ///
     /// # Safety
     ///
-    /// `ptr` must be null, or valid for reads and writes, by nobody else, while the result exists.
+    /// `ptr` must be null, or valid for reads and writes, by nobody else, for as long as the lifetime
+    /// of the result says.
     pub(crate) unsafe fn from_raw(ptr: *mut bindings::netlink_ext_ack) -> Self {
         // INVARIANT: By the safety requirement.
-        Self(NonNull::new(ptr))
+        Self(NonNull::new(ptr), PhantomData)
     }
 
     /// For a request whose sender cannot be told.
     pub const fn none() -> Self {
         // INVARIANT: No pointer.
-        Self(None)
+        Self(None, PhantomData)
     }
 
     /// Does `request`, which nobody has sent; what it gives as a reason is kept.
-    pub fn keep<R>(request: impl FnOnce(&mut Self) -> R) -> (R, Reason) {
+    pub fn keep<R>(request: impl FnOnce(&mut ExtAck<'_>) -> R) -> (R, Reason) {
         let mut raw = bindings::netlink_ext_ack::default();
-        // SAFETY: Valid, and used by nobody else until the request is done.
-        let result = request(&mut unsafe { Self::from_raw(&mut raw) });
+        // SAFETY: Valid, and used by nobody else until the request is done; `R` is any type but one
+        // with this lifetime, so the pointer does not leave by it.
+        let result = request(&mut unsafe { ExtAck::from_raw(&mut raw) });
         let mut reason = Reason([0; REASON_SIZE]);
         if !raw._msg.is_null() {
             // SAFETY: A string in `raw`, which has not moved, or a static one; or one of a module

@@ -60,6 +60,12 @@ impl Event {
             _ => Self::Other,
         }
     }
+
+    /// Is it announced before it happens, for somebody to forbid it? An error of anything else would
+    /// only keep it from those who are told later.
+    fn may_be_refused(self) -> bool {
+        matches!(self, Self::PreChangeMtu | Self::PreTypeChange)
+    }
 }
 
 /// What a [`Notifier`] is told: an event of a device, with RTNL held.
@@ -111,7 +117,8 @@ pub trait Notifier: Send + Sync {
     ///
     /// # Errors
     ///
-    /// An error forbids what is announced, where that is possible, and is ignored elsewhere.
+    /// An error forbids what is announced, where the event says that it may be refused, and is
+    /// ignored elsewhere.
     fn notify(notice: &Notice<'_>) -> Result;
 }
 
@@ -138,7 +145,7 @@ impl<N: Notifier> Registration<N> {
     ///
     /// # Errors
     ///
-    /// What `N` answers to that.
+    /// None, as the core has it now.
     pub fn new() -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             block <- Opaque::try_ffi_init(|slot: *mut bindings::notifier_block| {
@@ -180,6 +187,9 @@ unsafe extern "C" fn notify<N: Notifier>(
     let rtnl = unsafe { Rtnl::assume_held() };
     // SAFETY: By the safety requirement; the device is alive during the call.
     let dev = unsafe { NetDevice::from_raw((*info.cast::<bindings::netdev_notifier_info>()).dev) };
+    if !dev.is_initialised() {
+        return DONE;
+    }
     // INVARIANT: For as long as this call lasts.
     let notice = Notice {
         event: Event::from_raw(event),
@@ -187,8 +197,8 @@ unsafe extern "C" fn notify<N: Notifier>(
         rtnl,
     };
     match N::notify(&notice) {
-        Ok(()) => DONE,
-        // As `notifier_from_errno()`.
-        Err(err) => STOP | OK.wrapping_sub(err.to_errno()),
+        // As `notifier_from_errno()`. Nobody else is told then.
+        Err(err) if notice.event.may_be_refused() => STOP | OK.wrapping_sub(err.to_errno()),
+        _ => DONE,
     }
 }

@@ -43,7 +43,8 @@ pub trait RxHandler: Send + Sync {
     fn passes(&self, skb: &SkBuff) -> bool;
 
     /// Called for every other frame, on any CPU, and on several at once. Nobody else refers to the
-    /// frame.
+    /// frame. What the host has sent by the lower device and loops back to itself is passed on
+    /// without this.
     fn receive(&self, skb: SkBuff, context: &RcuBh) -> RxResult;
 }
 
@@ -165,6 +166,12 @@ unsafe fn receive_other<H: RxHandler>(
     let context = unsafe { RcuBh::assume() };
     // SAFETY: By the safety requirement.
     let skb = unsafe { SkBuff::from_raw(*pskb) };
+    if skb.is_loopback() {
+        // It has come by no link, and has no Ethernet header.
+        // SAFETY: `pskb` is valid for writes; the frame goes back to the caller.
+        unsafe { *pskb = skb.into_raw() };
+        return bindings::rx_handler_result_RX_HANDLER_PASS;
+    }
     let (skb, result) = match handler.receive(skb, context) {
         RxResult::Consumed => return bindings::rx_handler_result_RX_HANDLER_CONSUMED,
         RxResult::Another(mut skb) => {

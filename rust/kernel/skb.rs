@@ -130,13 +130,25 @@ impl SkBuff {
         Some(unsafe { &*(*skb).data.cast::<EthHeader>() })
     }
 
-    /// The Ethernet header of a frame received by an Ethernet device, whose data begins behind it.
+    /// The Ethernet header of a frame received by an Ethernet device, whose data begins behind it:
+    /// `eth_type_trans` pulled it, and removing a tag moves it up. Of no meaning in other frames, and
+    /// all zeroes where there is no room for it.
     #[inline(always)]
     pub fn rx_header(&self) -> &EthHeader {
-        // SAFETY: Valid by the type invariant. The header of a frame that an Ethernet device
-        // received stands right before its data: `eth_type_trans` pulled it, and removing a tag
-        // moves it up.
-        unsafe { &*(*self.as_ptr()).data.cast::<EthHeader>().sub(1) }
+        static NONE: EthHeader = EthHeader {
+            dst: MacAddr::new([0; 6]),
+            src: MacAddr::new([0; 6]),
+            proto: [0; 2],
+        };
+
+        // SAFETY: Valid by the type invariant.
+        let (head, data) = unsafe { ((*self.as_ptr()).head, (*self.as_ptr()).data) };
+        if data.addr().wrapping_sub(head.addr()) < size_of::<EthHeader>() {
+            return &NONE;
+        }
+        // SAFETY: There are as many octets before the data. `EthHeader` has alignment one and takes
+        // any octets.
+        unsafe { &*data.cast::<EthHeader>().sub(1) }
     }
 
     /// EtherType: that of the outermost tag, if there is one in the data.
@@ -299,6 +311,11 @@ impl SkBuff {
         self.pkt_type() == bindings::PACKET_OTHERHOST
     }
 
+    /// Was the frame sent by this host, which loops it back to itself?
+    pub(crate) fn is_loopback(&self) -> bool {
+        self.pkt_type() == bindings::PACKET_LOOPBACK
+    }
+
     /// Makes it a frame that was received for the very device it arrived at.
     pub fn set_for_host(&mut self) {
         self.headers_mut().set_pkt_type(bindings::PACKET_HOST as u8);
@@ -329,12 +346,15 @@ impl SkBuff {
         };
     }
 
-    /// Hands the frame to `dev` for transmission, through its queueing discipline.
+    /// Hands the frame to `dev` for transmission, through its queueing discipline. Not on behalf of
+    /// netpoll, which has interrupts disabled: [`Netpoll::send`](crate::netpoll::Netpoll::send) is
+    /// for that.
     #[inline(always)]
     pub fn transmit(mut self, dev: &NetDevice, _context: &RcuBh) {
         // SAFETY: `dev` is alive, and the core takes care of it once it is given the frame.
         unsafe { self.set_dev(dev) };
-        // SAFETY: The frame is handed over. The context is one in which this may be called.
+        // SAFETY: The frame is handed over, in an RCU read-side critical section with bottom halves
+        // disabled.
         unsafe { bindings::__dev_queue_xmit(self.into_raw(), ptr::null_mut()) };
     }
 

@@ -15,11 +15,14 @@ use crate::{
     rtnl::Rtnl,
     rx_handler, //
 };
-use core::ptr;
+use core::ptr::{
+    self,
+    NonNull, //
+};
 use kernel::{
     error::to_result,
     prelude::*,
-    sync::Arc, //
+    sync::{Arc, ArcBorrow}, //
 };
 use netdev_bindings::{self as bindings, helpers};
 
@@ -72,7 +75,7 @@ impl<T: Driver> Device<T> {
         port: &NetDevice,
         data: Arc<T::Port>,
         hash: LagHash,
-        extack: &mut ExtAck,
+        extack: &mut ExtAck<'_>,
         _rtnl: &Rtnl,
     ) -> Result {
         let data = Arc::into_raw(data).cast_mut().cast();
@@ -139,50 +142,50 @@ impl<T: Driver> Device<T> {
     }
 
     /// The device of this driver that `dev` is a port of, and its data as a port.
-    pub fn of_port<'a>(dev: &'a NetDevice, rtnl: &'a Rtnl) -> Option<(&'a Self, &'a T::Port)> {
+    pub fn of_port<'a>(dev: &'a NetDevice, rtnl: &'a Rtnl) -> Option<(&'a Self, Arc<T::Port>)> {
         let upper = Self::from_netdev(dev.master(rtnl)?)?;
-        // SAFETY: Null, or owned by the link, which lasts at least as long as RTNL is held.
-        let data = unsafe { upper.port_data(dev).as_ref() }?;
-        Some((upper, data))
+        let data = NonNull::new(upper.port_data(dev))?;
+        // SAFETY: From `into_raw` in `enslave`, and owned by the link, which is there now.
+        let data = unsafe { ArcBorrow::from_raw(data.as_ptr()) };
+        Some((upper, data.into()))
     }
 
-    /// Calls `f` for each port.
-    pub fn for_each_port(&self, rtnl: &Rtnl, mut f: impl FnMut(&NetDevice, &T::Port)) {
+    /// The lower device of that number, counted from 0 in the order of their linking.
+    fn lower<'a>(&self, number: usize, _rtnl: &'a Rtnl) -> Option<&'a NetDevice> {
         // SAFETY: Alive by the type invariant.
         let mut iter = unsafe { (*self.as_ptr()).adj_list.lower.next };
+        let mut passed = 0usize;
         loop {
             // SAFETY: The device is alive and RTNL is held, so the list does not change.
-            let port = unsafe { bindings::netdev_lower_get_next(self.as_ptr(), &mut iter) };
-            if port.is_null() {
-                return;
+            let lower = unsafe { bindings::netdev_lower_get_next(self.as_ptr(), &mut iter) };
+            let lower = NonNull::new(lower)?;
+            if passed == number {
+                // SAFETY: The link holds a reference to the lower device. Should it end, the device
+                // is not freed before RTNL is let go.
+                return Some(unsafe { NetDevice::from_raw(lower.as_ptr().cast()) });
             }
-            // SAFETY: The link holds a reference to the lower device, and lasts while RTNL is held.
-            let port = unsafe { NetDevice::from_raw(port.cast()) };
+            passed = passed.wrapping_add(1);
+        }
+    }
+
+    /// Calls `f` for each port. Should it release some, others may be left out.
+    pub fn for_each_port(&self, rtnl: &Rtnl, mut f: impl FnMut(&NetDevice, &T::Port)) {
+        // No place in the list is kept while `f` may change it; lists are short.
+        for port in (0..usize::MAX).map_while(|number| self.lower(number, rtnl)) {
             if let Some((_, data)) = Self::of_port(port, rtnl) {
-                f(port, data);
+                f(port, &data);
             }
         }
     }
 
     /// Does the device have ports?
     pub fn has_ports(&self, rtnl: &Rtnl) -> bool {
-        let mut any = false;
-        self.for_each_port(rtnl, |_, _| any = true);
-        any
+        self.lower(0, rtnl).is_some()
     }
 
     /// Releases what ports there still are.
     pub(crate) fn release_all(&self, rtnl: &Rtnl) {
-        loop {
-            // SAFETY: Alive by the type invariant.
-            let mut iter = unsafe { (*self.as_ptr()).adj_list.lower.next };
-            // SAFETY: The device is alive and RTNL is held.
-            let port = unsafe { bindings::netdev_lower_get_next(self.as_ptr(), &mut iter) };
-            if port.is_null() {
-                return;
-            }
-            // SAFETY: The link holds a reference to the lower device until it is released.
-            let port = unsafe { NetDevice::from_raw(port.cast()) };
+        while let Some(port) = self.lower(0, rtnl) {
             if self.release(port, rtnl).is_none() {
                 return;
             }

@@ -131,7 +131,7 @@ impl NetDevice {
     pub fn set_program(
         &self,
         program: Option<&Program>,
-        extack: &mut ExtAck,
+        extack: &mut ExtAck<'_>,
         _rtnl: &Rtnl,
     ) -> Result {
         // The driver's reference.

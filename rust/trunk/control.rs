@@ -70,7 +70,8 @@ use kernel::{
     prelude::*,
     sync::{
         aref::ARef,
-        rcu, //
+        rcu,
+        Arc, //
     }, //
 };
 use netdev::{
@@ -176,7 +177,7 @@ pub(crate) fn tell(dev: &Device<Trunk>) {
 fn device<'a>(
     what: &str,
     attr: Attribute<'_>,
-    extack: &mut ExtAck,
+    extack: &mut ExtAck<'_>,
     find: impl FnOnce(u32) -> Option<&'a NetDevice>,
 ) -> Result<&'a NetDevice> {
     let ifindex = attr.to_u32().unwrap_or(0);
@@ -192,7 +193,7 @@ fn device<'a>(
 /// The trunk that a request names.
 fn trunk<'a>(
     attributes: Attributes<'_>,
-    extack: &mut ExtAck,
+    extack: &mut ExtAck<'_>,
     find: impl FnOnce(u32) -> Option<&'a NetDevice>,
 ) -> Result<&'a Device<Trunk>> {
     let Some(attr) = attributes.get(attr::IFINDEX) else {
@@ -211,7 +212,7 @@ fn trunk<'a>(
 /// The nest about a port, and in it the port's interface index.
 fn port_nest<'r>(
     attributes: Attributes<'r>,
-    extack: &mut ExtAck,
+    extack: &mut ExtAck<'_>,
 ) -> Result<(Attribute<'r>, Attribute<'r>)> {
     let Some(nest) = attributes.get(attr::PORT) else {
         return Err(extack.missing(attr::PORT, None, c"port: which port is not said"));
@@ -223,7 +224,7 @@ fn port_nest<'r>(
     Ok((nest, ifindex))
 }
 
-fn not_a_port(dev: &NetDevice, attr: Attribute<'_>, extack: &mut ExtAck) -> Error {
+fn not_a_port(dev: &NetDevice, attr: Attribute<'_>, extack: &mut ExtAck<'_>) -> Error {
     extack.refuse_fmt(
         EINVAL,
         Some(attr),
@@ -238,7 +239,7 @@ fn not_a_port(dev: &NetDevice, attr: Attribute<'_>, extack: &mut ExtAck) -> Erro
 fn port_of<'a, 'r>(
     request: &mut Request<'r>,
     rtnl: &'a Rtnl,
-) -> Result<(&'a Device<Trunk>, &'a Port, Attributes<'r>)> {
+) -> Result<(&'a Device<Trunk>, Arc<Port>, Attributes<'r>)> {
     let (attributes, net) = (request.attributes(), request.net());
     let extack = request.extack();
     let (nest, attr) = port_nest(attributes, extack)?;
@@ -256,7 +257,7 @@ fn only(
     attributes: Attributes<'_>,
     names: &[&str],
     nest: &str,
-    extack: &mut ExtAck,
+    extack: &mut ExtAck<'_>,
 ) -> Result {
     match attributes.iter().find(|attr| !known.contains(&attr.kind())) {
         None => Ok(()),
@@ -430,7 +431,7 @@ const SETTINGS: [u16; 17] = [
 pub(crate) fn link_set(
     dev: &Device<Trunk>,
     attributes: Attributes<'_>,
-    extack: &mut ExtAck,
+    extack: &mut ExtAck<'_>,
     rtnl: &Rtnl,
 ) -> Result {
     // rtnetlink lets pass what it has no policy for.
@@ -457,7 +458,7 @@ pub(crate) fn link_settings() -> Option<link_ops::Settings> {
 fn change_settings(
     dev: &Device<Trunk>,
     attributes: Attributes<'_>,
-    extack: &mut ExtAck,
+    extack: &mut ExtAck<'_>,
     rtnl: &Rtnl,
 ) -> Result {
     let role = attributes.get(attr::ROLE);
@@ -511,7 +512,7 @@ fn change_settings(
 }
 
 /// The rule in `nest`, `None` if that is empty.
-fn join_rule(nest: Attribute<'_>, extack: &mut ExtAck) -> Result<Option<Rule>> {
+fn join_rule(nest: Attribute<'_>, extack: &mut ExtAck<'_>) -> Result<Option<Rule>> {
     let asked = nest.nest();
     let rule = Rule {
         name: condition(asked, join::NAME, Text::new, extack)?.unwrap_or(Text::EMPTY),
@@ -535,7 +536,7 @@ fn condition<T>(
     asked: Attributes<'_>,
     kind: u16,
     read: impl FnOnce(&[u8]) -> Option<T>,
-    extack: &mut ExtAck,
+    extack: &mut ExtAck<'_>,
 ) -> Result<Option<T>> {
     let Some(attr) = asked.get(kind) else {
         return Ok(None);
@@ -560,7 +561,7 @@ fn condition<T>(
 fn probe_settings(
     attributes: Attributes<'_>,
     new: &mut Settings,
-    extack: &mut ExtAck,
+    extack: &mut ExtAck<'_>,
 ) -> Result<Option<Option<Key>>> {
     let asked = |kind| number(attributes, kind);
     let count = |kind| asked(kind).map(|number| u8::try_from(number).unwrap_or(u8::MAX));
@@ -696,7 +697,7 @@ fn port_set(request: &mut Request<'_>) -> Result {
 
     dev.data()
         .table
-        .configure_port(dev, port, priority, weight, enabled, rtnl);
+        .configure_port(dev, &port, priority, weight, enabled, rtnl);
     Ok(())
 }
 
@@ -738,7 +739,7 @@ fn failback(request: &mut Request<'_>) -> Result {
 // Tables
 
 /// The number of the bucket that `nest` is about, of a table of so many buckets.
-fn bucket_number(nest: Attribute<'_>, buckets: usize, extack: &mut ExtAck) -> Result<usize> {
+fn bucket_number(nest: Attribute<'_>, buckets: usize, extack: &mut ExtAck<'_>) -> Result<usize> {
     let Some(attr) = nest.nest().get(bucket::INDEX) else {
         let reason = c"bucket.index: which bucket is not said";
         return Err(extack.missing(bucket::INDEX, Some(nest), reason));
@@ -827,7 +828,7 @@ fn table_set(request: &mut Request<'_>) -> Result {
 }
 
 /// The working port of `dev` that `attr` names.
-fn home(dev: &Device<Trunk>, attr: Attribute<'_>, extack: &mut ExtAck) -> Result<PortId> {
+fn home(dev: &Device<Trunk>, attr: Attribute<'_>, extack: &mut ExtAck<'_>) -> Result<PortId> {
     let trunk = dev.data().get_ref();
     let ifindex = attr.to_u32().unwrap_or(0);
     let id = {
@@ -934,7 +935,7 @@ fn history_dump(dump: &mut Dump<'_>) -> Result {
 /// The nest about a claim, and in it the claim's mark.
 fn claim_nest<'r>(
     attributes: Attributes<'r>,
-    extack: &mut ExtAck,
+    extack: &mut ExtAck<'_>,
 ) -> Result<(Attribute<'r>, Attribute<'r>)> {
     let Some(nest) = attributes.get(attr::CLAIM) else {
         return Err(extack.missing(attr::CLAIM, None, c"claim: what is claimed is not said"));
@@ -950,7 +951,7 @@ fn claim_nest<'r>(
 fn wanted<'r>(
     dev: &Device<Trunk>,
     nest: Attribute<'r>,
-    extack: &mut ExtAck,
+    extack: &mut ExtAck<'_>,
 ) -> Result<(PortId, u32, Attribute<'r>)> {
     let Some(attr) = nest.nest().get(claim::PORT) else {
         let reason = c"claim.port: which port is wanted is not said";
@@ -1024,7 +1025,7 @@ fn expect_claim(
     dev: &Device<Trunk>,
     mark: u32,
     attr: Attribute<'_>,
-    extack: &mut ExtAck,
+    extack: &mut ExtAck<'_>,
     rtnl: &Rtnl,
 ) -> Result {
     match dev.data().table.expect_claim(mark, rtnl) {

@@ -319,7 +319,7 @@ impl Driver for Trunk {
     fn configure(
         dev: &Device<Self>,
         settings: Attributes<'_>,
-        extack: &mut ExtAck,
+        extack: &mut ExtAck<'_>,
         rtnl: &Rtnl,
     ) -> Result {
         control::link_set(dev, settings, extack, rtnl)
@@ -331,8 +331,8 @@ impl Driver for Trunk {
         control::link_get(dev, message)
     }
 
-    fn new(dev: &NetDevice, rtnl: &Rtnl) -> impl PinInit<Self, Error> {
-        let mac = dev.mac(rtnl).to_u64();
+    fn new(mac: MacAddr) -> impl PinInit<Self, Error> {
+        let mac = mac.to_u64();
         let defaults = Defaults::from_parameters();
         try_pin_init!(Self {
             ports: [const { Slot::new() }; MAX_PORTS],
@@ -460,7 +460,12 @@ impl Driver for Trunk {
         }
     }
 
-    fn add_port(dev: &Device<Self>, port: &NetDevice, extack: &mut ExtAck, rtnl: &Rtnl) -> Result {
+    fn add_port(
+        dev: &Device<Self>,
+        port: &NetDevice,
+        extack: &mut ExtAck<'_>,
+        rtnl: &Rtnl,
+    ) -> Result {
         Port::join(dev, port, WORKING, extack, rtnl)
     }
 
@@ -471,7 +476,7 @@ impl Driver for Trunk {
     fn set_program(
         dev: &Device<Self>,
         program: Option<Program>,
-        extack: &mut ExtAck,
+        extack: &mut ExtAck<'_>,
         rtnl: &Rtnl,
     ) -> Result {
         xdp::set(dev, program, extack, rtnl)
@@ -516,5 +521,19 @@ impl Driver for Trunk {
         trunk.table.follow_ports(dev, (&rcu::read_lock()).into());
         let totals = trunk.table.look(|decided| decided.totals);
         trunk.statistics.named(totals, figures);
+    }
+}
+
+#[kunit_tests(trunk_device)]
+mod tests {
+    use super::*;
+    use netdev::link_ops::Registration;
+
+    #[test]
+    fn a_kind_is_registered_once_at_a_time() {
+        // If the module is loaded already, the first is not the first.
+        let first = Registration::<Trunk>::new();
+        assert!(matches!(Registration::<Trunk>::new(), Err(err) if err == EEXIST));
+        drop(first);
     }
 }

@@ -45,7 +45,7 @@ impl Notifier for Events {
                     trunk.data().table.follow_ports(trunk, &context);
                 }
                 if let Some((speed, _)) = notice.link_speed().filter(|_| dev.is_operational()) {
-                    trunk.data().table.note_speed(trunk, port, speed, rtnl);
+                    trunk.data().table.note_speed(trunk, &port, speed, rtnl);
                 }
                 let act = dev.is_operational();
                 trunk.lower_state_changed(dev, act, act, rtnl);

@@ -282,7 +282,7 @@ impl Port {
         dev: &Device<Trunk>,
         port: &NetDevice,
         priority: u16,
-        extack: &mut ExtAck,
+        extack: &mut ExtAck<'_>,
         rtnl: &Rtnl,
     ) -> Result {
         let id = Self::admit(dev, port, extack, rtnl)?;
@@ -421,7 +421,7 @@ impl Port {
     fn admit(
         dev: &Device<Trunk>,
         port: &NetDevice,
-        extack: &mut ExtAck,
+        extack: &mut ExtAck<'_>,
         rtnl: &Rtnl,
     ) -> Result<PortId> {
         if port.is(dev) {
@@ -473,10 +473,10 @@ impl Port {
             .ok_or(EINVAL)?;
         let id = data.id;
 
-        trunk.prober.leave(data);
+        trunk.prober.leave(&data);
         {
             let guard = rcu::read_lock();
-            trunk.table.remove(dev, data, (&guard).into());
+            trunk.table.remove(dev, &data, (&guard).into());
         }
         if let Some(slot) = trunk.ports.get(id.index()) {
             // Frames that had looked the port up before are on their way after this.
@@ -486,7 +486,7 @@ impl Port {
         undo("receive mode", receive_modes(dev, port, false, rtnl));
         trunk.prober.ignore(port, rtnl);
         dev.unsync_addresses(port, rtnl);
-        let data = dev.release(port, rtnl).ok_or(EINVAL)?;
+        drop(dev.release(port, rtnl));
         dev.remove_vlans_from(port, rtnl);
         data.netpoll.end(rtnl);
         forget_mac(port, data.second_mac(), rtnl);
@@ -532,7 +532,7 @@ impl Port {
 fn set_or_add_mac(
     port: &NetDevice,
     mac: MacAddr,
-    extack: &mut ExtAck,
+    extack: &mut ExtAck<'_>,
     rtnl: &Rtnl,
 ) -> Result<Option<MacAddr>> {
     if port.mac(rtnl) == mac {

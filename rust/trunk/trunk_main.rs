@@ -29,7 +29,7 @@ use netdev::{
 };
 
 #[path = "core/mod.rs"]
-#[expect(dead_code, unreachable_pub)] // A library of its own: tests and tools use what the driver does not.
+#[expect(dead_code, unreachable_pub)] // A library of its own; tests and tools use more of it.
 mod pure;
 
 mod auto_join;

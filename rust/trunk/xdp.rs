@@ -28,7 +28,7 @@ use netdev::{
 pub(crate) fn set(
     dev: &Device<Trunk>,
     program: Option<Program>,
-    extack: &mut ExtAck,
+    extack: &mut ExtAck<'_>,
     rtnl: &Rtnl,
 ) -> Result {
     let trunk = dev.data();
@@ -59,7 +59,7 @@ pub(crate) fn set(
 pub(crate) fn join(
     dev: &Device<Trunk>,
     port: &NetDevice,
-    extack: &mut ExtAck,
+    extack: &mut ExtAck<'_>,
     rtnl: &Rtnl,
 ) -> Result {
     let program = dev.data().program.lock().clone();
@@ -83,7 +83,7 @@ pub(crate) fn inherit_features(dev: &Device<Trunk>, rtnl: &Rtnl) {
     dev.set_xdp_features(common.unwrap_or(XdpFeatures::NONE), rtnl);
 }
 
-fn run(port: &NetDevice, program: &Program, extack: &mut ExtAck, rtnl: &Rtnl) -> Result {
+fn run(port: &NetDevice, program: &Program, extack: &mut ExtAck<'_>, rtnl: &Rtnl) -> Result {
     let name = port.name(rtnl);
     if !port.runs_programs() {
         return Err(extack.refuse_fmt(

@@ -3,6 +3,7 @@
 
 from lab import *
 
+IP_MULTICAST_ALL = 49
 LLDP = bytes.fromhex("0180c200000e")
 
 
@@ -171,3 +172,28 @@ def test_a_released_port_is_its_own_master_again():
     star.from_far[1].flood(frame(star.mac, mac(9), n) for n in range(10))
     eventually(lambda: len(on_port.take(1)) > 0 or star.from_far[1].flood([frame(star.mac, mac(9))]) == 0, "a frame")
     equal(star.on_trunk.take(0), [], "frames at the trunk")
+
+
+def test_what_a_port_loops_back_is_heard_by_who_listens_there():
+    """
+    server
+    trunk0 ─── eth1 192.0.2.1    who is in a group on the port itself sends to it there, and hears it: the
+                                 copy comes by no link, is none of the trunk's, and is not counted there
+    """
+    group, star = "239.1.2.3", listening(Star(1))
+    with star.server:
+        bring_up("lo")
+        ip("address add 192.0.2.1/24 dev eth1")
+        before = counters("trunk0"), ethtool_statistics("trunk0")
+        member = socket.inet_aton(group) + socket.inet_aton("192.0.2.1")
+        heard = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        heard.bind((group, 4242))
+        heard.setsockopt(socket.IPPROTO_IP, IP_MULTICAST_ALL, 0)
+        heard.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, member)
+        heard.settimeout(10)
+        said = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        said.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton("192.0.2.1"))
+        for n in range(10):
+            said.sendto(bytes([n]), (group, 4242))
+        equal([heard.recv(10)[0] for _ in range(10)], list(range(10)), "what is heard")
+        equal((counters("trunk0"), ethtool_statistics("trunk0")), before, "what the trunk has counted")
