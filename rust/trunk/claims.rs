@@ -29,6 +29,11 @@ use kernel::prelude::*;
 use netdev::time;
 
 impl Decided {
+    /// Is any link claimed?
+    pub(crate) fn has_claims(&mut self) -> bool {
+        self.claims().next().is_some()
+    }
+
     /// The claims, oldest first.
     pub(crate) fn claims(&self) -> impl Iterator<Item = (&Claim, &Holder)> {
         self.claims.iter().zip(self.holders.iter())

@@ -282,9 +282,6 @@ impl Decided {
                 false => set.remove(id),
             }
         }
-        if !act {
-            self.doubts.remove(id);
-        }
         let held_back = match act == view.is_act() {
             true => {
                 if !act {

@@ -233,9 +233,8 @@ impl Prober {
     /// `ENOMEM`.
     pub(crate) fn settle(dev: &Device<Trunk>, up: bool, rtnl: &Rtnl) -> Result {
         let trunk = dev.data().get_ref();
-        let claimed = |decided: &mut Decided| decided.claims().next().is_some();
         let inquired = trunk.prober.inquiries.load(Ordering::Relaxed) != 0;
-        let needed = up || inquired || trunk.table.look(claimed);
+        let needed = up || inquired || trunk.table.look(Decided::has_claims);
         let runs = trunk.prober.timer.lock().is_some();
         match (runs, needed) {
             (false, true) => trunk.prober.start(dev, rtnl),
@@ -300,10 +299,10 @@ impl Prober {
             let due = due?;
             let doubts = PortSet::from_bits(this.doubts.load(Ordering::Relaxed));
             let since = this.doubted.load(Ordering::Relaxed);
-            let resolved = |id: &PortId| {
-                let probed = health.link(*id).is_some_and(Link::is_probed);
-                !probed || health.answered_since(*id, since)
-            };
+            // While nobody answers on any port, to be silent is no ground for doubt.
+            let is_probed = |id: PortId| health.link(id).is_some_and(Link::is_probed);
+            let grounds = !doubts.is_empty() && PortId::all().any(is_probed);
+            let resolved = |id: &PortId| !grounds || health.answered_since(*id, since);
             let resolved = doubts.iter().filter(resolved).collect::<PortSet>();
             Some((due, health.news(), resolved, *health.settings()))
         })?;
@@ -375,8 +374,12 @@ impl Prober {
     ///
     /// `ENOMEM`.
     pub(crate) fn begin_inquiry(dev: &Device<Trunk>, rtnl: &Rtnl) -> Result<bool> {
-        let this = &dev.data().get_ref().prober;
-        let fresh = this.timer.lock().is_none();
+        let trunk = dev.data().get_ref();
+        let this = &trunk.prober;
+        // Where others are just inquiring it is no less so.
+        let others = this.inquiries.load(Ordering::Relaxed) != 0;
+        let just_begun = others && !dev.is_up(rtnl) && !trunk.table.look(Decided::has_claims);
+        let fresh = just_begun || this.timer.lock().is_none();
         Self::settle(dev, true, rtnl)?;
         this.inquiries.fetch_add(1, Ordering::Relaxed);
         Ok(fresh)

@@ -2,6 +2,7 @@
 """Claims: processes that hold links of a trunk, JP 2003-188905 points 2, 4, 5 and 7."""
 
 import errno
+import threading
 
 import genl
 from genl import Events, Holder
@@ -346,6 +347,41 @@ def test_claims_of_a_trunk_that_is_down_or_goes():
     server.make()
     equal(server.control.claims(), [], "claims of the next trunk")
     holder.close()
+
+
+@cases("auto", "required")
+def test_a_link_that_does_not_answer_is_claimed_of_a_trunk_that_is_down(mode):
+    """
+    trunk0 (down) ─┬─ eth1 ─ ░ ─ sw1    of links that nobody tests it is found out just now which of them
+                   ├─ eth2 ───── sw2    answer: not eth1, so both claims get spares, and keep them until
+                   ├─ eth3 ───── sw3    it does
+                   └─ eth4 ───── sw4
+    """
+    it = claimed()
+    server, switch = it.pair.hosts
+    server.down()
+    eventually(lambda: not switch.probed(), "the goodbye is heard")
+    server.set(probe=mode)
+    with server.netns:
+        for port in server.ports:
+            Rtnetlink().up(port)
+    it.pair.panel.lose("eth1")
+    holders, got = [it.holder(), it.holder()], []
+    claim = lambda holder, mark: got.append(holder.claim(it.port("eth1"), mark))
+    asking = [threading.Thread(target=claim, args=(holder, mark)) for mark, holder in enumerate(holders, 1)]
+    for thread in asking:
+        thread.start()
+    for thread in asking:
+        thread.join()
+    links = {it.named(claim)["link"] for claim in got}
+    equal(links, {"eth3", "eth4"}, "links of the claims")
+    server.rounds(2 * SETTINGS["misses"])
+    equal([holder.told() for holder in holders], [[], []], "what the holders are told")
+    equal(sorted(it.named(claim)["link"] for claim in server.control.claims()), ["eth3", "eth4"], "links of the claims")
+    it.pair.panel.heal("eth1")
+    for holder in holders:
+        eventually(lambda: holder.told(), "the holder is told")
+        equal([it.named(claim)["link"] for claim in holder.told()], ["eth1"], "link of the claim")
 
 
 def test_a_port_with_a_claim_leaves():

@@ -33,8 +33,19 @@ def test_a_link_that_fails_again_is_held_down_longer_each_time():
             expect(rose - fell >= least * 1_000_000, f"{least} ms of hold-down took {(rose - fell) / 1e6:.0f} ms")
     # Where rounds take long, it is over before it would be told.
     expect(named or SLOW, "no event says held-down")
+    # A link that is held down returns as soon as it may not be any more.
+    for host in pair.hosts:
+        host.set(hold_down=3_600_000)
+    pair.panel.lose("eth1")
+    pair.until(pair.server, {"eth1": "probe-timeout"})
+    pair.panel.heal("eth1")
+    pair.until(pair.server, {"eth1": "held-down|peer-sby"})  # for 8 s
     for host in pair.hosts:
         host.set(hold_down=0)
+    rounds(*pair.hosts, more=2)
+    for host in pair.hosts:
+        expect("held-down" not in host.states().values(), "held down though it may not be any more")
+        pair.until(host)
     pair.panel.lose("eth1")
     for host, port in (pair.server, "eth1"), (pair.switch, "sw1"):
         pair.until(host, {port: "probe-timeout"})

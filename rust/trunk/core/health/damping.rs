@@ -2,7 +2,8 @@
 
 //! A link that fails again and again is held down, longer each time.
 
-/// A fall within this time of the one before is a relapse, in ns.
+/// A fall within this time of the one before, or of the end of the time that held the link down for
+/// that, is a relapse, in ns.
 const RELAPSE: u64 = 60_000_000_000;
 
 /// How long the first relapse holds a link down, in ns; each one after it, twice as long.
@@ -32,7 +33,7 @@ impl Damping {
     pub(super) fn fall(&mut self, now: u64, limit: u64) {
         let again = self
             .fell
-            .is_some_and(|fell| now.saturating_sub(fell) < RELAPSE);
+            .is_some_and(|fell| now.saturating_sub(fell.max(self.until)) < RELAPSE);
         self.fell = Some(now);
         self.relapses = if again {
             self.relapses.saturating_add(1)
@@ -45,6 +46,12 @@ impl Damping {
             let hold = FIRST.saturating_mul(1u64.wrapping_shl(doublings));
             self.until = now.saturating_add(hold.min(limit));
         }
+    }
+
+    /// The longest that it may be held down is another now, in ns: what is longer already ends sooner.
+    pub(super) fn limit(&mut self, limit: u64) {
+        let fell = self.fell.unwrap_or(0);
+        self.until = self.until.min(fell.saturating_add(limit));
     }
 
     /// Is it held down?
@@ -71,8 +78,8 @@ mod tests {
             (0, 4 * FIRST),
             (5 * FIRST, limit),
             (limit, limit),
-            // A minute later is no relapse, and the next begins anew.
-            (RELAPSE, 0),
+            // A minute after that is no relapse, and the next begins anew.
+            (limit + RELAPSE, 0),
             (RELAPSE - 1, FIRST),
         ] {
             now += since;
@@ -81,6 +88,38 @@ mod tests {
             assert!(hold == 0 || damping.holds(now + hold - 1));
             assert!(!damping.holds(now + hold));
         }
+    }
+
+    #[test]
+    fn a_link_that_fails_whenever_it_is_used_is_held_down_up_to_the_limit() {
+        let limit = 3_600 * FIRST;
+        let mut damping = Damping::new();
+        let (mut now, mut hold) = (1, FIRST);
+        damping.fall(now, limit);
+        for _ in 0..20 {
+            damping.fall(now, limit);
+            assert!(damping.holds(now + hold - 1));
+            assert!(!damping.holds(now + hold));
+            now += hold + RELAPSE - 1;
+            hold = limit.min(2 * hold);
+        }
+        damping.fall(now + hold + RELAPSE, limit);
+        assert!(!damping.holds(now + hold + RELAPSE));
+    }
+
+    #[test]
+    fn another_limit_ends_what_lasts() {
+        let mut damping = Damping::new();
+        damping.limit(FIRST);
+        for now in 0..4 {
+            damping.fall(now, u64::MAX);
+        }
+        damping.limit(8 * FIRST);
+        assert!(damping.holds(3 + 4 * FIRST - 1) && !damping.holds(3 + 4 * FIRST));
+        damping.limit(2 * FIRST);
+        assert!(damping.holds(3 + 2 * FIRST - 1) && !damping.holds(3 + 2 * FIRST));
+        damping.limit(0);
+        assert!(!damping.holds(3));
     }
 
     #[test]

@@ -293,6 +293,8 @@ impl<B: DerefMut<Target = Link>> Health<B> {
         if settings.mode != mode {
             self.forget();
         }
+        let limit = settings.hold_down_ns();
+        self.iter_mut().for_each(|link| link.damping.limit(limit));
     }
 
     /// Adds the link of a port, in the place of another if there is one.
