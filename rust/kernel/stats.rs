@@ -43,7 +43,8 @@ pub struct PerCpu<const N: usize> {
 }
 
 impl<const N: usize> PerCpu<N> {
-    /// Allocates `len` sets for each CPU, all zero. The rows of two CPUs share no cache line.
+    /// Allocates `len` sets for each CPU, all zero, on account of who asks for it. The rows of two
+    /// CPUs share no cache line.
     ///
     /// # Errors
     ///
@@ -53,9 +54,10 @@ impl<const N: usize> PerCpu<N> {
         let apart = 64usize.checked_div(size_of::<[Counter; N]>()).unwrap_or(0);
         let len = len.checked_add(apart).ok_or(ENOMEM)?;
         let all = len.checked_mul(nr_cpu_ids() as usize).ok_or(ENOMEM)?;
-        let mut sets = KVVec::with_capacity(all, GFP_KERNEL)?;
+        let flags = GFP_KERNEL_ACCOUNT;
+        let mut sets = KVVec::with_capacity(all, flags)?;
         for _ in 0..all {
-            sets.push([const { Counter(AtomicU64::new(0)) }; N], GFP_KERNEL)?;
+            sets.push([const { Counter(AtomicU64::new(0)) }; N], flags)?;
         }
         // INVARIANT: `nr_cpu_ids` rows of `len` sets each.
         Ok(Self { sets, len })

@@ -254,6 +254,9 @@ impl XdpFrame {
     }
 }
 
+/// The most frames that are handed over together: as many as the core does (`DEV_MAP_BULK_SIZE`).
+const RUN: usize = 16;
+
 /// Frames that programs send by a device.
 pub struct Frames<'a> {
     frames: &'a mut [NonNull<XdpFrame>],
@@ -292,25 +295,31 @@ impl<'a> Frames<'a> {
 
     /// Sends each frame by the device that `way` names, those in a row with the same way together.
     /// A frame that has none, or that its device does not take, holds up no other, and is left to
-    /// whoever wanted it sent.
-    pub fn send<'d>(
+    /// whoever wanted it sent. Of one that is taken, `taken` is told what `way` has said beside.
+    pub fn send<'d, T: Copy>(
         &mut self,
-        mut way: impl FnMut(&XdpFrame) -> Option<&'d NetDevice>,
+        mut way: impl FnMut(&XdpFrame) -> Option<(&'d NetDevice, T)>,
+        mut taken: impl FnMut(T),
         _context: &RcuBh,
     ) {
         let (mut start, mut end, mut left) = (0usize, 0usize, 0usize);
         let mut to: Option<&NetDevice> = None;
+        let mut said = [const { None }; RUN];
         while let Some(frame) = self.frames.get(end) {
             // SAFETY: By the requirement of `from_raw`; this one has not been handed over yet.
-            let next = way(unsafe { frame.as_ref() });
-            if next.map(NetDevice::as_ptr) != to.map(NetDevice::as_ptr) {
-                left = self.send_run(start, end, left, to);
+            let (next, what) = way(unsafe { frame.as_ref() }).unzip();
+            let full = end.wrapping_sub(start) == RUN;
+            if full || next.map(NetDevice::as_ptr) != to.map(NetDevice::as_ptr) {
+                left = self.send_run(start, end, left, to, &said, &mut taken);
                 start = end;
                 to = next;
             }
+            if let Some(room) = said.get_mut(end.wrapping_sub(start)) {
+                *room = what;
+            }
             end = end.wrapping_add(1);
         }
-        left = self.send_run(start, end, left, to);
+        left = self.send_run(start, end, left, to, &said, &mut taken);
 
         // Those that are left are in front, where they overwrote those that are sent; they belong
         // behind them.
@@ -321,20 +330,24 @@ impl<'a> Frames<'a> {
     }
 
     /// Sends the frames from `start` to before `end`. As many as `left` says, which lie in front,
-    /// have not been sent so far; says how many there are now.
-    fn send_run(
+    /// have not been sent so far; says how many there are now. `taken` is told what was `said` of
+    /// those that are sent.
+    fn send_run<T: Copy>(
         &mut self,
         start: usize,
         end: usize,
         mut left: usize,
         to: Option<&NetDevice>,
+        said: &[Option<T>],
+        taken: impl FnMut(T),
     ) -> usize {
         let flags = self.flags;
-        let taken = match (to, self.frames.get_mut(start..end)) {
+        let sent = match (to, self.frames.get_mut(start..end)) {
             (Some(dev), Some(run)) if !run.is_empty() => dev.transmit_xdp(run, flags),
             _ => 0,
         };
-        for index in start.wrapping_add(taken)..end {
+        said.iter().take(sent).copied().flatten().for_each(taken);
+        for index in start.wrapping_add(sent)..end {
             self.copy(index, left);
             left = left.wrapping_add(1);
         }

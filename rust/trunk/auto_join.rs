@@ -44,11 +44,19 @@ use netdev::{
 /// The number of trunks with a rule. Devices come and go by the hundred where there is none.
 static RULES: AtomicUsize = AtomicUsize::new(0);
 
-/// The devices that are to join a trunk, by interface index, in the order they appeared.
+/// A device that is to join a trunk.
+#[derive(Clone, Copy)]
+struct Newcomer {
+    ifindex: u32,
+    /// For no more than its new name.
+    renamed: bool,
+}
+
+/// The devices that are to join a trunk, in the order they appeared.
 #[pin_data]
 pub(crate) struct Waiting {
     #[pin]
-    devices: Mutex<KVec<u32>>,
+    devices: Mutex<KVec<Newcomer>>,
 }
 
 impl Waiting {
@@ -59,16 +67,17 @@ impl Waiting {
         })
     }
 
-    fn add(&self, ifindex: u32) -> Result {
+    fn add(&self, new: Newcomer) -> Result {
         let mut devices = self.devices.lock();
-        if !devices.contains(&ifindex) {
-            devices.push(ifindex, GFP_KERNEL)?;
+        match devices.iter_mut().find(|old| old.ifindex == new.ifindex) {
+            Some(old) => old.renamed &= new.renamed,
+            None => devices.push(new, GFP_KERNEL)?,
         }
         Ok(())
     }
 
     /// The first of them, which waits no longer.
-    fn take(&self) -> Option<u32> {
+    fn take(&self) -> Option<Newcomer> {
         let mut devices = self.devices.lock();
         if devices.is_empty() {
             return None;
@@ -129,8 +138,9 @@ fn trunk_for<'a>(
 }
 
 /// Has `dev` wait to join `trunk`.
-fn wait(dev: &NetDevice, trunk: &Device<Trunk>, rtnl: &Rtnl) {
-    match trunk.data().waiting.add(dev.ifindex()) {
+fn wait(dev: &NetDevice, trunk: &Device<Trunk>, renamed: bool, rtnl: &Rtnl) {
+    let ifindex = dev.ifindex();
+    match trunk.data().waiting.add(Newcomer { ifindex, renamed }) {
         Ok(()) => trunk.schedule_work(0),
         Err(_) => refused(trunk, dev, ENOMEM, fmt!("no memory"), rtnl),
     }
@@ -142,7 +152,7 @@ pub(crate) fn appeared(dev: &NetDevice, renamed: bool, rtnl: &Rtnl) {
         return;
     };
     if let Some(trunk) = trunk_for(dev, net, renamed, rtnl) {
-        wait(dev, trunk, rtnl);
+        wait(dev, trunk, renamed, rtnl);
     }
 }
 
@@ -163,7 +173,7 @@ pub(crate) fn rule_changed(trunk: &Device<Trunk>, old: &Option<Rule>, rtnl: &Rtn
     let mut from = 0;
     while let Some(dev) = NetDevice::next(net, from, rtnl) {
         if trunk_for(dev, net, false, rtnl).is_some_and(|first| first.is(trunk)) {
-            wait(dev, trunk, rtnl);
+            wait(dev, trunk, false, rtnl);
         }
         let Some(next) = dev.ifindex().checked_add(1) else {
             return;
@@ -189,9 +199,9 @@ pub(crate) fn admit(trunk: &Device<Trunk>) -> Result<(), Busy> {
     }
     let guard = rtnl::try_lock().ok_or(Busy)?;
     let rtnl: &Rtnl = &guard;
-    if let (Some(net), Some(ifindex)) = (trunk.net(rtnl), waiting.take()) {
-        if let Some(dev) = NetDevice::by_index(net, ifindex, rtnl) {
-            join(trunk, dev, net, rtnl);
+    if let (Some(net), Some(new)) = (trunk.net(rtnl), waiting.take()) {
+        if let Some(dev) = NetDevice::by_index(net, new.ifindex, rtnl) {
+            join(trunk, dev, net, new.renamed, rtnl);
         }
     }
     if !waiting.is_empty() {
@@ -200,13 +210,13 @@ pub(crate) fn admit(trunk: &Device<Trunk>) -> Result<(), Busy> {
     Ok(())
 }
 
-fn join(trunk: &Device<Trunk>, dev: &NetDevice, net: &Net, rtnl: &Rtnl) {
+fn join(trunk: &Device<Trunk>, dev: &NetDevice, net: &Net, renamed: bool, rtnl: &Rtnl) {
     // Both may have changed since: the rules and the device.
-    let Some(first) = trunk_for(dev, net, false, rtnl) else {
+    let Some(first) = trunk_for(dev, net, renamed, rtnl) else {
         return;
     };
     if !first.is(trunk) {
-        wait(dev, first, rtnl);
+        wait(dev, first, renamed, rtnl);
         return;
     }
     let Some(rule) = rule(trunk) else {

@@ -272,6 +272,21 @@ fn only(
     }
 }
 
+/// Refuses any of `numbers` that is not one of 32 bits.
+fn expect_numbers<'a>(
+    mut numbers: impl Iterator<Item = Attribute<'a>>,
+    names: &[&str],
+    extack: &mut ExtAck<'_>,
+) -> Result {
+    match numbers.find(|attr| attr.to_u32().is_none()) {
+        None => Ok(()),
+        Some(attr) => {
+            let name = names.get(usize::from(attr.kind())).unwrap_or(&"");
+            Err(extack.refuse_fmt(EINVAL, Some(attr), fmt!("{name}: a number has 4 octets")))
+        }
+    }
+}
+
 /// The value of an attribute of 32 bits.
 fn number(attributes: Attributes<'_>, kind: u16) -> Option<u32> {
     attributes.get(kind)?.to_u32()
@@ -434,8 +449,13 @@ pub(crate) fn link_set(
     extack: &mut ExtAck<'_>,
     rtnl: &Rtnl,
 ) -> Result {
-    // rtnetlink lets pass what it has no policy for.
+    // rtnetlink lets pass what it has no policy for, and numbers that are too long.
     only(&SETTINGS, attributes, &attr::NAMES, "data", extack)?;
+    let other = [attr::PROBE_ADDRESS, attr::KEY, attr::AUTO_JOIN];
+    let numbers = attributes
+        .iter()
+        .filter(|attr| !other.contains(&attr.kind()));
+    expect_numbers(numbers, &attr::NAMES, extack)?;
     change_settings(dev, attributes, extack, rtnl)
 }
 
@@ -513,7 +533,18 @@ fn change_settings(
 
 /// The rule in `nest`, `None` if that is empty.
 fn join_rule(nest: Attribute<'_>, extack: &mut ExtAck<'_>) -> Result<Option<Rule>> {
+    const SETTABLE: [u16; 5] = [
+        join::NAME,
+        join::DRIVER,
+        join::BUS,
+        join::ADDRESS,
+        join::PRIORITY,
+    ];
+
     let asked = nest.nest();
+    only(&SETTABLE, asked, &join::NAMES, "auto-join", extack)?;
+    let priority = asked.get(join::PRIORITY);
+    expect_numbers(priority.into_iter(), &join::NAMES, extack)?;
     let rule = Rule {
         name: condition(asked, join::NAME, Text::new, extack)?.unwrap_or(Text::EMPTY),
         driver: condition(asked, join::DRIVER, Text::new, extack)?.unwrap_or(Text::EMPTY),
@@ -824,7 +855,8 @@ fn table_set(request: &mut Request<'_>) -> Result {
             *slot = home;
         }
     }
-    table.set_homes(dev, next, rtnl)
+    table.set_homes(dev, next, rtnl);
+    Ok(())
 }
 
 /// The working port of `dev` that `attr` names.
@@ -910,7 +942,8 @@ fn stats_reset(request: &mut Request<'_>) -> Result {
         let figures = trunk.statistics.of_trunk(&link, decided.totals);
         decided.base = figures.map(|(_, value)| value);
     };
-    trunk.table.replace(dev, next, None, reset, rtnl)
+    trunk.table.replace(dev, next, None, reset, rtnl);
+    Ok(())
 }
 
 fn history_dump(dump: &mut Dump<'_>) -> Result {

@@ -487,9 +487,10 @@ impl Driver for Trunk {
     }
 
     fn link_settings(dev: &Device<Self>, rtnl: &Rtnl) -> LinkSettings {
+        let in_use = dev.data().table.look(|decided| decided.in_use());
         let mut sum = LinkSettings::default();
-        dev.for_each_port(rtnl, |port, _| {
-            if !port.is_operational() {
+        dev.for_each_port(rtnl, |port, data| {
+            if !port.is_operational() || !in_use.contains(data.id) {
                 return;
             }
             if let Some((speed, full)) = port.link_speed(rtnl) {

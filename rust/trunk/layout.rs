@@ -131,7 +131,7 @@ impl Layout {
 
 /// A layout, and the homes that go with it.
 pub(crate) struct Next {
-    pub(crate) layout: Layout,
+    pub(crate) layout: Arc<Layout>,
     pub(crate) homes: KVVec<Slot>,
     /// The homes that the user has set.
     pub(crate) set: KVVec<Slot>,
@@ -150,13 +150,14 @@ impl Next {
             Some(sent) => sent,
             None => Arc::new(PerCpu::new(buckets)?, GFP_KERNEL)?,
         };
+        let layout = Layout {
+            selector,
+            way: AtomicU8::new(selector as u8),
+            slots: filled(buckets, || AtomicI8::new(NO_PORT))?,
+            sent,
+        };
         Ok(Self {
-            layout: Layout {
-                selector,
-                way: AtomicU8::new(selector as u8),
-                slots: filled(buckets, || AtomicI8::new(NO_PORT))?,
-                sent,
-            },
+            layout: Arc::new(layout, GFP_KERNEL)?,
             homes: filled(buckets, || NO_PORT)?,
             set: filled(buckets, || NO_PORT)?,
         })
@@ -207,9 +208,9 @@ impl Marks {
 
 /// `len` values.
 pub(crate) fn filled<T>(len: usize, value: impl Fn() -> T) -> Result<KVVec<T>> {
-    let mut all = KVVec::with_capacity(len, GFP_KERNEL)?;
+    let mut all = KVVec::with_capacity(len, GFP_KERNEL_ACCOUNT)?;
     for _ in 0..len {
-        all.push(value(), GFP_KERNEL)?;
+        all.push(value(), GFP_KERNEL_ACCOUNT)?;
     }
     Ok(all)
 }

@@ -51,6 +51,7 @@ impl Condition {
     const HELD: u64 = 1 << 9;
     const OPERATIONAL: u64 = 1 << 10;
     const ENABLED: u64 = 1 << 11;
+    const STARTED: u64 = 1 << 12;
     const RANK_SHIFT: u32 = 16;
     /// The digest of the peer's identity, if it is proven.
     const PEER_SHIFT: u32 = 32;
@@ -162,6 +163,9 @@ impl Port {
         }
         if self.is_enabled() {
             word |= Condition::ENABLED;
+        }
+        if self.dev.is_started() {
+            word |= Condition::STARTED;
         }
         Condition(word)
     }

@@ -127,15 +127,17 @@ pub(crate) fn transmit_xdp(dev: &Device<Trunk>, frames: &mut Frames<'_>, context
                 let (dst, src) = (header.dst.octets(), header.src.octets());
                 let index = layout.selector.index(dst, src, || frame.flow_hash(dev));
                 let port = port(dev, trunk, layout, index, context)?;
-                layout.count(cpu, layout.bucket(index), frame.len());
-                dev.count_transmitted(frame.len(), context);
-                Some(&*port.dev)
+                Some((&*port.dev, (layout, layout.bucket(index), frame.len())))
             };
             let way = way();
             if way.is_none() {
                 trunk.statistics.count(cpu, Count::TxNoPort);
             }
             way
+        },
+        |(layout, bucket, len)| {
+            layout.count(cpu, bucket, len);
+            dev.count_transmitted(len, context);
         },
         context,
     );

@@ -109,7 +109,7 @@ impl Table {
     pub(crate) fn new(bits: u32, selector: Selector) -> Result<impl PinInit<Self>> {
         let Next { layout, homes, set } = Next::new(bits, selector, None)?;
         let first = RcuSlot::new();
-        drop(first.replace(Some(Arc::new(layout, GFP_KERNEL)?)));
+        drop(first.replace(Some(layout)));
         let decided = Decided::new(homes, set)?;
 
         Ok(pin_init!(Self {
@@ -312,7 +312,7 @@ impl Table {
 
         if bits.is_some() || selector.is_some() {
             let next = self.next(bits, selector, false, rtnl)?;
-            self.replace(dev, next, cause, edit, rtnl)?;
+            self.replace(dev, next, cause, edit, rtnl);
         } else if settings != self.look(|decided| decided.settings) {
             self.change(dev, cause, edit, (&rcu::read_lock()).into());
         }
@@ -369,20 +369,16 @@ impl Table {
 
     /// Makes `next`, which differs in the homes the user has set, the layout. Nothing happens if it
     /// does not differ.
-    ///
-    /// # Errors
-    ///
-    /// `ENOMEM`; nothing is changed then.
-    pub(crate) fn set_homes(&self, dev: &Device<Trunk>, next: Next, rtnl: &Rtnl) -> Result {
+    pub(crate) fn set_homes(&self, dev: &Device<Trunk>, next: Next, rtnl: &Rtnl) {
         if self.look(|decided| *decided.set == *next.set) {
-            return Ok(());
+            return;
         }
         let cause = Cause {
             kind: EventKind::Table,
             port: 0,
             homes: true,
         };
-        self.replace(dev, next, Some(cause), |_| {}, rtnl)
+        self.replace(dev, next, Some(cause), |_| {}, rtnl);
     }
 
     /// A layout to be put in place of the present one: as it, but for these. It begins to count
@@ -414,10 +410,6 @@ impl Table {
 
     /// Puts `next` in place of the present layout, and changes with `edit` what else is decided. A
     /// frame finds all of it or nothing.
-    ///
-    /// # Errors
-    ///
-    /// `ENOMEM`; nothing is changed then.
     pub(crate) fn replace<R>(
         &self,
         dev: &Device<Trunk>,
@@ -425,9 +417,8 @@ impl Table {
         cause: Option<Cause>,
         edit: impl FnOnce(&mut Decided) -> R,
         _rtnl: &Rtnl,
-    ) -> Result<R> {
+    ) -> R {
         let Next { layout, homes, set } = next;
-        let layout = Arc::new(layout, GFP_KERNEL)?;
         let mut rest = (homes, set);
         let (result, old) = {
             let guard = rcu::read_lock();
@@ -447,7 +438,7 @@ impl Table {
         };
         // Frames may use the old one until here.
         drop(old);
-        Ok(result)
+        result
     }
 
     /// Changes with `edit` what has been decided, and brings the table into line with it, and with

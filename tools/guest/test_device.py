@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """What ip, ethtool and sysfs say of a trunk is true."""
 
+import genl
 from lab import *
 
 
@@ -99,6 +100,48 @@ def test_ethtool_tells_driver_speed_and_statistics():
     with star.server:
         eventually(lambda: ethtool_field("trunk0", "Link detected") == "no", "no link")
         eventually(lambda: "Unknown" in ethtool_field("trunk0", "Speed"), "no speed")
+
+
+def test_the_speed_is_that_of_ports_in_use():
+    """
+    trunk0 ─┬─ eth1 ─ ✂ ─ sw1    10,000 Mb/s each, of those that carry frames
+            ├─ eth2 ───── sw2
+            └─ eth3 ───── sw3 spare
+    """
+    star = Star(3)
+    with star.server:
+        control = genl.Control()
+        control.port_set("eth3", priority=2)
+        equal(ethtool_field("trunk0", "Speed"), "20000Mb/s", "speed of two and a spare")
+        control.port_set("eth2", enabled=0)
+        equal(ethtool_field("trunk0", "Speed"), "20000Mb/s", "speed with the spare in eth2's place")
+    star.pull(0)
+    with star.server:
+        eventually(lambda: ethtool_field("trunk0", "Speed") == "10000Mb/s", "the speed of the spare alone")
+
+
+def test_memory_is_that_of_who_makes_the_trunk():
+    """
+    a memory cgroup ── trunk0 with 65,536 buckets: counters of 16 octets, for each CPU
+    """
+    attempt("mount -t cgroup2 none /sys/fs/cgroup")
+    if "memory" not in attempt("cat /sys/fs/cgroup/cgroup.controllers").stdout:
+        raise Skipped("no memory cgroups")
+    load()
+    group = "/sys/fs/cgroup/container"
+    write("/sys/fs/cgroup/cgroup.subtree_control", "+memory")
+    os.mkdir(group)
+    try:
+        used = lambda: int(read(f"{group}/memory.current"))
+        join = lambda: write(f"{group}/cgroup.procs", "0")
+        within = lambda command: subprocess.run(command.split(), check=True, preexec_fn=join)
+        within(f"ip link add trunk0 type {KIND}")
+        before = used()
+        within("trunkctl set trunk0 bits 16")
+        expect(used() - before > 16 * 65_536 * os.cpu_count(), f"{used() - before} octets are accounted for")
+        ip("link del trunk0")
+    finally:
+        os.rmdir(group)
 
 
 @trodden

@@ -227,6 +227,18 @@ def test_a_port_released_by_hand_stays_out():
     trunk.has("dummy1", "dummy3")
 
 
+def test_a_new_name_is_for_rules_about_names():
+    """
+    trunk0 (driver netdevsim)    trunk1 (name enp*): a NIC that trunk0 has released gets such a name
+    """
+    first, second = Recruiter(driver="netdevsim"), Recruiter("trunk1", name="enp*", priority=2)
+    with netdevsim(2) as (one, other):
+        first.has(one, other)
+        ip(f"link set {one} nomaster\nlink set {one} name enp9")
+        second.has("enp9")
+        equal(first.ports(), [other], "ports of trunk0")
+
+
 @trodden
 def test_what_cannot_join_is_told():
     """

@@ -4,6 +4,7 @@
 import itertools
 from collections import Counter
 
+import genl
 from lab import *
 
 
@@ -344,6 +345,30 @@ def test_a_port_without_cable_joins_and_waits():
         star.taps = Taps(["sw1", "sw2"])
     eventually(lambda: set(star.map()) == {0, 1}, "the second port has buckets")
     fair(star.map(), [0, 1])
+
+
+def test_another_reason_of_a_port_that_is_lost_is_told():
+    """
+    trunk0 ─┬─ eth1 ─ ✂ ─ sw1    set down, its cable pulled, set up; then down again
+            └─ eth2 ───── sw2
+    """
+    star = Star(2)
+    with star.server:
+        events = genl.Events()
+        told = lambda reason: events.until(
+            lambda e: e["kind"] == "port-state" and (e["port-name"], e["reason"]) == ("eth1", reason), f"eth1 sby ({reason})"
+        )
+        ip("link set eth1 down")
+        told("admin-down")
+    star.pull(0)
+    with star.server:
+        ip("link set eth1 up")
+        event = told("no-carrier")
+        equal((event["old-state"], event["new-state"]), ("sby", "sby"), "states in the event")
+        equal(genl.Control().port("eth1")["reason"], "no-carrier", "reason of the port")
+        events.seen.clear()
+        ip("link set eth1 down")
+        told("admin-down")
 
 
 def test_the_trunk_down_and_up_again():

@@ -60,6 +60,11 @@ def test_a_trunk_begins_with_the_settings_it_is_made_with():
         (attribute(AUTO_JOIN, attribute(AUTO_JOIN_PRIORITY, 2)), errno.EINVAL),
         (attribute(BITS, 4) + attribute(REPLY_TIMEOUT, 50_000_000), errno.EINVAL),
         (attribute(ROLE, 1) + attribute(SELECTOR, 0), errno.EINVAL),
+        # What rtnetlink lets pass: numbers that are too long, and conditions that nobody knows.
+        (attribute(BITS, struct.pack("Q", 4)), errno.EINVAL),
+        (attribute(AUTO_JOIN, rule[:8] + attribute(AUTO_JOIN_PRIORITY, struct.pack("Q", 2))), errno.EINVAL),
+        (attribute(AUTO_JOIN, rule + attribute(6, 1)), errno.EINVAL),
+        (attribute(AUTO_JOIN, attribute(6, 1)), errno.EINVAL),
     ]:
         equal(refusal(netlink.add, "trunk1", KIND, data=data), want, f"refusal of {data.hex()}")
         equal(link("trunk1"), None, "the device that was refused")

@@ -321,11 +321,18 @@ def test_one_that_takes_nothing_holds_up_no_other():
     before = uplink.where(short)
     with star.switch:
         Rtnetlink().set("sw1", IFLA_MTU, struct.pack("I", 200))
+    with star.server:
+        control = Control()
+        counted, sent = counters("trunk0"), by_bucket(control)
     long = [frame(mac(n), mac(1), n, 500) for n in range(32)]
     for data in long:
         uplink.sender.send(data)
     wanted = {n: index for n, index in before.items() if index}
     equal(numbers(star.taps.take(len(wanted))), wanted, "frames that the other ports carry")
+    with star.server:
+        after = moved(counted, counters("trunk0"))
+        equal((after["tx_packets"], after["tx_bytes"]), (len(wanted), 500 * len(wanted)), "what the trunk has sent")
+        equal([n - o for n, o in zip(by_bucket(control), sent)], [int(n in wanted) for n in range(32)], "frames of each bucket")
 
 
 @trodden
