@@ -8,7 +8,7 @@ use crate::{
     device::Device,
     driver::Driver,
     rcu::RcuBh,
-    skb::{EthHeader, SkBuff}, //
+    skb::{EthHeader, Received, SkBuff}, //
 };
 use core::{
     convert::Infallible,
@@ -22,11 +22,11 @@ pub enum RxResult {
     /// The handler has taken it.
     Consumed,
     /// The upper device has received it: it goes through the stack once more on its behalf.
-    Another(SkBuff),
+    Another(Received),
     /// Only those get it who listen to exactly the device it arrived at.
-    Exact(SkBuff),
+    Exact(Received),
     /// It goes on as if there were no handler.
-    Pass(SkBuff),
+    Pass(Received),
 }
 
 /// Takes the frames that one lower device receives.
@@ -39,13 +39,13 @@ pub trait RxHandler: Send + Sync {
 
     /// Does the upper device receive this frame, no question? Asked first, and what is not is given
     /// to [`RxHandler::receive`]. For the bulk of the frames this is all that happens here, so it
-    /// should be short.
-    fn passes(&self, skb: &SkBuff) -> bool;
+    /// should be short. What the host has sent by the lower device and loops back to itself goes on
+    /// without either.
+    fn passes(&self, skb: &Received) -> bool;
 
     /// Called for every other frame, on any CPU, and on several at once. Nobody else refers to the
-    /// frame. What the host has sent by the lower device and loops back to itself is passed on
-    /// without this.
-    fn receive(&self, skb: SkBuff, context: &RcuBh) -> RxResult;
+    /// frame.
+    fn receive(&self, skb: Received, context: &RcuBh) -> RxResult;
 }
 
 /// For drivers that have no lower devices.
@@ -58,11 +58,11 @@ impl<T: Driver> RxHandler for NoPorts<T> {
         match self.0 {}
     }
 
-    fn passes(&self, _skb: &SkBuff) -> bool {
+    fn passes(&self, _skb: &Received) -> bool {
         match self.0 {}
     }
 
-    fn receive(&self, _skb: SkBuff, _context: &RcuBh) -> RxResult {
+    fn receive(&self, _skb: Received, _context: &RcuBh) -> RxResult {
         match self.0 {}
     }
 }
@@ -127,7 +127,10 @@ unsafe fn receive_unshared<H: RxHandler>(
             .dev;
         &*core::ptr::read_volatile(&raw const (*dev).rx_handler_data).cast::<H>()
     };
-    if handler.passes(skb) {
+    // These two are the bulk, and cost nothing that `passes` does not ask anyhow.
+    let by_link = skb.is_for_other() || skb.is_for_host() || !skb.is_loopback();
+    // SAFETY: An Ethernet device has received it.
+    if by_link && handler.passes(unsafe { Received::from_ref(skb) }) {
         another(handler, skb)
     } else {
         // SAFETY: As above. The frame is handed over, and what is left in `pskb` is not used any
@@ -172,14 +175,23 @@ unsafe fn receive_other<H: RxHandler>(
         unsafe { *pskb = skb.into_raw() };
         return bindings::rx_handler_result_RX_HANDLER_PASS;
     }
+    // SAFETY: An Ethernet device has received it.
+    let skb = unsafe { Received::from_frame(skb) };
     let (skb, result) = match handler.receive(skb, context) {
         RxResult::Consumed => return bindings::rx_handler_result_RX_HANDLER_CONSUMED,
-        RxResult::Another(mut skb) => {
+        RxResult::Another(skb) => {
+            let mut skb = skb.into_frame();
             let result = another(handler, &mut skb);
             (skb, result)
         }
-        RxResult::Exact(skb) => (skb, bindings::rx_handler_result_RX_HANDLER_EXACT),
-        RxResult::Pass(skb) => (skb, bindings::rx_handler_result_RX_HANDLER_PASS),
+        RxResult::Exact(skb) => (
+            skb.into_frame(),
+            bindings::rx_handler_result_RX_HANDLER_EXACT,
+        ),
+        RxResult::Pass(skb) => (
+            skb.into_frame(),
+            bindings::rx_handler_result_RX_HANDLER_PASS,
+        ),
     };
     // SAFETY: `pskb` is valid for writes; the frame goes back to the caller.
     unsafe { *pskb = skb.into_raw() };

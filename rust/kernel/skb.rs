@@ -13,7 +13,8 @@ use crate::{
 };
 use core::{
     mem::ManuallyDrop,
-    ptr::{self, NonNull},
+    ops::Deref,
+    ptr::{self, NonNull}, //
 };
 use kernel::prelude::*;
 use netdev_bindings::{
@@ -128,27 +129,6 @@ impl SkBuff {
         // SAFETY: At least `LEN` octets of linear data follow `data`, where the header of a frame
         // to be transmitted begins. `EthHeader` has alignment one and takes any octets.
         Some(unsafe { &*(*skb).data.cast::<EthHeader>() })
-    }
-
-    /// The Ethernet header of a frame received by an Ethernet device, whose data begins behind it:
-    /// `eth_type_trans` pulled it, and removing a tag moves it up. Of no meaning in other frames, and
-    /// all zeroes where there is no room for it.
-    #[inline(always)]
-    pub fn rx_header(&self) -> &EthHeader {
-        static NONE: EthHeader = EthHeader {
-            dst: MacAddr::new([0; 6]),
-            src: MacAddr::new([0; 6]),
-            proto: [0; 2],
-        };
-
-        // SAFETY: Valid by the type invariant.
-        let (head, data) = unsafe { ((*self.as_ptr()).head, (*self.as_ptr()).data) };
-        if data.addr().wrapping_sub(head.addr()) < size_of::<EthHeader>() {
-            return &NONE;
-        }
-        // SAFETY: There are as many octets before the data. `EthHeader` has alignment one and takes
-        // any octets.
-        unsafe { &*data.cast::<EthHeader>().sub(1) }
     }
 
     /// EtherType: that of the outermost tag, if there is one in the data.
@@ -312,13 +292,9 @@ impl SkBuff {
     }
 
     /// Was the frame sent by this host, which loops it back to itself?
+    #[inline(always)]
     pub(crate) fn is_loopback(&self) -> bool {
         self.pkt_type() == bindings::PACKET_LOOPBACK
-    }
-
-    /// Makes it a frame that was received for the very device it arrived at.
-    pub fn set_for_host(&mut self) {
-        self.headers_mut().set_pkt_type(bindings::PACKET_HOST as u8);
     }
 
     /// The queue the frame was received by, plus one; or the one it is to be sent by. 0 if neither
@@ -382,6 +358,67 @@ impl Drop for SkBuff {
     }
 }
 
+/// A frame that an Ethernet device has received.
+///
+/// # Invariants
+///
+/// Its Ethernet header stands right before its data: `eth_type_trans` has pulled it, and removing a tag
+/// moves it up.
+#[repr(transparent)]
+pub struct Received(SkBuff);
+
+impl Received {
+    /// Takes over a frame.
+    ///
+    /// # Safety
+    ///
+    /// The invariants of the type must hold.
+    pub(crate) unsafe fn from_frame(skb: SkBuff) -> Self {
+        // INVARIANT: By the safety requirement.
+        Self(skb)
+    }
+
+    /// Borrows a frame.
+    ///
+    /// # Safety
+    ///
+    /// The invariants of the type must hold.
+    #[inline(always)]
+    pub(crate) unsafe fn from_ref(skb: &SkBuff) -> &Self {
+        // SAFETY: The type is transparent to `SkBuff`.
+        // INVARIANT: By the safety requirement.
+        unsafe { &*ptr::from_ref(skb).cast() }
+    }
+
+    /// The Ethernet header.
+    #[inline(always)]
+    pub fn header(&self) -> &EthHeader {
+        // SAFETY: Valid by the type invariants. `EthHeader` has alignment one and takes any octets.
+        unsafe { &*(*self.as_ptr()).data.cast::<EthHeader>().sub(1) }
+    }
+
+    /// Makes it a frame that was received for the very device it arrived at.
+    pub fn set_for_host(&mut self) {
+        self.0
+            .headers_mut()
+            .set_pkt_type(bindings::PACKET_HOST as u8);
+    }
+
+    /// The frame, whatever becomes of it.
+    pub fn into_frame(self) -> SkBuff {
+        self.0
+    }
+}
+
+impl Deref for Received {
+    type Target = SkBuff;
+
+    #[inline(always)]
+    fn deref(&self) -> &SkBuff {
+        &self.0
+    }
+}
+
 #[kunit_tests(netdev_skb)]
 mod tests {
     use super::*;
@@ -411,7 +448,9 @@ mod tests {
                 (*raw).len = (*raw).len.saturating_sub(14);
                 SkBuff::from_raw(raw)
             };
-            assert!(skb.rx_header().dst == MacAddr::new([1, 2, 3, 4, 5, 6]));
+            // SAFETY: Its header is in front of its data now.
+            let skb = unsafe { Received::from_frame(skb) };
+            assert!(skb.header().dst == MacAddr::new([1, 2, 3, 4, 5, 6]));
             let mut all = [0xffu8; 200];
             let payload = skb.copy_payload(&mut all);
             assert_eq!(payload.len(), len.max(60).saturating_sub(14));

@@ -17,7 +17,7 @@ use netdev::{
     },
     skb::{
         DropReason,
-        SkBuff, //
+        Received, //
     },
 };
 
@@ -30,7 +30,7 @@ impl RxHandler for Port {
     }
 
     #[inline(always)]
-    fn passes(&self, skb: &SkBuff) -> bool {
+    fn passes(&self, skb: &Received) -> bool {
         match skb.is_for_host() {
             true => !self.is_probe(skb),
             false => skb.is_for_other() && !self.is_own(skb) && self.second_mac().is_none(),
@@ -41,19 +41,19 @@ impl RxHandler for Port {
     /// itself. Frames to link-local addresses stay with the port; probes are nobody else's. But what
     /// bridges build their spanning tree with is for the trunk: to a bridge that is one link, not
     /// several.
-    fn receive(&self, mut skb: SkBuff, context: &RcuBh) -> RxResult {
+    fn receive(&self, mut skb: Received, context: &RcuBh) -> RxResult {
         let trunk = self.trunk.data().get_ref();
         let count = |what| trunk.statistics.count(context.cpu(), what);
 
         if self.is_probe(&skb) && !skb.has_tag() {
-            Prober::on_frame(self, skb, context);
+            Prober::on_frame(self, skb.into_frame(), context);
             RxResult::Consumed
         } else if skb.is_for_host() {
             // What is so tagged is no probe.
             RxResult::Another(skb)
         } else if skb.is_for_other() && !self.is_own(&skb) {
             // The port has kept an address of its own, and takes the trunk's for another's.
-            if skb.rx_header().dst.to_u64() == trunk.mac() {
+            if skb.header().dst.to_u64() == trunk.mac() {
                 skb.set_for_host();
             }
             RxResult::Another(skb)
@@ -61,10 +61,10 @@ impl RxHandler for Port {
             RxResult::Pass(skb)
         } else if self.is_own(&skb) {
             count(Count::RxOwnSource);
-            skb.drop_for(DropReason::LOCAL_MAC);
+            skb.into_frame().drop_for(DropReason::LOCAL_MAC);
             RxResult::Consumed
         } else if trunk.table.accepts_groups_from(self, &self.trunk, context) {
-            if !skb.rx_header().dst.is_broadcast() {
+            if !skb.header().dst.is_broadcast() {
                 count(Count::RxMulticast);
             }
             RxResult::Another(skb)
@@ -79,19 +79,19 @@ impl RxHandler for Port {
 impl Port {
     /// Is the frame about the link itself?
     #[inline(always)]
-    fn is_probe(&self, skb: &SkBuff) -> bool {
+    fn is_probe(&self, skb: &Received) -> bool {
         skb.is_of(self.probe_type())
     }
 
     /// Was the frame sent by the trunk itself?
     #[inline(always)]
-    fn is_own(&self, skb: &SkBuff) -> bool {
-        skb.rx_header().src_u64() == self.trunk.data().mac()
+    fn is_own(&self, skb: &Received) -> bool {
+        skb.header().src_u64() == self.trunk.data().mac()
     }
 }
 
 /// Is the frame meant for whoever is at this end of the cable, and not for the trunk as a whole?
-fn stays_with_port(skb: &SkBuff) -> bool {
-    let dst = &skb.rx_header().dst;
+fn stays_with_port(skb: &Received) -> bool {
+    let dst = &skb.header().dst;
     dst.is_link_local() && !dst.is_bridge_group()
 }
