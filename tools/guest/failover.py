@@ -109,9 +109,6 @@ class Setup:
             for netns, end in (self.near, "eth"), (self.far, "sw"):
                 self.panel.lead(netns, f"{end}{n}")
             self.panel.join(f"eth{n}", f"sw{n}")
-        # Nothing is spoilt yet, but ready to be: to change what there is takes no time.
-        for port in self.panel.joined:
-            self.panel.spoil(port, duplicate=1e-9)
         for netns, make, end, last in (self.far, far, "sw", 2), (self.near, near, "eth", 1):
             with netns:
                 make(end)
@@ -152,15 +149,13 @@ class Setup:
         if failure == "carrier":
             self.panel.pull(port)
         else:
-            for end in self.panel.ends(port):
-                self.panel.spoil(end, loss=1)
+            self.panel.lose(port)
 
     def mend(self, port, failure):
         if failure == "carrier":
             self.panel.plug(port)
         else:
-            for end in self.panel.ends(port):
-                self.panel.spoil(end, duplicate=1e-9)
+            self.panel.heal(port)
 
 
 def rtnl_held(setup):

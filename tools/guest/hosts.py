@@ -38,6 +38,7 @@ class Panel:
         with self.netns:
             netlink = Rtnetlink()
             netlink.add(port, "veth", peer=port, netns=netns)
+            netlink.netem(port)  # spoils nothing, but is there to be changed
             netlink.up(port)
 
     def join(self, one, other, groups=True):
@@ -50,9 +51,10 @@ class Panel:
             wire += attribute(IFLA_BR_GROUP_FWD_MASK, struct.pack("H", groups << 0xE))
             netlink.add(name, "bridge", data=wire)
             netlink.up(name)
-            for port in one, other:
-                netlink.master(port, name)
-                self.joined.pop(self.joined.pop(port, None), None)
+            with netlink.at_once():
+                for port in one, other:
+                    netlink.master(port, name)
+                    self.joined.pop(self.joined.pop(port, None), None)
         self.joined[one], self.joined[other] = other, one
 
     def swap(self, one, other):
@@ -60,8 +62,9 @@ class Panel:
         with self.netns:
             netlink = Rtnetlink()
             bridges = [netlink.look(port)[1][IFLA_MASTER] for port in (one, other)]
-            for port, bridge in zip((other, one), bridges):
-                netlink.set(port, IFLA_MASTER, bridge)
+            with netlink.at_once():
+                for port, bridge in zip((other, one), bridges):
+                    netlink.set(port, IFLA_MASTER, bridge)
         ends = self.joined[one], self.joined[other]
         for port, end in zip((other, one), ends):
             self.joined[port], self.joined[end] = end, port
@@ -80,29 +83,30 @@ class Panel:
     def pull(self, port, both=True):
         """The port loses its carrier, and so does the other end."""
         with self.netns:
-            for end in self.ends(port) if both else [port]:
-                Rtnetlink().up(end, False)
+            netlink = Rtnetlink()
+            with netlink.at_once():
+                for end in self.ends(port) if both else [port]:
+                    netlink.up(end, False)
 
     def plug(self, port):
         with self.netns:
             for end in self.ends(port):
                 Rtnetlink().up(end)
 
-    def spoil(self, port, **how):
-        """What leaves for this port is lost, or otherwise as Rtnetlink.netem() has it."""
+    def spoil(self, *ports, **how):
+        """What leaves for these ports is lost, or otherwise as Rtnetlink.netem() has it; all at once."""
         with self.netns:
-            Rtnetlink().netem(port, **how)
+            netlink = Rtnetlink()
+            with netlink.at_once():
+                for port in ports:
+                    netlink.netem(port, **how)
 
     def lose(self, *ports):
         """All is lost on these cables, both ways."""
-        for port in ports:
-            for end in self.ends(port):
-                self.spoil(end, loss=1)
+        self.spoil(*(end for port in ports for end in self.ends(port)), loss=1)
 
     def heal(self, *ports):
-        for port in ports:
-            for end in self.ends(port):
-                self.spoil(end)
+        self.spoil(*(end for port in ports for end in self.ends(port)))
 
     def sender(self, port):
         """Puts frames onto the cable for this port. They are not spoilt."""

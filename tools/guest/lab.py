@@ -5,6 +5,7 @@ A test is a function whose name says the behaviour and whose docstring draws the
 in a process and a network namespace of its own, so whatever it makes goes away with it.
 """
 
+import contextlib
 import ctypes
 import fcntl
 import json
@@ -193,6 +194,18 @@ def address(dev):
 
 def carrier(dev):
     return bool(Rtnetlink().look(dev)[0] & IFF_LOWER_UP)
+
+
+def running(dev):
+    """Whether it has carrier, and who is above it was told of that."""
+    flags = Rtnetlink().look(dev)[0]
+    return flags & IFF_RUNNING and flags & IFF_LOWER_UP
+
+
+def forwards(dev):
+    """Whether the bridge above sends by it."""
+    info = dict(attributes(Rtnetlink().look(dev)[1][IFLA_LINKINFO]))
+    return dict(attributes(info[IFLA_INFO_SLAVE_DATA]))[IFLA_BRPORT_STATE] == b"\3"
 
 
 def counters(dev):
@@ -535,6 +548,12 @@ class Star:
                 for far in self.far:
                     bring_up(far)
                 self.taps = Taps(self.far)
+                # Who is above a port learns of its carrier from linkwatch, up to a second late.
+                for dev in ["sw0"] + self.far if bridge else ():
+                    eventually(lambda: forwards(dev), f"br0 forwards by {dev}")
+            with self.server:
+                for port in self.ports:
+                    eventually(lambda: running(port), f"{port} is known to have carrier")
 
     def send(self, frames):
         for data in frames:
@@ -738,8 +757,9 @@ NLM_F_REQUEST, NLM_F_ACK, NLM_F_EXCL, NLM_F_CREATE = 1, 4, 0x200, 0x400
 NLMSG_ERROR = 2
 IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_LINK, IFLA_MASTER, IFLA_LINKINFO, IFLA_STATS64 = 1, 3, 4, 5, 10, 18, 23
 IFLA_NET_NS_FD, IFLA_CARRIER, IFLA_INFO_KIND, IFLA_INFO_DATA, VETH_INFO_PEER = 28, 33, 1, 2, 1
-IFF_UP, IFF_LOWER_UP = 1, 1 << 16
-RTM_NEWQDISC, RTM_DELQDISC, TC_H_ROOT, TCA_KIND, TCA_OPTIONS = 36, 37, 0xFFFFFFFF, 1, 2
+IFLA_INFO_SLAVE_DATA, IFLA_BRPORT_STATE = 5, 1
+IFF_UP, IFF_RUNNING, IFF_LOWER_UP = 1, 0x40, 1 << 16
+RTM_NEWQDISC, TC_H_ROOT, TCA_KIND, TCA_OPTIONS = 36, 0xFFFFFFFF, 1, 2
 NLM_F_REPLACE = 0x100
 TCA_NETEM_REORDER, TCA_NETEM_CORRUPT, TCA_NETEM_LATENCY64 = 3, 4, 10
 
@@ -768,6 +788,7 @@ class Rtnetlink:
 
     def __init__(self):
         self.socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
+        self.waiting = None
 
     def request(self, type, flags, name, attributes=b"", up=None):
         change = (0 if up is None else IFF_UP)
@@ -775,11 +796,26 @@ class Rtnetlink:
         self.ask(type, flags, body)
 
     def ask(self, type, flags, body):
-        head = struct.pack("IHHII", 16 + len(body), type, flags | NLM_F_REQUEST | NLM_F_ACK, 1, 0)
-        self.socket.send(head + body)
-        error = struct.unpack_from("i", self.socket.recv(65536), 16)[0]
-        if error:
-            raise OSError(-error, os.strerror(-error))
+        message = struct.pack("IHHII", 16 + len(body), type, flags | NLM_F_REQUEST | NLM_F_ACK, 1, 0) + body
+        if self.waiting is None:
+            self.send([message])
+        else:
+            self.waiting.append(message)
+
+    @contextlib.contextmanager
+    def at_once(self):
+        """What the block requests goes to the kernel in one piece at its end, so that this process
+        need not get the processor again for each."""
+        self.waiting = []
+        yield
+        messages, self.waiting = self.waiting, None
+        self.send(messages)
+
+    def send(self, messages):
+        self.socket.send(b"".join(messages))
+        for error in [struct.unpack_from("i", self.socket.recv(65536), 16)[0] for _ in messages]:
+            if error:
+                raise OSError(-error, os.strerror(-error))
 
     def look(self, name):
         """The flags and attributes of a device."""
@@ -837,19 +873,13 @@ class Rtnetlink:
 
     def netem(self, name, loss=0, duplicate=0, corrupt=0, reorder=0, delay=0):
         """Spoils what leaves by a device: parts of 1, and seconds. `reorder`: the part that is not
-        delayed. Nothing given, nothing is spoilt any more."""
-        body = struct.pack("BxxxiIII", 0, socket.if_nametoindex(name), 0, TC_H_ROOT, 0)
-        if not any((loss, duplicate, corrupt, delay)):
-            try:
-                self.ask(RTM_DELQDISC, 0, body)
-            except OSError:
-                pass  # it was not spoilt
-            return
+        delayed. Nothing given, nothing is spoilt any more: the discipline stays, for to change one is
+        quick, while to put another in its place takes a grace period."""
         part = lambda p: round(p * 0xFFFFFFFF)
-        options = struct.pack("6I", 0, 1000, part(loss), 1 if reorder else 0, part(duplicate), 0)
+        options = struct.pack("6I", 0, 1 << 20, part(loss), 1 if reorder else 0, part(duplicate), 0)
         options += attribute(TCA_NETEM_LATENCY64, struct.pack("q", round(delay * 1e9)))
         for type, value in ((TCA_NETEM_CORRUPT, corrupt), (TCA_NETEM_REORDER, reorder)):
-            if value:
-                options += attribute(type, struct.pack("II", part(value), 0))
+            options += attribute(type, struct.pack("II", part(value), 0))
+        body = struct.pack("BxxxiIII", 0, socket.if_nametoindex(name), 0, TC_H_ROOT, 0)
         body += attribute(TCA_KIND, "netem") + attribute(TCA_OPTIONS, options)
         self.ask(RTM_NEWQDISC, NLM_F_CREATE | NLM_F_REPLACE, body)

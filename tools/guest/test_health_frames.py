@@ -21,6 +21,44 @@ def on_cable(panel, port, tests):
     return got
 
 
+SO_TIMESTAMPNS = 35
+
+
+def stamped(tap):
+    """What a tap takes next, with the times at which it came, in seconds."""
+    tap.socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
+    while True:
+        try:
+            data, extra, _, origin = tap.socket.recvmsg(65536, 64)
+        except BlockingIOError:
+            return
+        if tap.wanted(origin):
+            seconds, ns = struct.unpack("qq", extra[0][2])
+            yield seconds + ns / 1e9, data
+
+
+@contextlib.contextmanager
+def in_step(pair):
+    """The block changes one end, then the other, and a slow machine may let more rounds go by in between
+    than may be missed. With the second change it is over: those under way are missed at most."""
+    missed = lambda: [port["rounds-missed"] for host in pair.hosts for port in host.control.ports().values()]
+
+    def none_missed():
+        before = missed()
+        rounds(*pair.hosts, more=2)
+        return missed() == before
+
+    for host in pair.hosts:
+        host.set(misses=255)
+    yield
+    changed = missed()
+    eventually(none_missed, "two rounds without a miss")
+    grown = [now - before for before, now in zip(changed, missed())]
+    expect(max(grown) < SETTINGS["misses"], f"rounds missed after both ends have changed: {grown}")
+    for host in pair.hosts:
+        host.set(misses=SETTINGS["misses"])
+
+
 def counted(host, port, name):
     return host.control.statistics(port)[name]
 
@@ -41,9 +79,17 @@ def test_probes_are_as_documented(key):
     systems = {host: host.control.get()["system"] for host in pair.hosts}
     expect(systems[server] != systems[switch], "both are the same system")
     sent, answered = pair.panel.tap("eth2"), pair.panel.tap("sw2")
-    server.rounds(3)
-    frames = sent.take()
-    tests = [data for data in frames if probe.read(data)["kind"] == probe.TEST]
+    frames, prompt = [], set()
+
+    def enough():
+        frames.extend(data for data in stamped(sent) if probe.read(data[1])["kind"] == probe.TEST)
+        # Of others, nobody may have been heard of late: the guest stood still.
+        late = 1.5 * INTERVAL / 1e6
+        prompt.update(data for (before, _), (now, data) in zip(frames, frames[1:]) if now - before < late)
+        return len(prompt) >= 3
+
+    eventually(enough, "three tests, each in time after another")
+    tests = [data for _, data in frames]
     replies = {f["echo"]: (f, data) for data in answered.take() if (f := probe.read(data))["kind"] == probe.REPLY}
     expect(len(tests) >= 3 and len(replies) >= 2, f"{len(tests)} tests, {len(replies)} replies")
     numbers, nonces = [], set()
@@ -54,9 +100,10 @@ def test_probes_are_as_documented(key):
         equal((data[:6], data[12:14]), (probe.NEAREST_BRIDGE, b"\x88\xb5"), "destination and type")
         expect(data[6:12] != trunk, "it comes from the trunk's address, not from the port's")
         want = {"magic": 0x544B, "version": 1, "length": 74 if key else 66, "port": 1, "system": systems[server],
-                "trunk": server.control.index, "priority": 3, "reserved": 0, "interval": INTERVAL, "heard": 3, "tlvs": bytes([0, 1, 0, 6]) + trunk,
+                "trunk": server.control.index, "priority": 3, "reserved": 0, "interval": INTERVAL, "tlvs": bytes([0, 1, 0, 6]) + trunk,
                 "flags": probe.USABLE | (probe.TAGGED if key else 0)}  # fmt: skip
         equal({name: f[name] for name in want}, want, "fields of a test")
+        expect(f["heard"] == 3 or data not in prompt and f["heard"] < 3, f"ports heard: {f['heard']:#x}")
         if key:
             equal(f["tag"], probe.siphash(KEY, f["signed"]), "tag")
         numbers.append(f["sequence"])
@@ -195,11 +242,13 @@ def test_type_and_address_can_be_set(what):
         with host.netns:
             addresses[host] = address("trunk0")
     type = 0x9007 if what == "another type" else probe.TYPE
-    for host, other in pair.hosts, pair.hosts[::-1]:
-        to = {"another type": probe.NEAREST_BRIDGE, "a unicast address": addresses[other], "another group": GROUP}[what]
-        host.set(probe_ethertype=type, probe_address=to)
-        got = host.control.get()
-        equal((got["probe-ethertype"], unmac(got["probe-address"])), (type, to), "settings")
+    with in_step(pair):
+        for host, other in pair.hosts, pair.hosts[::-1]:
+            to = {"another type": probe.NEAREST_BRIDGE, "a unicast address": addresses[other],
+                  "another group": GROUP}[what]  # fmt: skip
+            host.set(probe_ethertype=type, probe_address=to)
+            got = host.control.get()
+            equal((got["probe-ethertype"], unmac(got["probe-address"])), (type, to), "settings")
     for host in pair.hosts:
         eventually(lambda: host.probed() == set(host.ports), "all peers are found")
         pair.until(host)
@@ -298,14 +347,17 @@ def test_no_more_replies_than_2000_a_second():
     server.up()
     tests = 3_000
     tap, sender = panel.tap("eth1"), panel.sender("eth1")
+    start = time.monotonic()
     for n in range(tests):
         sender.send(probe.write(sequence=n, nonce=n + 1))
     eventually(lambda: counted(server, "eth1", "probes-received") == tests, "all tests came")
     limited = counted(server, "eth1", "probes-limited")
+    most = 33 + 2_000 * (time.monotonic() - start)
     replies = [data for data in tap.take() if probe.read(data)["kind"] == probe.REPLY]
     equal(len(replies) + limited, tests, "answered, and not answered")
     equal(len(replies), counted(server, "eth1", "replies-sent"), "replies")
-    expect(limited > 0 or SLOW, "none was too many")  # that many cannot be sent there
+    expect(len(replies) <= most, f"{len(replies)} replies, where {most:.0f} are the most")
+    expect(limited > 0 or GUEST != "uml", "none was too many")  # elsewhere they may come too slowly
     equal(server.probed(), set(), "ports with a peer")  # a test that echoes nothing proves nothing
 
 
@@ -519,8 +571,9 @@ def test_a_key_at_both_ends_or_at_one():
     """
     pair = Pair()
     server, switch = pair.hosts
-    for host in pair.hosts:  # within less than the misses it takes
-        host.set(key=KEY)
+    with in_step(pair):
+        for host in pair.hosts:
+            host.set(key=KEY)
     quiet(pair)
     for host in pair.hosts:
         got = host.control.get()
@@ -541,9 +594,10 @@ def test_a_key_at_both_ends_or_at_one():
             pair.until(host)
             host.forget_told()
     quiet(pair)
-    for host in pair.hosts:
-        host.set(key=b"")
-        expect("keyed" not in host.control.get(), "keyed without a key")
+    with in_step(pair):
+        for host in pair.hosts:
+            host.set(key=b"")
+            expect("keyed" not in host.control.get(), "keyed without a key")
     quiet(pair)
 
 

@@ -13,7 +13,7 @@ def test_while_somebody_holds_rtnl(what):
             ├─ eth2 ───────────── sw2 ─┤            the relay falls silent, and the spare steps
             └─ eth3 ───────────── sw3 ─┘ spare      in, at both ends, all the same
     """
-    pair = Pair(start=False)
+    pair = Pair(start=False, misses=255)  # for the relay may be slow
     server, switch = pair.hosts
     holder = None
     with Relay(pair.panel, "eth1", "sw1") as relay:
@@ -37,6 +37,8 @@ def test_while_somebody_holds_rtnl(what):
         with server.netns:
             sender = Sender("trunk0", mark=7 if holder else 0)
         eventually(lambda: by() == {"sw1"}, "frames go by eth1")
+        for host in pair.hosts:
+            host.set(misses=SETTINGS["misses"])
         with RtnlHeld():
             with server.netns:
                 held = subprocess.Popen(["ip", "link", "set", "lo", "up"])
