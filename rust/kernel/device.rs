@@ -162,6 +162,16 @@ impl NetDevice {
         self.reg_state() != bindings::netdev_reg_state_NETREG_UNINITIALIZED
     }
 
+    /// Has the registration of the device succeeded, and has it not been unregistered to its end? It is
+    /// not freed then while somebody refers to it.
+    pub(crate) fn may_be_kept(&self) -> bool {
+        matches!(
+            self.reg_state(),
+            bindings::netdev_reg_state_NETREG_REGISTERED
+                | bindings::netdev_reg_state_NETREG_UNREGISTERING
+        )
+    }
+
     /// Counters of all its frames, as its driver has them. All 0 if the device is not registered.
     pub fn counters(&self, _rcu: &Rcu) -> LinkCounters {
         let mut stats = bindings::rtnl_link_stats64::default();

@@ -473,7 +473,7 @@ impl<T: Driver> Adapter<T> {
         // SAFETY: The device was initialised, and is being unregistered under RTNL.
         let (dev, rtnl) = unsafe { (Device::<T>::from_raw(dev), Rtnl::assume_held()) };
         // One that could not be registered is freed whoever refers to it, so nobody must.
-        if !dev.is_initialised() {
+        if !dev.may_be_kept() {
             return;
         }
         if T::HAS_UNINIT {

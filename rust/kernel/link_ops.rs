@@ -229,7 +229,7 @@ unsafe extern "C" fn newlink<T: Driver>(
     // SAFETY: As above; the device is registered, and of this driver.
     let result = unsafe { configure::<T>(dev, (*params).tb, extack) };
     if result != 0 {
-        // No message has told of it yet, and the core makes none.
+        // No message of rtnetlink has told of it yet.
         // SAFETY: Registered just now, and RTNL is held.
         unsafe { bindings::unregister_netdevice_queue(dev, core::ptr::null_mut()) };
     }

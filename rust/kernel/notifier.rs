@@ -61,8 +61,8 @@ impl Event {
         }
     }
 
-    /// Is it announced before it happens, for somebody to forbid it? An error of anything else would
-    /// only keep it from those who are told later.
+    /// Is it announced before it happens, for somebody to forbid it? Of these alone an error is passed
+    /// on: elsewhere it would undo what has happened, or keep it from those who are told later.
     fn may_be_refused(self) -> bool {
         matches!(self, Self::PreChangeMtu | Self::PreTypeChange)
     }
@@ -187,7 +187,7 @@ unsafe extern "C" fn notify<N: Notifier>(
     let rtnl = unsafe { Rtnl::assume_held() };
     // SAFETY: By the safety requirement; the device is alive during the call.
     let dev = unsafe { NetDevice::from_raw((*info.cast::<bindings::netdev_notifier_info>()).dev) };
-    if !dev.is_initialised() {
+    if !dev.may_be_kept() {
         return DONE;
     }
     // INVARIANT: For as long as this call lasts.

@@ -129,7 +129,7 @@ unsafe fn receive_unshared<H: RxHandler>(
     };
     // These two are the bulk, and cost nothing that `passes` does not ask anyhow.
     let by_link = skb.is_for_other() || skb.is_for_host() || !skb.is_loopback();
-    // SAFETY: An Ethernet device has received it.
+    // SAFETY: It was received by an Ethernet device, or redirected here as if it were.
     if by_link && handler.passes(unsafe { Received::from_ref(skb) }) {
         another(handler, skb)
     } else {
@@ -175,7 +175,7 @@ unsafe fn receive_other<H: RxHandler>(
         unsafe { *pskb = skb.into_raw() };
         return bindings::rx_handler_result_RX_HANDLER_PASS;
     }
-    // SAFETY: An Ethernet device has received it.
+    // SAFETY: It was received by an Ethernet device, or redirected here as if it were.
     let skb = unsafe { Received::from_frame(skb) };
     let (skb, result) = match handler.receive(skb, context) {
         RxResult::Consumed => return bindings::rx_handler_result_RX_HANDLER_CONSUMED,

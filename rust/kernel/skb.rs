@@ -362,8 +362,10 @@ impl Drop for SkBuff {
 ///
 /// # Invariants
 ///
-/// Its Ethernet header stands right before its data: `eth_type_trans` has pulled it, and removing a tag
-/// moves it up.
+/// At least as many octets as an Ethernet header has stand before its data: whoever makes a frame to be
+/// received reserves `NET_SKB_PAD`. They are its header if a link has delivered it: `eth_type_trans` has
+/// pulled it, and removing a tag moves it up. If it was redirected from a device without such headers
+/// (`act_mirred`), they are any octets.
 #[repr(transparent)]
 pub struct Received(SkBuff);
 

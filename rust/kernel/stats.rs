@@ -22,7 +22,7 @@ impl Counter {
     #[inline(always)]
     pub fn add(&self, n: u64) {
         if cfg!(CONFIG_PREEMPT_RT) {
-            // There, sections with bottom halves disabled take turns on one CPU.
+            // There, such a section may be preempted by another on the same CPU.
             self.0.fetch_add(n, Ordering::Relaxed);
             return;
         }

@@ -272,21 +272,6 @@ fn only(
     }
 }
 
-/// Refuses any of `numbers` that is not one of 32 bits.
-fn expect_numbers<'a>(
-    mut numbers: impl Iterator<Item = Attribute<'a>>,
-    names: &[&str],
-    extack: &mut ExtAck<'_>,
-) -> Result {
-    match numbers.find(|attr| attr.to_u32().is_none()) {
-        None => Ok(()),
-        Some(attr) => {
-            let name = names.get(usize::from(attr.kind())).unwrap_or(&"");
-            Err(extack.refuse_fmt(EINVAL, Some(attr), fmt!("{name}: a number has 4 octets")))
-        }
-    }
-}
-
 /// The value of an attribute of 32 bits.
 fn number(attributes: Attributes<'_>, kind: u16) -> Option<u32> {
     attributes.get(kind)?.to_u32()
@@ -452,10 +437,11 @@ pub(crate) fn link_set(
     // rtnetlink lets pass what it has no policy for, and numbers that are too long.
     only(&SETTINGS, attributes, &attr::NAMES, "data", extack)?;
     let other = [attr::PROBE_ADDRESS, attr::KEY, attr::AUTO_JOIN];
-    let numbers = attributes
-        .iter()
-        .filter(|attr| !other.contains(&attr.kind()));
-    expect_numbers(numbers, &attr::NAMES, extack)?;
+    let is_odd = |attr: &Attribute<'_>| !other.contains(&attr.kind()) && attr.to_u32().is_none();
+    if let Some(attr) = attributes.iter().find(is_odd) {
+        let name = attr::NAMES.get(usize::from(attr.kind())).unwrap_or(&"");
+        return Err(extack.refuse_fmt(EINVAL, Some(attr), fmt!("{name}: a number has 4 octets")));
+    }
     change_settings(dev, attributes, extack, rtnl)
 }
 
@@ -544,7 +530,10 @@ fn join_rule(nest: Attribute<'_>, extack: &mut ExtAck<'_>) -> Result<Option<Rule
     let asked = nest.nest();
     only(&SETTABLE, asked, &join::NAMES, "auto-join", extack)?;
     let priority = asked.get(join::PRIORITY);
-    expect_numbers(priority.into_iter(), &join::NAMES, extack)?;
+    if let Some(attr) = priority.filter(|attr| attr.to_u32().is_none()) {
+        let reason = fmt!("auto-join.priority: a number has 4 octets");
+        return Err(extack.refuse_fmt(EINVAL, Some(attr), reason));
+    }
     let rule = Rule {
         name: condition(asked, join::NAME, Text::new, extack)?.unwrap_or(Text::EMPTY),
         driver: condition(asked, join::DRIVER, Text::new, extack)?.unwrap_or(Text::EMPTY),

@@ -299,10 +299,14 @@ impl Prober {
             let due = due?;
             let doubts = PortSet::from_bits(this.doubts.load(Ordering::Relaxed));
             let since = this.doubted.load(Ordering::Relaxed);
-            // While nobody answers on any port, to be silent is no ground for doubt.
+            // While nobody answers on any port, to be silent is no ground for doubt; nor is it of one
+            // that never answered, once the trunk is up and uses it.
             let is_probed = |id: PortId| health.link(id).is_some_and(Link::is_probed);
             let grounds = !doubts.is_empty() && PortId::all().any(is_probed);
-            let resolved = |id: &PortId| !grounds || health.answered_since(*id, since);
+            let resolved = |id: &PortId| {
+                let used = dev.is_started() && !is_probed(*id);
+                !grounds || used || health.answered_since(*id, since)
+            };
             let resolved = doubts.iter().filter(resolved).collect::<PortSet>();
             Some((due, health.news(), resolved, *health.settings()))
         })?;

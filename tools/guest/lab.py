@@ -755,6 +755,7 @@ class RtnlHeld:
 RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK = 16, 17, 18
 NLM_F_REQUEST, NLM_F_ACK, NLM_F_EXCL, NLM_F_CREATE = 1, 4, 0x200, 0x400
 NLMSG_ERROR = 2
+SOL_NETLINK, NETLINK_CAP_ACK, NETLINK_EXT_ACK, NLMSGERR_ATTR_MSG = 270, 10, 11, 1
 IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_LINK, IFLA_MASTER, IFLA_LINKINFO, IFLA_STATS64 = 1, 3, 4, 5, 10, 18, 23
 IFLA_NET_NS_FD, IFLA_CARRIER, IFLA_INFO_KIND, IFLA_INFO_DATA, VETH_INFO_PEER = 28, 33, 1, 2, 1
 IFLA_INFO_SLAVE_DATA, IFLA_BRPORT_STATE = 5, 1
@@ -788,6 +789,8 @@ class Rtnetlink:
 
     def __init__(self):
         self.socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
+        for option in NETLINK_CAP_ACK, NETLINK_EXT_ACK:
+            self.socket.setsockopt(SOL_NETLINK, option, 1)
         self.waiting = None
 
     def request(self, type, flags, name, attributes=b"", up=None):
@@ -806,16 +809,21 @@ class Rtnetlink:
     def at_once(self):
         """What the block requests goes to the kernel in one piece at its end, so that this process
         need not get the processor again for each."""
-        self.waiting = []
-        yield
-        messages, self.waiting = self.waiting, None
-        self.send(messages)
+        self.waiting = messages = []
+        try:
+            yield
+        finally:
+            self.waiting = None
+        if messages:
+            self.send(messages)
 
     def send(self, messages):
         self.socket.send(b"".join(messages))
-        for error in [struct.unpack_from("i", self.socket.recv(65536), 16)[0] for _ in messages]:
+        for answer in [self.socket.recv(65536) for _ in messages]:
+            error = struct.unpack_from("i", answer, 16)[0]
             if error:
-                raise OSError(-error, os.strerror(-error))
+                text = dict(attributes(answer[36:])).get(NLMSGERR_ATTR_MSG)
+                raise OSError(-error, text.rstrip(b"\0").decode() if text else os.strerror(-error))
 
     def look(self, name):
         """The flags and attributes of a device."""

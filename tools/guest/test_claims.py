@@ -354,7 +354,7 @@ def test_a_link_that_does_not_answer_is_claimed_of_a_trunk_that_is_down(mode):
     """
     trunk0 (down) ─┬─ eth1 ─ ░ ─ sw1    of links that nobody tests it is found out just now which of them
                    ├─ eth2 ───── sw2    answer: not eth1, so both claims get spares, and keep them until
-                   ├─ eth3 ───── sw3    it does
+                   ├─ eth3 ───── sw3    it does, or the trunk uses it all the same
                    └─ eth4 ───── sw4
     """
     it = claimed()
@@ -378,10 +378,13 @@ def test_a_link_that_does_not_answer_is_claimed_of_a_trunk_that_is_down(mode):
     server.rounds(2 * SETTINGS["misses"])
     equal([holder.told() for holder in holders], [[], []], "what the holders are told")
     equal(sorted(it.named(claim)["link"] for claim in server.control.claims()), ["eth3", "eth4"], "links of the claims")
-    it.pair.panel.heal("eth1")
+    if mode == "auto":
+        server.up()  # from here on it goes by the carrier of eth1, as for all frames
+    else:
+        it.pair.panel.heal("eth1")
     for holder in holders:
         eventually(lambda: holder.told(), "the holder is told")
-        equal([it.named(claim)["link"] for claim in holder.told()], ["eth1"], "link of the claim")
+        equal([claim["link"] for claim in holder.told()], [it.port("eth1")], "link of the claim")
 
 
 def test_a_port_with_a_claim_leaves():
