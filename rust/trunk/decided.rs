@@ -282,6 +282,10 @@ impl Decided {
                 false => set.remove(id),
             }
         }
+        if !act && view.is_act() {
+            // Now it counts as what it was thought to be.
+            self.doubts.remove(id);
+        }
         let held_back = match act == view.is_act() {
             true => {
                 if !act {

@@ -429,9 +429,13 @@ impl Prober {
             let now = time::monotonic_ns();
             let awaited = if fresh && !off { asked } else { probed };
             if (awaited & !answered).is_empty() || now >= limit {
-                let all = fresh && !answered.is_empty();
-                let silent = if all { asked } else { probed } & !answered;
-                return (silent, start);
+                // Of those that are known to have failed there is no doubt.
+                let act = |decided: &mut Decided| decided.ports.select(|port| port.is_act());
+                let expected = match fresh && !answered.is_empty() {
+                    true => asked,
+                    false => probed & trunk.table.look(act),
+                };
+                return (expected & !answered, start);
             }
             let pause = limit.saturating_sub(now).min(PAUSE);
             fsleep(Delta::from_nanos(i64::try_from(pause).unwrap_or(i64::MAX)));

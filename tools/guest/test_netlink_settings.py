@@ -240,8 +240,8 @@ class Traffic:
                 for _ in range(32):
                     sender.send(frame(mac(number * 7 & 0xFFFF), mac(cpu), cpu << 28 | number))
                     number += 1
+                struct.pack_into("I", self.sent, 4 * cpu, number)
                 time.sleep(0.001)  # a grace period that waits for a busy processor takes ten times as long
-            struct.pack_into("I", self.sent, 4 * cpu, number)
 
         return go
 
@@ -249,6 +249,7 @@ class Traffic:
         with self.star.server:
             for cpu in (0, 1):
                 self.stack.enter_context(Background(self.sending(cpu), cpu))
+        eventually(lambda: all(struct.unpack_from("2I", self.sent)), "both are sending")
 
     def __exit__(self, kind, *_):
         self.stack.close()
