@@ -8,7 +8,6 @@ use crate::{
         Waiting, //
     },
     control,
-    messages,
     module_parameters,
     port::{
         undo,
@@ -325,7 +324,7 @@ impl Driver for Trunk {
         control::link_set(dev, settings, extack, rtnl)
     }
 
-    const DESCRIPTION_SIZE: usize = messages::TRUNK_SIZE;
+    const DESCRIPTION_SIZE: usize = control::TRUNK_SIZE;
 
     fn describe(dev: &Device<Self>, message: &mut Message<'_>) -> Result {
         control::link_get(dev, message)

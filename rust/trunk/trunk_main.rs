@@ -14,7 +14,7 @@
 //!   probe.rs   every link tested            claims.rs   links that processes hold
 //!   stats.rs   what is counted              auto_join.rs devices that join by themselves
 //!   xdp.rs     programs that see frames first
-//!   control.rs requests over netlink        messages.rs what is said over netlink
+//!   control/   requests, dumps and notifications over netlink
 //!   device.rs  the device, all of it put together
 //! ```
 
@@ -39,7 +39,6 @@ mod decided;
 mod device;
 mod events;
 mod layout;
-mod messages;
 mod port;
 mod probe;
 mod receive;

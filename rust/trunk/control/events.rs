@@ -1,0 +1,187 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Events: notifications of them to those who listen and to holders of claims, and the history.
+
+use super::{
+    claims,
+    dump::{
+        each_trunk,
+        nests, //
+    },
+    ports,
+    put_identity,
+    settings,
+    FAMILY,
+    SIZE, //
+};
+use crate::{
+    decided::Decided,
+    device::Trunk,
+    pure::{
+        history::{
+            Event,
+            EventKind, //
+        },
+        uapi::{
+            attr,
+            cmd,
+            event, //
+        }, //
+    }, //
+};
+use kernel::{
+    prelude::*,
+    sync::rcu, //
+};
+use netdev::{
+    device::{
+        Device,
+        NetDevice, //
+    },
+    genl::{
+        Dump,
+        Message, //
+    },
+    net::Net,
+    rcu::Rcu, //
+};
+
+/// The place of the group `events` among those of the family.
+const EVENTS: u32 = 0;
+
+/// Events notified in one go, before others have their turn.
+const AT_ONCE: u32 = 256;
+
+/// Notifies listeners, and holders of claims, of what has happened to a trunk and they do not know
+/// yet.
+pub(crate) fn tell(dev: &Device<Trunk>) {
+    let table = &dev.data().get_ref().table;
+    let net = {
+        let guard = rcu::read_lock();
+        dev.hold_net((&guard).into())
+    };
+    let Some(net) = net else {
+        return;
+    };
+    while let Some(told) = table.look(Decided::tell_holder) {
+        // A holder that is gone, or does not read, misses it; claim-get has the link.
+        let _ = FAMILY.unicast(&net, told.holder.socket, SIZE, cmd::CLAIM_NTF, |message| {
+            let guard = rcu::read_lock();
+            put_identity(message, dev)?;
+            claims::put_told(message, dev, &told, (&guard).into())
+        });
+    }
+    for _ in 0..AT_ONCE {
+        let Some((seq, event)) = table.look(Decided::tell) else {
+            return;
+        };
+        let told = FAMILY.multicast(&net, EVENTS, SIZE, notification(event.kind), |message| {
+            let guard = rcu::read_lock();
+            put_notification(message, dev, seq, &event, &net, (&guard).into())
+        });
+        // A listener who has no room left is told so by the core.
+        if told.is_err_and(|err| err != ENOBUFS) {
+            table.look(Decided::count_lost);
+        }
+    }
+    dev.schedule_work(0);
+}
+
+pub(super) fn dump(dump: &mut Dump<'_>) -> Result {
+    let net = dump.net();
+    each_trunk(dump, false, |dump, within, dev, rcu| {
+        let table = &dev.data().get_ref().table;
+        let next =
+            |seq| table.look(|decided| decided.events.get(seq).map(|(n, event)| (n, *event)));
+        nests(
+            dump,
+            dev,
+            attr::EVENT,
+            within,
+            next,
+            |message, seq, event| put(message, seq, &event, net, rcu),
+        )
+    })
+}
+
+/// Adds all that the notification of an event says.
+fn put_notification(
+    message: &mut Message<'_>,
+    dev: &Device<Trunk>,
+    seq: u64,
+    happened: &Event,
+    net: &Net,
+    rcu: &Rcu,
+) -> Result {
+    put_identity(message, dev)?;
+    if let EventKind::Config = happened.kind {
+        settings::put(message, dev, rcu)?;
+        let mut ports = dev.data().get_ref().ports(rcu);
+        if let Some(port) = ports.find(|port| port.dev.ifindex() == happened.port) {
+            ports::put(message, port, rcu)?;
+        }
+    }
+    message.nest(attr::EVENT, |message| put(message, seq, happened, net, rcu))
+}
+
+/// Adds something that happened, the `seq`th thing.
+fn put(message: &mut Message<'_>, seq: u64, happened: &Event, net: &Net, rcu: &Rcu) -> Result {
+    let put_device = |message: &mut Message<'_>, ifindex: u32, index: u16, name: u16| {
+        if ifindex == 0 {
+            return Ok(());
+        }
+        message.put_u32(index, ifindex)?;
+        NetDevice::by_index_rcu(net, ifindex, rcu)
+            .map_or(Ok(()), |dev| message.put_str(name, &dev.current_name()))
+    };
+
+    message.put_uint(event::SEQ, seq)?;
+    message.put_uint(event::TIME, happened.time)?;
+    message.put_u32(event::KIND, happened.kind as u32)?;
+    put_device(message, happened.port, event::PORT, event::PORT_NAME)?;
+    put_device(message, happened.other, event::OTHER, event::OTHER_NAME)?;
+    if let Some((old, new)) = happened.states {
+        message.put_u32(event::OLD_STATE, old as u32)?;
+        message.put_u32(event::NEW_STATE, new as u32)?;
+    }
+    if happened.mark != 0 {
+        message.put_u32(event::MARK, happened.mark)?;
+    }
+    if let Some(detection) = happened.detection {
+        message.put_uint(event::DETECTION_NS, detection)?;
+    }
+    match happened.kind {
+        EventKind::PortState => message.put_u32(event::REASON, happened.reason as u32)?,
+        EventKind::Failover | EventKind::Failback | EventKind::ClaimMoved => {
+            message.put_u32(event::REASON, happened.reason as u32)?;
+            message.put_uint(event::SWITCH_NS, happened.switch.into())?;
+        }
+        _ => {}
+    }
+    match notification(happened.kind) {
+        cmd::PORT_NTF if happened.states.is_some() => Ok(()),
+        _ if happened.kind == EventKind::JoinRefused => {
+            message.put_u32(event::ERROR, happened.error.into())
+        }
+        cmd::PEER_NTF | cmd::CLAIM_NTF => Ok(()),
+        _ => message.put_u32(event::BUCKETS, happened.buckets),
+    }
+}
+
+/// Returns the command of the notification of an event of that kind.
+fn notification(kind: EventKind) -> u8 {
+    match kind {
+        EventKind::PortState | EventKind::Join | EventKind::Leave | EventKind::JoinRefused => {
+            cmd::PORT_NTF
+        }
+        EventKind::Failover => cmd::FAILOVER_NTF,
+        EventKind::Failback => cmd::FAILBACK_NTF,
+        EventKind::Table => cmd::TABLE_NTF,
+        EventKind::Config => cmd::CONFIG_NTF,
+        EventKind::PeerFound
+        | EventKind::PeerBye
+        | EventKind::PeerLost
+        | EventKind::PeerDiffers => cmd::PEER_NTF,
+        EventKind::Claim | EventKind::Release | EventKind::ClaimMoved => cmd::CLAIM_NTF,
+    }
+}

@@ -1,0 +1,110 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Of a trunk's settings those about probes: read from a request, and shown.
+
+use super::request::{
+    number,
+    small_number, //
+};
+use crate::{
+    decided::Settings,
+    pure::{
+        health,
+        uapi::{
+            attr,
+            Peers,
+            ProbeMode, //
+        }, //
+    }, //
+};
+use kernel::prelude::*;
+use netdev::{
+    addr::MacAddr,
+    genl::{
+        Attributes,
+        Message, //
+    },
+    netlink::ExtAck,
+    siphash::Key, //
+};
+
+/// Takes over what a request says of probes, and returns the key, if it is about that.
+pub(super) fn read(
+    attributes: Attributes<'_>,
+    new: &mut Settings,
+    extack: &mut ExtAck<'_>,
+) -> Result<Option<Option<Key>>> {
+    let asked = |kind| number(attributes, kind);
+    let count = |kind| asked(kind).map(|number| u8::try_from(number).unwrap_or(u8::MAX));
+    let old = new.probes;
+    new.probes = health::Settings {
+        mode: asked(attr::PROBE)
+            .and_then(ProbeMode::from_u32)
+            .unwrap_or(old.mode),
+        interval: asked(attr::INTERVAL).unwrap_or(old.interval),
+        reply_timeout: asked(attr::REPLY_TIMEOUT).unwrap_or(old.reply_timeout),
+        misses: count(attr::MISSES).unwrap_or(old.misses),
+        hits: count(attr::HITS).unwrap_or(old.hits),
+        hold_down: asked(attr::HOLD_DOWN).unwrap_or(old.hold_down),
+        peers: asked(attr::PEERS)
+            .and_then(Peers::from_u32)
+            .unwrap_or(old.peers),
+    };
+    let (interval, timeout) = (new.probes.interval, new.probes.reply_timeout);
+    if timeout > interval {
+        let given = [attr::REPLY_TIMEOUT, attr::INTERVAL];
+        let attr = given.into_iter().find_map(|kind| attributes.get(kind));
+        return Err(extack.refuse_fmt(
+            EINVAL,
+            attr,
+            fmt!("reply-timeout: {timeout} us is longer than the interval, {interval} us"),
+        ));
+    }
+    if let Some(attr) = attributes.get(attr::PROBE_ADDRESS) {
+        let octets = attr.payload().first_chunk::<6>();
+        let address = MacAddr::new(octets.copied().unwrap_or_default());
+        if address.to_u64() == 0 || address.is_broadcast() {
+            let reason = fmt!("probe-address: neither a station nor a group of some is that");
+            return Err(extack.refuse_fmt(EINVAL, Some(attr), reason));
+        }
+        new.probe_address = address;
+    }
+    if let Some(ethertype) = small_number(attributes, attr::PROBE_ETHERTYPE) {
+        new.probe_ethertype = ethertype;
+    }
+    let Some(attr) = attributes.get(attr::KEY) else {
+        return Ok(None);
+    };
+    let key = match (
+        attr.payload().is_empty(),
+        attr.payload().first_chunk::<16>(),
+    ) {
+        (true, _) => None,
+        (_, Some(octets)) => Some(Key::from_octets(*octets)),
+        _ => {
+            let reason = fmt!("key: it has 16 octets, or for no key none");
+            return Err(extack.refuse_fmt(EINVAL, Some(attr), reason));
+        }
+    };
+    new.keyed = key.is_some();
+    new.keys = new.keys.wrapping_add(1);
+    Ok(Some(key))
+}
+
+/// Adds the settings of probes. Of the key no more than that there is one.
+pub(super) fn put(message: &mut Message<'_>, settings: &Settings) -> Result {
+    let probes = settings.probes;
+    message.put_u32(attr::PROBE, probes.mode as u32)?;
+    message.put_u32(attr::INTERVAL, probes.interval)?;
+    message.put_u32(attr::REPLY_TIMEOUT, probes.reply_timeout)?;
+    message.put_u32(attr::MISSES, probes.misses.into())?;
+    message.put_u32(attr::HITS, probes.hits.into())?;
+    message.put_u32(attr::HOLD_DOWN, probes.hold_down)?;
+    message.put_u32(attr::PEERS, probes.peers as u32)?;
+    message.put_u32(attr::PROBE_ETHERTYPE, settings.probe_ethertype.into())?;
+    message.put(attr::PROBE_ADDRESS, settings.probe_address.octets())?;
+    match settings.keyed {
+        true => message.put_flag(attr::KEYED),
+        false => Ok(()),
+    }
+}

@@ -1,0 +1,221 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! Trunks: their settings, shown and changed. Requests of the family and link messages of the kind
+//! `trunk` have the same attributes, and come together here.
+
+use super::{
+    auto_join,
+    dump::{
+        self,
+        each_trunk, //
+    },
+    probes,
+    reply,
+    request::{
+        name,
+        number,
+        only,
+        trunk_asked,
+        trunk_to_set, //
+    },
+    FAMILY, //
+};
+use crate::{
+    auto_join::rule_changed,
+    device::Trunk,
+    probe::{
+        self,
+        Prober, //
+    },
+    pure::{
+        selector::Selector,
+        spares::Failback,
+        uapi::{
+            attr,
+            cmd,
+            Role,
+            RxGroup, //
+        },
+        MAX_BITS, //
+    }, //
+};
+use kernel::{
+    prelude::*,
+    sync::rcu, //
+};
+use netdev::{
+    device::Device,
+    genl::{
+        Attribute,
+        Attributes,
+        Dump,
+        Message,
+        Request, //
+    },
+    link_ops,
+    netlink::ExtAck,
+    rcu::Rcu,
+    rtnl::{
+        self,
+        Rtnl, //
+    }, //
+};
+
+/// Bytes that are enough for [`put`], the attribute around it included.
+pub(crate) const TRUNK_SIZE: usize = 512;
+
+/// Attributes that set something, where the trunk is named by other means.
+const SETTINGS: [u16; 17] = [
+    attr::BITS,
+    attr::SELECTOR,
+    attr::ROLE,
+    attr::FAILBACK,
+    attr::FAILBACK_DELAY,
+    attr::RX_GROUP,
+    attr::PROBE,
+    attr::INTERVAL,
+    attr::REPLY_TIMEOUT,
+    attr::MISSES,
+    attr::HITS,
+    attr::HOLD_DOWN,
+    attr::PEERS,
+    attr::PROBE_ETHERTYPE,
+    attr::PROBE_ADDRESS,
+    attr::KEY,
+    attr::AUTO_JOIN,
+];
+
+pub(super) fn get(request: &mut Request<'_>) -> Result {
+    let dev = trunk_asked(request)?;
+    reply(request, &dev, |message, rcu| put(message, &dev, rcu))
+}
+
+pub(super) fn dump(dump: &mut Dump<'_>) -> Result {
+    each_trunk(dump, true, |dump, _, dev, rcu| {
+        dump::message(dump, dev, |message| put(message, dev, rcu))
+    })
+}
+
+pub(super) fn set(request: &mut Request<'_>) -> Result {
+    let guard = rtnl::lock();
+    let rtnl: &Rtnl = &guard;
+    let dev = trunk_to_set(request, rtnl)?;
+    change(dev, request.attributes(), request.extack(), rtnl)
+}
+
+/// Does what a link message says of settings: the attributes and policy of `trunk-set`, as
+/// `IFLA_INFO_DATA`.
+pub(crate) fn link_set(
+    dev: &Device<Trunk>,
+    attributes: Attributes<'_>,
+    extack: &mut ExtAck<'_>,
+    rtnl: &Rtnl,
+) -> Result {
+    // rtnetlink lets pass what it has no policy for, and numbers that are too long.
+    only(&SETTINGS, attributes, &attr::NAMES, "data", extack)?;
+    let other = [attr::PROBE_ADDRESS, attr::KEY, attr::AUTO_JOIN];
+    let is_odd = |attr: &Attribute<'_>| !other.contains(&attr.kind()) && attr.to_u32().is_none();
+    if let Some(attr) = attributes.iter().find(is_odd) {
+        let name = name(&attr::NAMES, attr);
+        return Err(extack.refuse_fmt(EINVAL, Some(attr), fmt!("{name}: a number has 4 octets")));
+    }
+    change(dev, attributes, extack, rtnl)
+}
+
+/// Writes the settings into a link message, in the form that `trunk-get` has.
+pub(crate) fn link_get(dev: &Device<Trunk>, message: &mut Message<'_>) -> Result {
+    let guard = rcu::read_lock();
+    match put(message, dev, (&guard).into()) {
+        // It is about to be gone.
+        Err(err) if err == ENODEV => Ok(()),
+        result => result,
+    }
+}
+
+/// Returns the policy of [`link_set`].
+pub(crate) fn link_settings() -> Option<link_ops::Settings> {
+    link_ops::Settings::of_operation(&FAMILY, cmd::TRUNK_SET)
+}
+
+/// Changes settings of a trunk; all of those given, or if one is refused, none.
+fn change(
+    dev: &Device<Trunk>,
+    attributes: Attributes<'_>,
+    extack: &mut ExtAck<'_>,
+    rtnl: &Rtnl,
+) -> Result {
+    let role = attributes.get(attr::ROLE);
+    let parts = [attr::SELECTOR, attr::RX_GROUP].map(|kind| attributes.get(kind));
+    if let (Some(role), [Some(_), _] | [_, Some(_)]) = (role, parts) {
+        return Err(extack.refuse_fmt(
+            EINVAL,
+            Some(role),
+            fmt!("role: sets selector and rx-group, so is not combined with these"),
+        ));
+    }
+    let asked = |kind| number(attributes, kind);
+    let role = asked(attr::ROLE).and_then(Role::from_u32);
+    let selector = match role {
+        Some(Role::Server) => Some(Selector::Dmac),
+        Some(Role::Switch) => Some(Selector::Smac),
+        None => asked(attr::SELECTOR).and_then(Selector::from_u32),
+    };
+    let rx_group = match role {
+        Some(_) => Some(RxGroup::Auto),
+        None => asked(attr::RX_GROUP).and_then(RxGroup::from_u32),
+    };
+    let bits = asked(attr::BITS).map(|bits| bits.min(MAX_BITS));
+
+    let table = &dev.data().get_ref().table;
+    let old = table.look(|decided| decided.settings);
+    let mut new = old;
+    new.failback = asked(attr::FAILBACK)
+        .and_then(Failback::from_u32)
+        .unwrap_or(old.failback);
+    new.failback_delay = asked(attr::FAILBACK_DELAY).unwrap_or(old.failback_delay);
+    new.rx_group = rx_group.unwrap_or(old.rx_group);
+    if let Some(nest) = attributes.get(attr::AUTO_JOIN) {
+        new.join = auto_join::rule(nest, extack)?;
+    }
+    let key = probes::read(attributes, &mut new, extack)?;
+    let change = match new == old {
+        true => None,
+        false => Some(Prober::prepare(dev, new, key, rtnl)?),
+    };
+    let done = table.configure(dev, bits, selector, new, rtnl);
+    match (change, &done) {
+        (Some(change), Ok(())) => change.make(dev, rtnl),
+        (Some(change), Err(_)) => change.drop_it(dev, rtnl),
+        (None, _) => {}
+    }
+    if done.is_ok() {
+        rule_changed(dev, &old.join, rtnl);
+    }
+    done
+}
+
+/// Adds a trunk's settings and state.
+pub(super) fn put(message: &mut Message<'_>, dev: &Device<Trunk>, rcu: &Rcu) -> Result {
+    let state = dev.data().table.trunk(rcu).ok_or(ENODEV)?;
+    let settings = state.settings;
+    let role = match (state.selector, settings.rx_group) {
+        (Selector::Dmac, RxGroup::Auto) => Some(Role::Server),
+        (Selector::Smac, RxGroup::Auto) => Some(Role::Switch),
+        _ => None,
+    };
+
+    message.put_u32(attr::BITS, state.bits)?;
+    message.put_u32(attr::SELECTOR, state.selector as u32)?;
+    if let Some(role) = role {
+        message.put_u32(attr::ROLE, role as u32)?;
+    }
+    message.put_u32(attr::FAILBACK, settings.failback as u32)?;
+    message.put_u32(attr::FAILBACK_DELAY, settings.failback_delay)?;
+    message.put_u32(attr::RX_GROUP, settings.rx_group as u32)?;
+    probes::put(message, &settings)?;
+    message.put_uint(attr::SYSTEM, dev.net_rcu(rcu).map_or(0, probe::system))?;
+    message.put_u32(attr::REDUNDANCY, state.redundancy as u32)?;
+    settings.join.map_or(Ok(()), |rule| {
+        message.nest(attr::AUTO_JOIN, |message| auto_join::put(message, &rule))
+    })
+}

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The table: buckets and their homes, shown and set.
+
+use super::{
+    dump::{
+        each_trunk,
+        nests, //
+    },
+    put_ifindex,
+    reply,
+    request::{
+        only,
+        port_of,
+        required,
+        required_in,
+        trunk_asked,
+        trunk_to_set, //
+    }, //
+};
+use crate::{
+    device::Trunk,
+    pure::{
+        port::{
+            to_slot,
+            PortId,
+            PortView,
+            NO_PORT, //
+        },
+        uapi::{
+            attr,
+            bucket, //
+        }, //
+    }, //
+};
+use kernel::prelude::*;
+use netdev::{
+    device::Device,
+    genl::{
+        Attribute,
+        Dump,
+        Message,
+        Request, //
+    },
+    netlink::ExtAck,
+    rcu::Rcu,
+    rtnl::{
+        self,
+        Rtnl, //
+    }, //
+};
+
+/// Returns the number of the bucket that `nest` is about, of a table of so many buckets.
+fn bucket_number(nest: Attribute<'_>, buckets: usize, extack: &mut ExtAck<'_>) -> Result<usize> {
+    let reason = c"bucket.index: which bucket is not said";
+    let attr = required_in(nest, bucket::INDEX, reason, extack)?;
+    let index = attr.to_u32().map_or(usize::MAX, |index| index as usize);
+    if index >= buckets {
+        let last = buckets.saturating_sub(1);
+        return Err(extack.refuse_fmt(
+            ERANGE,
+            Some(attr),
+            fmt!("bucket.index: {index} is out of range 0..{last}"),
+        ));
+    }
+    Ok(index)
+}
+
+pub(super) fn get(request: &mut Request<'_>) -> Result {
+    let dev = trunk_asked(request)?;
+    let reason = c"bucket: which bucket is not said";
+    let nest = required(request.attributes(), attr::BUCKET, reason, request.extack())?;
+    let trunk = dev.data().get_ref();
+    let buckets = trunk.table.look(|decided| decided.homes.len());
+    let number = bucket_number(nest, buckets, request.extack())?;
+    reply(request, &dev, |message, rcu| {
+        message.nest(attr::BUCKET, |message| put(message, trunk, number, rcu))
+    })
+}
+
+pub(super) fn dump(dump: &mut Dump<'_>) -> Result {
+    each_trunk(dump, true, |dump, within, dev, rcu| {
+        let trunk = dev.data().get_ref();
+        let buckets = trunk
+            .table
+            .layout(rcu)
+            .map_or(0, |layout| layout.buckets() as u64);
+        let next = |number| (number < buckets).then_some((number, ()));
+        nests(
+            dump,
+            dev,
+            attr::BUCKET,
+            within,
+            next,
+            |message, number, ()| put(message, trunk, number as usize, rcu),
+        )
+    })
+}
+
+pub(super) fn set(request: &mut Request<'_>) -> Result {
+    const SETTABLE: [u16; 2] = [bucket::INDEX, bucket::HOME];
+
+    let guard = rtnl::lock();
+    let rtnl: &Rtnl = &guard;
+    let dev = trunk_to_set(request, rtnl)?;
+    let attributes = request.attributes();
+    let extack = request.extack();
+    let table = &dev.data().get_ref().table;
+
+    let automatic = attributes.get(attr::TABLE_AUTO).is_some();
+    if !automatic {
+        let reason = c"bucket: neither a bucket nor table-auto is given";
+        required(attributes, attr::BUCKET, reason, extack)?;
+    }
+    let mut next = table.next(None, None, false, rtnl)?;
+    if automatic {
+        next.set.fill(NO_PORT);
+    }
+    let nests = attributes.iter().filter(|attr| attr.kind() == attr::BUCKET);
+    for nest in nests {
+        only(&SETTABLE, nest.nest(), &bucket::NAMES, "bucket", extack)?;
+        let number = bucket_number(nest, next.set.len(), extack)?;
+        let home = match nest.nest().get(bucket::HOME) {
+            Some(attr) => to_slot(Some(home(dev, attr, extack)?)),
+            None => NO_PORT,
+        };
+        if let Some(slot) = next.set.get_mut(number) {
+            *slot = home;
+        }
+    }
+    table.set_homes(dev, next, rtnl);
+    Ok(())
+}
+
+/// Returns the working port of `dev` that `attr` names.
+fn home(dev: &Device<Trunk>, attr: Attribute<'_>, extack: &mut ExtAck<'_>) -> Result<PortId> {
+    let id = port_of(dev, "bucket.home", attr, extack)?;
+    let view = dev
+        .data()
+        .table
+        .look(|decided| decided.ports.get(id).copied());
+    if view.as_ref().is_some_and(PortView::is_working) {
+        return Ok(id);
+    }
+    let reason = fmt!("bucket.home: a spare is nobody's home; set its priority to 1 first");
+    Err(extack.refuse_fmt(EINVAL, Some(attr), reason))
+}
+
+/// Adds what a bucket belongs to and has carried. `ENODEV` if there are not so many any more.
+fn put(message: &mut Message<'_>, trunk: &Trunk, number: usize, rcu: &Rcu) -> Result {
+    let state = trunk.table.bucket(number, rcu).ok_or(ENODEV)?;
+    let [frames, octets] = state.sent;
+
+    message.put_u32(bucket::INDEX, number as u32)?;
+    put_ifindex(message, bucket::HOME, trunk, state.home, rcu)?;
+    put_ifindex(message, bucket::PORT, trunk, state.port, rcu)?;
+    if state.user_set {
+        message.put_flag(bucket::USER_SET)?;
+    }
+    message.put_uint(bucket::TX_PACKETS, frames)?;
+    message.put_uint(bucket::TX_BYTES, octets)
+}
