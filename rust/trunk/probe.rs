@@ -28,7 +28,8 @@ use crate::{
         wire::{
             self,
             Identity,
-            Probe, //
+            Probe,
+            Refused, //
         }, //
     }, //
 };
@@ -68,7 +69,10 @@ use netdev::{
     },
     rtnl::Rtnl,
     siphash::Key,
-    skb::SkBuff,
+    skb::{
+        Received,
+        SkBuff, //
+    },
     time,
     timer::{
         IdleTimer,
@@ -324,9 +328,9 @@ impl Prober {
         Some(due.next.min(latest))
     }
 
-    /// Takes a frame that has the EtherType of probes.
+    /// Takes a frame that has the EtherType of probes. Returns it if it is of another protocol.
     #[cold]
-    pub(crate) fn on_frame(port: &Port, skb: SkBuff, context: &RcuBh) {
+    pub(crate) fn on_frame(port: &Port, skb: Received, context: &RcuBh) -> Option<Received> {
         let dev = &*port.trunk;
         let trunk = dev.data().get_ref();
         let this = &trunk.prober;
@@ -334,7 +338,10 @@ impl Prober {
         let octets = skb.copy_payload(&mut room);
         let key = this.key.get(context);
         let read = Probe::read(octets, key.map(|key| |signed: &[u8]| key.hash(signed)));
-        skb.consume();
+        if read.is_err_and(Refused::is_foreign) {
+            return Some(skb);
+        }
+        skb.into_frame().consume();
 
         let (reply, news) = this.look(|health| {
             // In here, lest an older view goes out after a newer one.
@@ -359,6 +366,7 @@ impl Prober {
             trunk.table.follow_health(dev, &news, context);
             Self::tell_peers(dev, context);
         }
+        None
     }
 
     /// Tells peers at once, by a test more, what they should know of their ports before the next

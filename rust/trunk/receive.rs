@@ -38,18 +38,21 @@ impl RxHandler for Port {
     }
 
     /// Of what a switch floods to all ports, the trunk gets one copy, and nothing that it has sent
-    /// itself. Frames to link-local addresses stay with the port; probes are nobody else's. But what
-    /// bridges build their spanning tree with is for the trunk: to a bridge that is one link, not
-    /// several.
+    /// itself. Frames to link-local addresses stay with the port; probes are nobody else's. Frames of
+    /// other protocols under the EtherType of probes are like any. But what bridges build their
+    /// spanning tree with is for the trunk: to a bridge that is one link, not several.
     fn receive(&self, mut skb: Received, context: &RcuBh) -> RxResult {
         let trunk = self.trunk.data().get_ref();
         let count = |what| trunk.statistics.count(context.cpu(), what);
 
-        if self.is_probe(&skb) && !skb.has_tag() {
-            Prober::on_frame(self, skb.into_frame(), context);
-            RxResult::Consumed
-        } else if skb.is_for_host() {
-            // What is so tagged is no probe.
+        // With a tag, or to another station, it is no probe.
+        if self.is_probe(&skb) && !skb.has_tag() && self.is_addressed(&skb) {
+            match Prober::on_frame(self, skb, context) {
+                Some(other) => skb = other,
+                None => return RxResult::Consumed,
+            }
+        }
+        if skb.is_for_host() {
             RxResult::Another(skb)
         } else if skb.is_for_other() && !self.is_own(&skb) {
             // The port has kept an address of its own, and takes the trunk's for another's.
@@ -77,10 +80,15 @@ impl RxHandler for Port {
 }
 
 impl Port {
-    /// Is the frame about the link itself?
+    /// Returns whether the frame has the EtherType of probes.
     #[inline(always)]
     fn is_probe(&self, skb: &Received) -> bool {
         skb.is_of(self.probe_type())
+    }
+
+    /// Returns whether the frame is for the trunk or its port, or for a group.
+    fn is_addressed(&self, skb: &Received) -> bool {
+        !skb.is_for_other() || skb.header().dst.to_u64() == self.trunk.data().mac()
     }
 
     /// Was the frame sent by the trunk itself?

@@ -449,7 +449,8 @@ pub mod attr {
     pub const HOLD_DOWN: u16 = 20;
     /// Whether all ports lead to one trunk.
     pub const PEERS: u16 = 21;
-    /// EtherType of probes.
+    /// EtherType of probes, none of those that hosts and switches rely on, such as 0x0800. Other
+    /// protocols may use the same one.
     pub const PROBE_ETHERTYPE: u16 = 22;
     /// Where probes are sent to.
     pub const PROBE_ADDRESS: u16 = 23;
@@ -658,8 +659,8 @@ pub mod statistics {
     pub const PROBES_LIMITED: u16 = 21;
     /// Of a port; parts of probes and replies that this version does not know, and passed over.
     pub const TLVS_UNKNOWN: u16 = 22;
-    /// Of a port; frames with the EtherType of probes that were malformed, of another version,
-    /// without the right tag or an answer to nothing asked.
+    /// Of a port; probes that were malformed, of another version, without the right tag or an
+    /// answer to nothing asked.
     pub const PROBES_REFUSED: u16 = 23;
 
     /// Names of these, by number; 0 has none.

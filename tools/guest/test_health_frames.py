@@ -289,7 +289,8 @@ def answering(panel, ports, key=None, **fields):
 def test_a_peer_of_another_make():
     """
     trunk0 ── eth1 ── [replies by hand]    what a later version may add is passed over; what is
-                                           malformed, or of another version, is no reply
+                                           malformed, or of another version, is no reply; what has
+                                           another magic is of another protocol
     """
     panel = Panel()
     server = Host(panel, "eth", [1])
@@ -305,7 +306,6 @@ def test_a_peer_of_another_make():
     }
     bad = {
         "of another version": {"version": 2},
-        "of another magic": {"magic": 0x544C},
         "of another kind": {"kind": 4},
         "too short": {"length": 55},
         "longer than the frame": {"length": 200},
@@ -315,7 +315,10 @@ def test_a_peer_of_another_make():
         "to another nonce": {"echo": 0xDEAD},
         "with a tag shorter than a tag": {"flags": probe.TAGGED, "length": 60},
     }
-    for what, fields in (good | bad).items():
+    foreign = {"of another magic": {"magic": 0x544C}}
+    with server.netns:
+        on_port = Tap("eth1", delivered=True, type=probe.TYPE)
+    for what, fields in (good | bad | foreign).items():
         server.set(probe="off")  # to forget the last
         server.set(probe="auto")
         before = server.control.statistics("eth1")
@@ -325,12 +328,19 @@ def test_a_peer_of_another_make():
                 peer = server.control.port("eth1")["peer"]
                 equal((peer["system"], peer["trunk"], peer["interval"]), (0x5EED, 7, 100_000), "peer")
                 equal(peer.get("address"), "02:00:00:00:00:42" if what == "with its address" else None, "address")
+            elif what in foreign:
+                passed = []
+                eventually(lambda: passed.extend(on_port.take()) or len(passed) >= 2, f"what is {what} is left to others")
+                equal({probe.read(data)["magic"] for data in passed}, {0x544C}, "magic of what is left to others")
+                equal(server.probed(), set(), f"ports with a peer after a reply {what}")
             else:
                 refused = before["probes-refused"] + 2
                 eventually(lambda: counted(server, "eth1", "probes-refused") >= refused, f"a reply {what} is refused")
                 equal(server.probed(), set(), f"ports with a peer after a reply {what}")
         grown = moved(before, server.control.statistics("eth1"))
-        if what in good:
+        if what in foreign:
+            expect("probes-refused" not in grown and "replies-received" not in grown, f"{what}: {grown}")
+        elif what in good:
             expect("probes-refused" not in grown and grown["replies-received"] >= 1, f"{what}: {grown}")
             expect(grown.get("tlvs-unknown", 0) >= 2 if what == "with TLVs" else "tlvs-unknown" not in grown, f"{what}: {grown}")
         else:

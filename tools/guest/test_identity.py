@@ -129,6 +129,9 @@ def test_addresses_that_no_trunk_is_born_with():
         equal(link("trunk0"), None, "the trunk")
 
 
+PROBES = 0x88B5
+
+
 def promiscuity(dev):
     return link(dev)["promiscuity"]
 
@@ -157,14 +160,16 @@ def test_a_port_that_keeps_its_address_while_it_is_up():
         own = link("l2tp1")["address"]
         ip("link set l2tp1 master trunk0")
         equal(link("l2tp1")["address"], link("trunk0")["address"], "address of the port as it joins")
-        heard = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
-        heard.bind(("trunk0", TEST_TYPE))
-        heard.settimeout(30)
+        heard = {}
+        for type in TEST_TYPE, PROBES:
+            heard[type] = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)
+            heard[type].bind(("trunk0", type))
+            heard[type].settimeout(30)
 
-        def received(to):
+        def received(to, type=TEST_TYPE):
             """How the trunk takes a frame to this address that the port has received."""
-            far.send(frame(unmac(to), mac(9), 1))
-            return heard.recvfrom(100)[1][2]
+            far.send(unmac(to) + mac(9) + struct.pack("!H", type) + bytes(46))
+            return heard[type].recvfrom(100)[1][2]
 
         kept = link("l2tp1")["address"]
         for address in (MINE, OTHER):
@@ -172,7 +177,9 @@ def test_a_port_that_keeps_its_address_while_it_is_up():
             equal(addresses(["trunk0", "eth1", "l2tp1"]), {"trunk0": address, "eth1": address, "l2tp1": kept}, "addresses")
             equal((promiscuity("l2tp1"), promiscuity("eth1")), (1, 0), "promiscuity")
             equal(received(address), socket.PACKET_HOST, "frames to the trunk are its own")
-        equal(received("02:00:5e:00:53:77"), socket.PACKET_OTHERHOST, "frames to others are not")
+            equal(received(address, PROBES), socket.PACKET_HOST, "and of other protocols under the type of probes")
+        for type in TEST_TYPE, PROBES:
+            equal(received("02:00:5e:00:53:77", type), socket.PACKET_OTHERHOST, "frames to others are not")
         ip(f"link set trunk0 address {kept}")
         equal(promiscuity("l2tp1"), 0, "promiscuity with the address it has")
         ip(f"link set trunk0 address {MINE}")

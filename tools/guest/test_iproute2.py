@@ -7,7 +7,7 @@ IS_ABOUT_A_PROGRAM = True
 
 PLUGIN = "/usr/lib/x86_64-linux-gnu/ip/link_trunk.so"
 ALL = """bits 6 failback delay 2000 rx-group one probe required interval 10ms reply-timeout 1500us misses 1
-    hits 255 hold-down 60s peers several probe-ethertype 0x0800 probe-address 02:00:00:00:00:01
+    hits 255 hold-down 60s peers several probe-ethertype 0x88b7 probe-address 02:00:00:00:00:01
     auto-join name lab* driver ixgbe bus pci address 52:54:00 prio 2"""
 SELECTOR = "selector smac-dmac"  # comes after bits in what is shown
 
@@ -128,6 +128,7 @@ def test_refusals_name_the_setting_and_change_nothing():
         ("selector flow rx-group auto role switch", "role sets selector and rx-group: name one or the other"),
         # These only the kernel knows.
         ("reply-timeout 200ms", "reply-timeout: 200000 us is longer than the interval, 100000 us"),
+        ("bits 6 probe-ethertype 0x0800", "probe-ethertype: 0x0800 is the type of IPv4"),
         ("bits 6 probe-address ff:ff:ff:ff:ff:ff", "probe-address: neither a station nor a group of some is that"),
     ]:
         for command in f"ip link add trunk1 type trunk {words}", f"ip link set trunk0 type trunk {words}":

@@ -475,6 +475,12 @@ def test_refusals_name_the_attribute_and_the_reason():
            f"reply-timeout: {timeout} us is longer than the interval, {interval} us", f".{next(iter(asked))}")  # fmt: skip
     no("trunk-set", mine | {"misses": 5, "key": bytes(15)}, errno.EINVAL, "key: it has 16 octets, or for no key none", ".key")
     no("trunk-set", mine | {"misses": 5, "key": bytes(17)}, errno.ERANGE, SIZE, ".key")
+    for types, owner in (((0x0800,), "IPv4"), ((0x0806,), "ARP"), ((0x86DD,), "IPv6"), ((0x8100,), "VLAN tags"),
+                         ((0x8809,), "LACP"), ((0x8847, 0x8848), "MPLS"), ((0x888E,), "port authentication"),
+                         ((0x88A8,), "service VLAN tags"), ((0x88CC,), "LLDP")):  # fmt: skip
+        for type in types:
+            words = f"probe-ethertype: {type:#06x} is the type of {owner}"
+            no("trunk-set", mine | {"misses": 5, "probe-ethertype": type}, errno.EINVAL, words, ".probe-ethertype")
     for address in bytes(6), b"\xff" * 6:
         words = "probe-address: neither a station nor a group of some is that"
         no("trunk-set", mine | {"misses": 5, "probe-address": address}, errno.EINVAL, words, ".probe-address")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Receive: what the trunk takes from its ports, what stays with the port, what is dropped."""
 
+from genl import Control
 from lab import *
 
 IP_MULTICAST_ALL = 49
@@ -98,6 +99,45 @@ def test_own_frames_flooded_back_are_dropped_and_counted():
             "all 300 copies are counted as own",
         )
         equal(moved(before, counters("trunk0")).get("rx_packets", 0), 0, "rx_packets")
+
+
+PROBES = 0x88B5
+
+
+@cases("the trunk", "everybody", "a group", "the nearest bridge")
+def test_frames_of_others_under_the_type_of_probes(to):
+    """
+    server                      switch
+    trunk0 ─┬─ eth1 ◄────────── sw1 ◄─ 0x88b5, no probe: what is not one is everybody's, as any frame:
+            └─ eth2 ◄────────── sw2    short or long, and of a group once
+    """
+    star = listening(Star(2))
+    with star.server:
+        on_trunk = Tap("trunk0", delivered=True, type=PROBES)
+        on_port = [Tap(port, delivered=True, type=PROBES) for port in star.ports]
+        before = [Control().statistics(port) for port in star.ports]
+    dst = {"the trunk": star.mac, "everybody": BROADCAST, "a group": mac(5, 0x03), "the nearest bridge": LLDP}[to]
+    sent = [[dst + mac(9) + struct.pack("!H", PROBES) + data + bytes([link]) for data in (b"not a probe".ljust(60), b"short", b"")]
+            for link in range(2)]  # fmt: skip
+    # By any link, what comes after them.
+    last = [star.mac + mac(9) + struct.pack("!H", PROBES) + b"the last" + bytes([link]) for link in range(2)]
+    for sender, frames, after in zip(star.from_far, sent, last):
+        for data in frames + [after]:
+            sender.send(data)
+    got = []
+    eventually(lambda: got.extend(on_trunk.take()) or set(last) <= set(got), lambda: f"they reach the trunk: {got}")
+    # Of a group, those from the one port that it is accepted from.
+    wanted = {"the trunk": [sent[0] + sent[1]], "the nearest bridge": [[]]}.get(to, sent)
+    expect(sorted(data for data in got if data not in last) in map(sorted, wanted), f"at the trunk: {got}")
+    if to == "the nearest bridge":
+        for tap, frames, after in zip(on_port, sent, last):
+            at_port = []
+            eventually(lambda: at_port.extend(tap.take()) or after in at_port, lambda: f"they reach {tap.dev}: {at_port}")
+            equal(at_port, frames + [after], f"at {tap.dev}")
+    with star.server:
+        for port, old in zip(star.ports, before):
+            grown = moved(old, Control().statistics(port))
+            expect("probes-refused" not in grown and "probes-received" not in grown, f"probes on {port}: {grown}")
 
 
 @trodden

@@ -14,7 +14,8 @@ use crate::{
             attr,
             Peers,
             ProbeMode, //
-        }, //
+        },
+        wire, //
     }, //
 };
 use kernel::prelude::*;
@@ -69,7 +70,15 @@ pub(super) fn read(
         }
         new.probe_address = address;
     }
-    if let Some(ethertype) = small_number(attributes, attr::PROBE_ETHERTYPE) {
+    if let Some(attr) = attributes.get(attr::PROBE_ETHERTYPE) {
+        let ethertype = small_number(attributes, attr::PROBE_ETHERTYPE).unwrap_or(0);
+        if let Some(owner) = wire::owner(ethertype) {
+            return Err(extack.refuse_fmt(
+                EINVAL,
+                Some(attr),
+                fmt!("probe-ethertype: {ethertype:#06x} is the type of {owner}"),
+            ));
+        }
         new.probe_ethertype = ethertype;
     }
     let Some(attr) = attributes.get(attr::KEY) else {

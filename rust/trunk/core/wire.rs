@@ -115,6 +115,31 @@ pub enum Refused {
     Tag,
 }
 
+impl Refused {
+    /// Returns whether the frame is of another protocol under the same EtherType, not a probe that is
+    /// wrong.
+    pub const fn is_foreign(self) -> bool {
+        matches!(self, Self::Short | Self::Magic)
+    }
+}
+
+/// Returns whose EtherType this is, if it is one that hosts and switches rely on: probes under it
+/// would be taken for other frames, and other frames for probes. By IEEE 802's registry.
+pub const fn owner(ethertype: u16) -> Option<&'static str> {
+    Some(match ethertype {
+        0x0800 => "IPv4",
+        0x0806 => "ARP",
+        0x86dd => "IPv6",
+        0x8100 => "VLAN tags",
+        0x8809 => "LACP",
+        0x8847 | 0x8848 => "MPLS",
+        0x888e => "port authentication",
+        0x88a8 => "service VLAN tags",
+        0x88cc => "LLDP",
+        _ => return None,
+    })
+}
+
 /// What was read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Read {
@@ -420,6 +445,7 @@ mod tests {
             } else {
                 Refused::Length
             };
+            assert_eq!(refused.is_foreign(), length < 8);
             let fits = length >= BODY;
             assert_eq!(read, if fits { Ok(expected) } else { Err(refused) });
         }
@@ -446,11 +472,26 @@ mod tests {
             (56, (7, 255), Refused::Port),
         ] {
             assert_eq!(read(length, &[], Some(change)), Err(refused));
+            assert_eq!(refused.is_foreign(), refused == Refused::Magic);
         }
         // Reserved octets and flags may be anything.
         for change in [(22, 0xff), (23, 1), (6, 0x7d)] {
             assert!(read(56, &[], Some(change)).is_ok_and(|read| read.probe.usable));
         }
+    }
+
+    #[test]
+    fn probes_take_no_type_of_others() {
+        for ethertype in [
+            0x0800, 0x0806, 0x86dd, 0x8100, 0x8809, 0x8847, 0x8848, 0x888e, 0x88a8, 0x88cc,
+        ] {
+            assert!(owner(ethertype).is_some());
+        }
+        // What IEEE 802 leaves to local experiments, and to others by their number.
+        for ethertype in [0x0600, 0x88b5, 0x88b6, 0x88b7, 0x9000, 0xffff] {
+            assert!(owner(ethertype).is_none());
+        }
+        assert_eq!((0..=u16::MAX).filter(|e| owner(*e).is_some()).count(), 10);
     }
 
     #[test]

@@ -503,7 +503,7 @@ mod tests {
             "bits 0 role switch failback manual",
             "failback immediate",
             "bits 5 probe required interval 10ms reply-timeout 1500us misses 1 hits 255 \
-             hold-down 60s peers several probe-ethertype 0x0800 probe-address 02:00:00:00:00:01",
+             hold-down 60s peers several probe-ethertype 0x88b7 probe-address 02:00:00:00:00:01",
             "probe off interval 1s hold-down off",
             "bits 3 auto-join name enp* driver ixgbe bus pci address 52:54:00 prio 2",
             "auto-join name eth?",
