@@ -701,6 +701,14 @@ impl<T: Driver> Device<T> {
         }
     }
 
+    /// Has those who watch the device notified now of what [`Device::set_carrier`] has changed.
+    /// Otherwise linkwatch does so, which notifies of most devices once a second.
+    pub fn sync_carrier(&self, _rtnl: &Rtnl) {
+        // SAFETY: The device is alive and RTNL is held. The driver has no operations that would have
+        // the device's own lock taken, too.
+        unsafe { bindings::ethtool_op_get_link(self.as_ptr()) };
+    }
+
     /// Takes over the MAC address of another device, and tells everybody.
     pub fn steal_mac(&self, mac: MacAddr, _rtnl: &Rtnl) {
         self.write_mac(mac);

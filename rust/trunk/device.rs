@@ -221,6 +221,8 @@ impl Trunk {
         if !dev.is_registered(rtnl) {
             return Ok(());
         }
+        // Who is above the trunk hears of its carrier at once, as above a bond.
+        dev.sync_carrier(rtnl);
         if Prober::settle(dev, dev.is_up(rtnl), rtnl).is_err() {
             pr_warn!("{}: no memory to test its links\n", dev.name(rtnl));
         }

@@ -3,6 +3,7 @@
 
 import hashlib
 
+import genl
 from lab import *
 from test_join import netdevsim
 
@@ -518,3 +519,86 @@ def test_devices_with_a_lock_of_their_own():
         write("/sys/bus/netdevsim/del_device", "7")
         eventually(lambda: link(second) is None, "the card is gone")
         expect(not carrier("trunk0"), "carrier without ports")
+
+
+RTMGRP_LINK = 1
+
+
+class Links:
+    """What rtnetlink says of links from now on, in order: (name, whether it runs)."""
+
+    def __init__(self):
+        self.socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
+        self.socket.bind((0, RTMGRP_LINK))
+        self.socket.setblocking(False)
+        self.said = []
+
+    def look(self):
+        while True:
+            try:
+                data = self.socket.recv(1 << 17)
+            except BlockingIOError:
+                return self.said
+            for kind, body in genl.messages(data):
+                if kind == RTM_NEWLINK:
+                    name = dict(attributes(body[16:]))[IFLA_IFNAME].rstrip(b"\0").decode()
+                    self.said.append((name, bool(struct.unpack_from("I", body, 8)[0] & IFF_RUNNING)))
+
+    def failed(self):
+        """Who does not run any more, in the order in which that was said first."""
+        return list(dict.fromkeys(name for name, runs in self.look() if not runs))
+
+
+@cases("a trunk", "a bond")
+def test_the_stack_hears_at_once_that_the_last_cable_is_pulled(what):
+    """
+    server                                 switch
+    up0.10 ── up0 ─┬─ eth1 ─────────────── sw1     the last cable of four is pulled after `late` has lost
+                   ├─  …                    …      its carrier, of which the kernel does not tell before
+                   └─ eth4 ─────────────── sw4     a second has passed since `first` lost its own. It
+    first, late (dummies)                          tells of up0 and up0.10 before it tells of `late`
+    """
+    star = Star(4)
+    with star.server:
+        netlink = Rtnetlink()
+        if what == "a bond":
+            ip("link del trunk0")
+            if attempt("ip link add up0 type bond mode balance-xor miimon 10").returncode:
+                raise Skipped("no bonding")
+            ip("\n".join(f"link set {port} down\nlink set {port} master up0" for port in star.ports))
+        else:
+            ip("link set trunk0 down\nlink set trunk0 name up0")
+        ip("""link add link up0 name up0.10 type vlan id 10
+              link add first type dummy
+              link add late type dummy""")
+        ours = "up0", "up0.10", "first", "late"
+        for dev in ours:
+            netlink.up(dev)
+
+    def attempted():
+        """Who fails, in order. On a slow machine the second may have passed before the cables are pulled."""
+        with star.switch:
+            for far in star.far:
+                Rtnetlink().up(far)
+        with star.server:
+            for dev in "first", "late":
+                netlink.set(dev, IFLA_CARRIER, b"\1")
+            for dev in ours:
+                eventually(lambda: running(dev), f"{dev} runs")
+            links = Links()
+            netlink.set("first", IFLA_CARRIER, b"\0")
+            eventually(lambda: "first" in links.failed(), "the first has lost its carrier")
+            netlink.set("late", IFLA_CARRIER, b"\0")
+        with star.switch:
+            panel = Rtnetlink()
+            with panel.at_once():
+                for far in star.far:
+                    panel.up(far, False)
+        with star.server:
+            eventually(lambda: {"up0", "up0.10", "late"} <= set(links.failed()), lambda: f"all are told of: {links.said}")
+        return [name for name in links.failed() if name in ours]
+
+    orders = []
+    while ["first", "up0", "up0.10", "late"] not in orders:
+        orders.append(attempted())
+        expect(len(orders) < 10, f"never in time: {orders}")
