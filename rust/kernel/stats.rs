@@ -32,6 +32,9 @@ impl Counter {
     }
 }
 
+// SAFETY: An atomic number of all zeroes is 0.
+unsafe impl pin_init::Zeroable for Counter {}
+
 /// Sets of `N` counters, of which each CPU has a row of its own.
 ///
 /// # Invariants
@@ -54,11 +57,8 @@ impl<const N: usize> PerCpu<N> {
         let apart = 64usize.checked_div(size_of::<[Counter; N]>()).unwrap_or(0);
         let len = len.checked_add(apart).ok_or(ENOMEM)?;
         let all = len.checked_mul(nr_cpu_ids() as usize).ok_or(ENOMEM)?;
-        let flags = GFP_KERNEL_ACCOUNT;
-        let mut sets = KVVec::with_capacity(all, flags)?;
-        for _ in 0..all {
-            sets.push([const { Counter(AtomicU64::new(0)) }; N], flags)?;
-        }
+        // Zeroed page by page as it is allocated: it may be hundreds of megabytes.
+        let sets = KVVec::zeroed(all, GFP_KERNEL_ACCOUNT)?;
         // INVARIANT: `nr_cpu_ids` rows of `len` sets each.
         Ok(Self { sets, len })
     }
