@@ -401,11 +401,12 @@ impl Port {
         if inherit {
             Trunk::inherit_mac(dev, own_mac, rtnl);
         }
-        if dev.is_up(rtnl) {
-            dev.sync_addresses(port, rtnl);
-        }
         if let Some(slot) = trunk.ports.get(id.index()) {
             drop(slot.replace(Some(new.clone())));
+        }
+        // Now that whoever adds an address to the trunk gives it to this port, too: none is missed.
+        if dev.is_up(rtnl) {
+            dev.sync_addresses(port, rtnl);
         }
         trunk.prober.add(&new, tested);
         {
