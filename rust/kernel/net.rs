@@ -54,6 +54,13 @@ impl Net {
         unsafe { (*self.as_ptr()).net_cookie }
     }
 
+    /// Returns whether it belongs to the first user namespace, so that whoever configures it is an
+    /// administrator of the machine.
+    pub fn is_of_machine(&self) -> bool {
+        // SAFETY: The namespace is allocated, by the type invariant; its owner does not change.
+        unsafe { helpers::net_is_of_init_user_ns(self.as_ptr()) }
+    }
+
     /// Keeps the namespace. `None` if its end has begun.
     pub fn hold(&self) -> Option<HeldNet> {
         // SAFETY: The namespace is allocated, by the type invariant.

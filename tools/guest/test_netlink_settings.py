@@ -2,10 +2,12 @@
 """What is set over netlink, frames follow; and not one is lost or sent twice on the way."""
 
 import contextlib
+import errno
 
 import genl
 from genl import Control
 from lab import *
+from test_netlink import in_process, refused_by
 
 
 def networked(ports=4, **how):
@@ -471,3 +473,28 @@ def test_a_whole_table_in_one_request():
     control.table_set(wanted)
     equal(control.column(), list(wanted.values()), "the table")
     star.where(frame(mac(n), mac(1), n) for n in range(0, 4_096, 64))
+
+
+def test_the_shortest_interval_in_a_namespace_of_a_user():
+    """
+    user namespace ── network namespace: trunk0    10 ms at least; 1 ms where the machine's root decides
+    """
+    load()
+    if not os.path.exists("/proc/self/ns/user"):
+        raise Skipped("this kernel has no user namespaces")
+
+    def asks():
+        os.unshare(os.CLONE_NEWUSER | os.CLONE_NEWNET)
+        Rtnetlink().add("trunk0", KIND)
+        control = Control()
+        for interval in 1_000, 9_999:
+            text = refused_by(lambda: control.set(interval=interval, reply_timeout=1_000), errno.EPERM)
+            equal(text["msg"], "interval: less than 10000 us only in namespaces of the machine's root", "words")
+        control.set(interval=10_000)
+        equal(control.get()["interval"], 10_000, "interval")
+
+    in_process(asks)
+    ip(f"link add trunk0 type {KIND}")
+    control = Control()
+    control.set(interval=1_000, reply_timeout=1_000)
+    equal(control.get()["interval"], 1_000, "interval")

@@ -177,7 +177,8 @@ fn change(
     if let Some(nest) = attributes.get(attr::AUTO_JOIN) {
         new.join = auto_join::rule(nest, extack)?;
     }
-    let key = probes::read(attributes, &mut new, extack)?;
+    let net = dev.net(rtnl).ok_or(ENODEV)?;
+    let key = probes::read(attributes, &mut new, net, extack)?;
     let change = match new == old {
         true => None,
         false => Some(Prober::prepare(dev, new, key, rtnl)?),
