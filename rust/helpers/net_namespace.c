@@ -18,3 +18,8 @@ void netdev_helper_put_net(struct net *net)
 {
 	put_net(net);
 }
+
+void *netdev_helper_net_generic(const struct net *net, unsigned int id)
+{
+	return net_generic(net, id);
+}

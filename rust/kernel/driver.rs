@@ -10,6 +10,7 @@ use crate::{
     ethtool::{self, LinkSettings},
     features::Features,
     link_ops::{self, LinkOps},
+    net::Net,
     netlink::{
         Attributes,
         ExtAck,
@@ -108,8 +109,9 @@ pub trait Driver: Send + Sync + Sized + 'static {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// The registered device goes away. Ports left after this are released by the abstraction.
-    fn uninit(_dev: &Device<Self>, _rtnl: &Rtnl) {
+    /// The registered device, which is in `net`, goes away. Ports left after this are released by the
+    /// abstraction.
+    fn uninit(_dev: &Device<Self>, _net: &Net, _rtnl: &Rtnl) {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
@@ -477,7 +479,9 @@ impl<T: Driver> Adapter<T> {
             return;
         }
         if T::HAS_UNINIT {
-            T::uninit(dev, rtnl);
+            // SAFETY: The device's namespace ends after its devices have been unregistered.
+            let net = unsafe { Net::from_raw(helpers::dev_net(dev.as_ptr())) };
+            T::uninit(dev, net, rtnl);
         }
         dev.release_all(rtnl);
     }

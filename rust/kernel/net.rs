@@ -11,10 +11,13 @@ use crate::{
     rtnl::Rtnl, //
 };
 use core::{
+    cell::UnsafeCell,
     ops::Deref,
-    ptr::NonNull, //
+    ptr::NonNull,
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering}, //
 };
 use kernel::{
+    error::to_result,
     prelude::*,
     types::Opaque, //
 };
@@ -25,7 +28,7 @@ use netdev_bindings::{self as bindings, helpers};
 /// # Invariants
 ///
 /// For as long as a reference to an instance lives, the namespace is allocated, and has its netlink
-/// sockets and its table of devices.
+/// sockets, its table of devices and what modules have in it.
 #[repr(transparent)]
 pub struct Net(Opaque<bindings::net>);
 
@@ -96,6 +99,92 @@ impl Drop for HeldNet {
     fn drop(&mut self) {
         // SAFETY: The count is ours, by the type invariant.
         unsafe { helpers::put_net(self.0.as_ptr()) };
+    }
+}
+
+/// Counters that a module has in each network namespace, all 0 at first: `N` of them.
+///
+/// # Invariants
+///
+/// While `registered`, each namespace has `N` counters under the number in `id`. They are freed with
+/// the namespace, or a grace period after `registered` was cleared.
+pub struct PerNet<const N: usize> {
+    ops: Opaque<bindings::pernet_operations>,
+    id: UnsafeCell<c_uint>,
+    taken: AtomicBool,
+    registered: AtomicBool,
+}
+
+// SAFETY: `ops` and `id` are written by whoever has set `taken`, before `registered` is set, and by
+// the core under a lock of its own. `id` is read only after `registered` was seen.
+unsafe impl<const N: usize> Sync for PerNet<N> {}
+
+impl<const N: usize> PerNet<N> {
+    /// Counters that no namespace has yet.
+    #[expect(clippy::new_without_default)] // For statics.
+    pub const fn new() -> Self {
+        // INVARIANT: Not registered.
+        Self {
+            ops: Opaque::uninit(),
+            id: UnsafeCell::new(0),
+            taken: AtomicBool::new(false),
+            registered: AtomicBool::new(false),
+        }
+    }
+
+    /// Gives each namespace its counters, those to come included. May sleep.
+    ///
+    /// # Errors
+    ///
+    /// `EBUSY` if they have them already; `ENOMEM`.
+    pub fn register(&'static self) -> Result<PerNetRegistration<N>> {
+        if self.taken.swap(true, Ordering::Acquire) {
+            return Err(EBUSY);
+        }
+        let ops = bindings::pernet_operations {
+            id: self.id.get(),
+            size: size_of::<[AtomicUsize; N]>(),
+            ..pin_init::zeroed()
+        };
+        // SAFETY: Valid for writes, and nobody else does: `taken` has just been set.
+        unsafe { self.ops.get().write(ops) };
+        // SAFETY: Initialised, static, and unregistered before the module goes.
+        to_result(unsafe { bindings::register_pernet_subsys(self.ops.get()) })
+            .inspect_err(|_| self.taken.store(false, Ordering::Release))?;
+        // INVARIANT: Each namespace has memory of that size now, zeroed, which is `N` counters.
+        self.registered.store(true, Ordering::Release);
+        Ok(PerNetRegistration(self))
+    }
+
+    /// Returns the counters of `net`; `None` if they are not registered, or not any more.
+    pub fn of<'a>(&'static self, net: &'a Net, _rcu: &'a Rcu) -> Option<&'a [AtomicUsize; N]> {
+        if !self.registered.load(Ordering::Acquire) {
+            return None;
+        }
+        // SAFETY: By the type invariants of `Self` and `Net`, the namespace has the counters, and
+        // keeps them to the end of this RCU read-side critical section.
+        unsafe {
+            let counters = helpers::net_generic(net.as_ptr(), *self.id.get());
+            counters.cast::<[AtomicUsize; N]>().as_ref()
+        }
+    }
+}
+
+/// Registered [`PerNet`] counters; dropping it takes them from all namespaces, and waits for those
+/// who use them.
+///
+/// # Invariants
+///
+/// The counters are registered while an instance exists.
+pub struct PerNetRegistration<const N: usize>(&'static PerNet<N>);
+
+impl<const N: usize> Drop for PerNetRegistration<N> {
+    fn drop(&mut self) {
+        self.0.registered.store(false, Ordering::Relaxed);
+        // SAFETY: Registered, by the type invariant. The core waits for a grace period before it
+        // frees the counters.
+        unsafe { bindings::unregister_pernet_subsys(self.0.ops.get()) };
+        self.0.taken.store(false, Ordering::Release);
     }
 }
 
@@ -209,5 +298,38 @@ impl<T: Driver> Device<T> {
             }
             from = index.checked_add(1)?;
         }
+    }
+}
+
+#[kunit_tests(netdev_net)]
+mod tests {
+    use super::*;
+    use kernel::sync::rcu;
+
+    static COUNTERS: PerNet<2> = PerNet::new();
+
+    /// What the counters of the first namespace are, after one has been added to the second.
+    fn counted() -> Option<[usize; 2]> {
+        // SAFETY: The first namespace is there as long as the kernel.
+        let net = unsafe { Net::from_raw((&raw mut kernel::bindings::init_net).cast()) };
+        let guard = rcu::read_lock();
+        let [first, second] = COUNTERS.of(net, (&guard).into())?;
+        second.fetch_add(1, Ordering::Relaxed);
+        Some([first, second].map(|counter| counter.load(Ordering::Relaxed)))
+    }
+
+    #[test]
+    fn namespaces_have_counters_while_these_are_registered() -> Result {
+        assert!(counted().is_none());
+        // The second time they begin at 0 again.
+        for _ in 0..2 {
+            let registration = COUNTERS.register()?;
+            assert!(COUNTERS.register().is_err_and(|err| err == EBUSY));
+            assert!(counted() == Some([0, 1]));
+            assert!(counted() == Some([0, 2]));
+            drop(registration);
+            assert!(counted().is_none());
+        }
+        Ok(())
     }
 }

@@ -12,20 +12,18 @@ use crate::{
         Busy,
         Trunk, //
     },
+    netns::Count,
     port::Port,
     pure::join::{
         Candidate,
         Rule, //
     }, //
 };
-use core::sync::atomic::{
-    AtomicUsize,
-    Ordering, //
-};
 use kernel::{
     fmt,
     new_mutex,
     prelude::*,
+    rbtree::RBTree,
     sync::Mutex, //
 };
 use netdev::{
@@ -41,48 +39,34 @@ use netdev::{
     }, //
 };
 
-/// The number of trunks with a rule. Devices come and go by the hundred where there is none.
-static RULES: AtomicUsize = AtomicUsize::new(0);
-
-/// A device that is to join a trunk.
-#[derive(Clone, Copy)]
-struct Newcomer {
-    ifindex: u32,
-    /// For no more than its new name.
-    renamed: bool,
-}
-
-/// The devices that are to join a trunk, in the order they appeared.
+/// The devices that are to join a trunk, by interface index, which is the order they appeared in.
 #[pin_data]
 pub(crate) struct Waiting {
+    /// The value says whether a device waits for no more than its new name.
     #[pin]
-    devices: Mutex<KVec<Newcomer>>,
+    devices: Mutex<RBTree<u32, bool>>,
 }
 
 impl Waiting {
     /// None.
     pub(crate) fn new() -> impl PinInit<Self> {
         pin_init!(Self {
-            devices <- new_mutex!(KVec::new()),
+            devices <- new_mutex!(RBTree::new()),
         })
     }
 
-    fn add(&self, new: Newcomer) -> Result {
+    fn add(&self, ifindex: u32, renamed: bool) -> Result {
         let mut devices = self.devices.lock();
-        match devices.iter_mut().find(|old| old.ifindex == new.ifindex) {
-            Some(old) => old.renamed &= new.renamed,
-            None => devices.push(new, GFP_KERNEL)?,
-        }
+        let renamed = renamed && devices.get(&ifindex).is_none_or(|old| *old);
+        devices.try_create_and_insert(ifindex, renamed, GFP_KERNEL)?;
         Ok(())
     }
 
-    /// The first of them, which waits no longer.
-    fn take(&self) -> Option<Newcomer> {
+    /// Returns the first of them, which waits no longer.
+    fn take(&self) -> Option<(u32, bool)> {
         let mut devices = self.devices.lock();
-        if devices.is_empty() {
-            return None;
-        }
-        devices.remove(0).ok()
+        let (_, first) = devices.cursor_front_mut()?.remove_current();
+        Some(first.to_key_value())
     }
 
     fn is_empty(&self) -> bool {
@@ -117,7 +101,8 @@ fn trunk_for<'a>(
     renamed: bool,
     rtnl: &'a Rtnl,
 ) -> Option<&'a Device<Trunk>> {
-    if RULES.load(Ordering::Relaxed) == 0 || !is_nic(dev, rtnl) {
+    let mut rules = Count::Rules.get(net);
+    if rules == 0 || !is_nic(dev, rtnl) {
         return None;
     }
     let candidate = Candidate {
@@ -128,9 +113,14 @@ fn trunk_for<'a>(
     };
     let fits = |rule: Rule| rule.matches(&candidate) && !(renamed && rule.name.is_empty());
     let mut from = 0;
-    while let Some(trunk) = Device::<Trunk>::next(net, from, rtnl) {
-        if rule(trunk).is_some_and(fits) {
-            return Some(trunk);
+    // Of the devices of the namespace, no more are looked at than up to its last rule.
+    while rules > 0 {
+        let trunk = Device::<Trunk>::next(net, from, rtnl)?;
+        if let Some(rule) = rule(trunk) {
+            if fits(rule) {
+                return Some(trunk);
+            }
+            rules = rules.saturating_sub(1);
         }
         from = trunk.ifindex().checked_add(1)?;
     }
@@ -140,7 +130,7 @@ fn trunk_for<'a>(
 /// Has `dev` wait to join `trunk`.
 fn wait(dev: &NetDevice, trunk: &Device<Trunk>, renamed: bool, rtnl: &Rtnl) {
     let ifindex = dev.ifindex();
-    match trunk.data().waiting.add(Newcomer { ifindex, renamed }) {
+    match trunk.data().waiting.add(ifindex, renamed) {
         Ok(()) => trunk.schedule_work(0),
         Err(_) => refused(trunk, dev, ENOMEM, fmt!("no memory"), rtnl),
     }
@@ -162,14 +152,17 @@ pub(crate) fn rule_changed(trunk: &Device<Trunk>, old: &Option<Rule>, rtnl: &Rtn
     if new == *old {
         return;
     }
-    match (old.is_some(), new.is_some()) {
-        (false, true) => RULES.fetch_add(1, Ordering::Relaxed),
-        (true, false) => RULES.fetch_sub(1, Ordering::Relaxed),
-        _ => 0,
-    };
-    let Some(net) = trunk.net(rtnl).filter(|_| new.is_some()) else {
+    let Some(net) = trunk.net(rtnl) else {
         return;
     };
+    match (old.is_some(), new.is_some()) {
+        (false, true) => Count::Rules.add(net, 1),
+        (true, false) => Count::Rules.sub(net, 1),
+        _ => {}
+    }
+    if new.is_none() {
+        return;
+    }
     let mut from = 0;
     while let Some(dev) = NetDevice::next(net, from, rtnl) {
         if trunk_for(dev, net, false, rtnl).is_some_and(|first| first.is(trunk)) {
@@ -182,11 +175,11 @@ pub(crate) fn rule_changed(trunk: &Device<Trunk>, old: &Option<Rule>, rtnl: &Rtn
     }
 }
 
-/// The trunk goes away, and its rule with it.
-pub(crate) fn end(trunk: &Device<Trunk>, _rtnl: &Rtnl) {
+/// The trunk goes away from `net`, and its rule with it.
+pub(crate) fn end(trunk: &Device<Trunk>, net: &Net, _rtnl: &Rtnl) {
     let table = &trunk.data().get_ref().table;
     if table.look(|decided| decided.settings.join.take().is_some()) {
-        RULES.fetch_sub(1, Ordering::Relaxed);
+        Count::Rules.sub(net, 1);
     }
 }
 
@@ -199,9 +192,9 @@ pub(crate) fn admit(trunk: &Device<Trunk>) -> Result<(), Busy> {
     }
     let guard = rtnl::try_lock().ok_or(Busy)?;
     let rtnl: &Rtnl = &guard;
-    if let (Some(net), Some(new)) = (trunk.net(rtnl), waiting.take()) {
-        if let Some(dev) = NetDevice::by_index(net, new.ifindex, rtnl) {
-            join(trunk, dev, net, new.renamed, rtnl);
+    if let (Some(net), Some((ifindex, renamed))) = (trunk.net(rtnl), waiting.take()) {
+        if let Some(dev) = NetDevice::by_index(net, ifindex, rtnl) {
+            join(trunk, dev, net, renamed, rtnl);
         }
     }
     if !waiting.is_empty() {

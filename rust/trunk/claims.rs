@@ -21,10 +21,6 @@ use crate::{
         }, //
     }, //
 };
-use core::sync::atomic::{
-    AtomicUsize,
-    Ordering, //
-};
 use kernel::prelude::*;
 use netdev::time;
 
@@ -69,7 +65,6 @@ impl Decided {
         self.holders
             .push_within_capacity(holder)
             .map_err(|_| ENOSPC)?;
-        ALL.fetch_add(1, Ordering::Relaxed);
         Ok(())
     }
 
@@ -88,7 +83,6 @@ impl Decided {
             let _ = self.claims.remove(at);
             let _ = self.holders.remove(at);
             ended = ended.saturating_add(1);
-            ALL.fetch_sub(1, Ordering::Relaxed);
             if !holder.fresh {
                 self.events.record(Event {
                     port: holder.port,
@@ -129,14 +123,6 @@ impl Decided {
     pub(crate) fn has_to_tell(&self) -> bool {
         self.events.is_due() || self.unsettled || self.holders.iter().any(|h| h.told != h.seen)
     }
-}
-
-/// The number of claims to links of any trunk.
-static ALL: AtomicUsize = AtomicUsize::new(0);
-
-/// Are there claims, to links of any trunk?
-pub(crate) fn exist() -> bool {
-    ALL.load(Ordering::Relaxed) != 0
 }
 
 /// The most claims that a trunk has at a time.

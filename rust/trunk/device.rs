@@ -9,6 +9,7 @@ use crate::{
     },
     control,
     module_parameters,
+    netns::Count,
     port::{
         undo,
         Port, //
@@ -59,6 +60,7 @@ use netdev::{
     ethtool::LinkSettings,
     features::Features,
     link_ops::{self, LinkOps},
+    net::Net,
     netlink::{
         Attributes,
         ExtAck,
@@ -363,12 +365,13 @@ impl Driver for Trunk {
         dev.for_each_port(rtnl, |port, _| dev.unsync_addresses(port, rtnl));
     }
 
-    fn uninit(dev: &Device<Self>, rtnl: &Rtnl) {
-        auto_join::end(dev, rtnl);
-        {
+    fn uninit(dev: &Device<Self>, net: &Net, rtnl: &Rtnl) {
+        auto_join::end(dev, net, rtnl);
+        let ended = {
             let guard = rcu::read_lock();
-            dev.data().table.end_claims(dev, |_| true, (&guard).into());
-        }
+            dev.data().table.end_claims(dev, |_| true, (&guard).into())
+        };
+        Count::Claims.sub(net, ended);
         let _ = Prober::settle(dev, false, rtnl);
         Port::release_all(dev, rtnl);
     }

@@ -13,7 +13,7 @@
 //!   port.rs    how a port joins and leaves  events.rs   what happens to ports
 //!   probe.rs   every link tested            claims.rs   links that processes hold
 //!   stats.rs   what is counted              auto_join.rs devices that join by themselves
-//!   xdp.rs     programs that see frames first
+//!   xdp.rs     programs that see frames first netns.rs  what a network namespace has of trunks
 //!   control/   requests, dumps and notifications over netlink
 //!   device.rs  the device, all of it put together
 //! ```
@@ -39,6 +39,7 @@ mod decided;
 mod device;
 mod events;
 mod layout;
+mod netns;
 mod port;
 mod probe;
 mod receive;
@@ -48,7 +49,8 @@ mod table;
 mod xdp;
 
 /// The module. Fields are dropped, that is unregistered, in this order: first nobody makes devices
-/// any more and those that exist are gone, then their ports are no longer watched, and nobody asks.
+/// any more and those that exist are gone, then their ports are no longer watched, nobody asks, and
+/// nothing is counted.
 #[pin_data]
 struct TrunkModule {
     _kind: link_ops::Registration<device::Trunk>,
@@ -57,6 +59,7 @@ struct TrunkModule {
     _control: genl::Registration,
     #[pin]
     _sockets: genl::SocketWatch<control::Holders>,
+    _counts: netns::Registration,
 }
 
 impl kernel::InPlaceModule for TrunkModule {
@@ -64,6 +67,7 @@ impl kernel::InPlaceModule for TrunkModule {
         try_pin_init!(Self {
             _: { device::Defaults::from_parameters()?; },
             _: { probe::choose_secret(); },
+            _counts: netns::register()?,
             _sockets <- genl::SocketWatch::new(),
             _control: genl::Registration::new(&control::FAMILY)?,
             _events <- notifier::Registration::new(),

@@ -522,3 +522,64 @@ def test_only_the_administrator_sets_a_rule():
     said = os.read(reading, 4096).decode()
     expect("not permitted" in said, f"not refused: {said}")
     equal(trunk.control.get()["auto-join"]["name"], "dummy*", "the rule")
+
+
+TRACING = "/sys/kernel/tracing"
+
+
+@contextlib.contextmanager
+def counting(function):
+    """A function that says how often one of the kernel's was called so far."""
+    attempt(f"mount -t tracefs tracefs {TRACING}")
+    try:
+        write(f"{TRACING}/kprobe_events", f"p:lab/{function} {function}")
+    except OSError:
+        raise Skipped("no kprobes")
+    write(f"{TRACING}/events/lab/{function}/enable", 1)
+    try:
+        yield lambda: sum(int(line.split()[1]) for line in read(f"{TRACING}/kprobe_profile").splitlines())
+    finally:
+        write(f"{TRACING}/events/lab/{function}/enable", 0)
+        write(f"{TRACING}/kprobe_events", "")
+
+
+def test_what_a_namespace_does_is_no_work_in_others():
+    """
+    here: trunk0 (auto-join lab*, a claim)    there: 100 devices come. Nobody asks whose port one is, for
+                                              there is no rule there; here that is asked of each
+    """
+    devices = 100
+    recruiter = Recruiter()
+    recruiter.control.set(probe="off")
+    dummies("dummy0")
+    ip("link set dummy0 master trunk0\nlink set trunk0 up")
+    there = Netns()
+
+    def asked(where, prefix):
+        """What devices that come somewhere are asked."""
+        with where:
+            netlink = Rtnetlink()
+            before = calls()
+            for n in range(devices):
+                netlink.add(f"{prefix}{n}", "dummy")
+            return calls() - before
+
+    with counting("netdev_master_upper_dev_get") as calls:
+        before = asked(there, "before")
+        recruiter.rule(name="lab*")
+        now, here = asked(there, "now"), asked(contextlib.nullcontext(), "here")
+    expect(here - before >= devices, f"{here} questions where there is a rule, {before} where there is none")
+    expect(now - before < devices // 2, f"{now} questions once there is a rule elsewhere, {before} before")
+    # A claim ends with its socket, and what fits joins, whoever has come and gone elsewhere.
+    holder = genl.Holder()
+    holder.claim(socket.if_nametoindex("dummy0"), 7)
+    recruiter.settled("lab1")
+    with there:
+        socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, genl.NETLINK_GENERIC).close()
+    equal(len(recruiter.control.claims()), 1, "claims")
+    holder.close()
+    eventually(lambda: recruiter.control.claims() == [], "the claim has ended with its socket")
+    recruiter.rule()
+    dummies("lab2", "lab3")
+    recruiter.rule(name="lab3")
+    recruiter.has("dummy0", "lab3")

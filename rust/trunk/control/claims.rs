@@ -20,13 +20,13 @@ use super::{
 };
 use crate::{
     claims::{
-        self,
         Holder,
         Told,
         MAX_CLAIMS, //
     },
     decided::Decided,
     device::Trunk,
+    netns::Count,
     probe::Prober,
     pure::{
         claims::Claim,
@@ -121,14 +121,14 @@ pub(super) fn add(request: &mut Request<'_>) -> Result {
     let made = make_claim(request, &asked, answer, (nest, mark, mark_attr), name, rtnl);
     let settled = Prober::end_inquiry(&asked, rtnl);
     if let (Ok(()), Err(_)) = (&made, &settled) {
-        end_claim(&asked, mark);
+        end_claim(&asked, mark, request.net());
     }
     made.and(settled)?;
     drop(guard);
     reply(request, &asked, |message, rcu| {
         put_claim_of(message, &asked, mark, rcu)
     })
-    .inspect_err(|_| end_claim(&asked, mark))
+    .inspect_err(|_| end_claim(&asked, mark, request.net()))
 }
 
 /// Makes room for a claim.
@@ -183,18 +183,23 @@ fn make_claim(
     };
     trunk.prober.doubt(silent, since);
     added?;
+    Count::Claims.add(request.net(), 1);
     if trunk.table.look(|decided| decided.link_of(mark)).is_none() {
-        end_claim(dev, mark);
+        end_claim(dev, mark, request.net());
         let reason = fmt!("claim.port: it cannot be had, and no spare is free");
         return Err(request.extack().refuse_fmt(EBUSY, Some(port_attr), reason));
     }
     Ok(())
 }
 
-fn end_claim(dev: &Device<Trunk>, mark: u32) {
-    let guard = rcu::read_lock();
+fn end_claim(dev: &Device<Trunk>, mark: u32, net: &Net) {
     let ours = |holder: &Holder| holder.mark == mark;
-    dev.data().table.end_claims(dev, ours, (&guard).into());
+    end_claims(dev, ours, net, (&rcu::read_lock()).into());
+}
+
+/// Ends the claims to links of `dev`, which is in `net`, for whose holder `test` holds.
+fn end_claims(dev: &Device<Trunk>, test: impl Fn(&Holder) -> bool, net: &Net, rcu: &Rcu) {
+    Count::Claims.sub(net, dev.data().table.end_claims(dev, test, rcu));
 }
 
 pub(super) fn del(request: &mut Request<'_>) -> Result {
@@ -225,7 +230,7 @@ pub(super) fn del(request: &mut Request<'_>) -> Result {
         }
         Some(_) => {
             let ours = |h: &Holder| h.mark == mark && h.socket == socket;
-            table.end_claims(dev, ours, (&rcu::read_lock()).into());
+            end_claims(dev, ours, request.net(), (&rcu::read_lock()).into());
             Prober::settle(dev, dev.is_up(rtnl), rtnl)
         }
     }
@@ -322,7 +327,7 @@ pub(crate) struct Holders;
 impl SocketsClosed for Holders {
     fn closed(net: &Net, port_id: u32) {
         // Sockets come and go by the hundred, and claims are rare.
-        if !claims::exist() {
+        if Count::Claims.get(net) == 0 {
             return;
         }
         let guard = rcu::read_lock();
@@ -330,7 +335,7 @@ impl SocketsClosed for Holders {
         let mut from = 0;
         while let Some(dev) = Device::<Trunk>::next_rcu(net, from, rcu) {
             let theirs = |holder: &Holder| holder.socket == port_id;
-            dev.data().table.end_claims(dev, theirs, rcu);
+            end_claims(dev, theirs, net, rcu);
             from = dev.ifindex().saturating_add(1);
         }
     }

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What each network namespace has of trunks, counted. Devices and sockets come and go by the hundred;
+//! where there is no rule for devices and no claim of a socket, trunks are not searched for them.
+
+use core::sync::atomic::{
+    AtomicUsize,
+    Ordering, //
+};
+use kernel::{
+    prelude::*,
+    sync::rcu, //
+};
+use netdev::net::{
+    Net,
+    PerNet,
+    PerNetRegistration, //
+};
+
+/// What is counted.
+#[derive(Clone, Copy)]
+pub(crate) enum Count {
+    /// Trunks with a rule by which devices join.
+    Rules,
+    /// Claims to links of trunks.
+    Claims,
+}
+
+const COUNTS: usize = Count::Claims as usize + 1;
+
+static ALL: PerNet<COUNTS> = PerNet::new();
+
+/// For as long as it exists, there are counts.
+pub(crate) type Registration = PerNetRegistration<COUNTS>;
+
+/// Begins to count. To be called once, when the module is loaded.
+pub(crate) fn register() -> Result<Registration> {
+    ALL.register()
+}
+
+impl Count {
+    /// Returns how many there are in `net`.
+    pub(crate) fn get(self, net: &Net) -> usize {
+        self.with(net, |count| count.load(Ordering::Relaxed))
+    }
+
+    /// Notes that there are `n` more in `net`.
+    pub(crate) fn add(self, net: &Net, n: usize) {
+        self.with(net, |count| count.fetch_add(n, Ordering::Relaxed));
+    }
+
+    /// Notes that there are `n` less in `net`.
+    pub(crate) fn sub(self, net: &Net, n: usize) {
+        self.with(net, |count| count.fetch_sub(n, Ordering::Relaxed));
+    }
+
+    fn with(self, net: &Net, change: impl FnOnce(&AtomicUsize) -> usize) -> usize {
+        let guard = rcu::read_lock();
+        let counts = ALL.of(net, (&guard).into());
+        counts
+            .and_then(|counts| counts.get(self as usize))
+            .map_or(0, change)
+    }
+}
