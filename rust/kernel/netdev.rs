@@ -27,6 +27,7 @@ pub mod ethtool;
 pub mod features;
 pub mod genl;
 pub mod link_ops;
+pub mod lock;
 pub mod net;
 pub mod netlink;
 pub mod netpoll;
