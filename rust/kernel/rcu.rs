@@ -11,7 +11,11 @@ use core::{
 };
 use kernel::{
     cpu::CpuId,
-    sync::{rcu, Arc},
+    sync::{
+        rcu,
+        Arc,
+        ArcBorrow, //
+    },
     types::NotThreadSafe, //
 };
 use netdev_bindings::{self as bindings, helpers};
@@ -144,6 +148,15 @@ impl<T: Send + Sync> Slot<T> {
         // slot owned; `replace` gives that count up only a grace period after the pointer is gone
         // from the slot, so not before the end of `'a`.
         unsafe { self.0.load(Ordering::Acquire).as_ref() }
+    }
+
+    /// Returns what is in the slot now, to be kept for longer than RCU is locked.
+    pub fn hold(&self, rcu: &Rcu) -> Option<Arc<T>> {
+        let content = self.get(rcu)?;
+        // SAFETY: By the type invariant the pointer comes from `Arc::into_raw`, and the slot's count
+        // is not given up before the end of the read-side critical section, so for as long as the
+        // borrow lives.
+        Some(unsafe { ArcBorrow::from_raw(content) }.into())
     }
 
     /// Replaces the content. Readers may use what was there until [`Retired`] is dropped.

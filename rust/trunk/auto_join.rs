@@ -8,23 +8,23 @@
 //! has to wait for us if it goes away, or changes, before that.
 
 use crate::{
-    device::{
-        Busy,
-        Trunk, //
-    },
+    enslave,
     netns::Count,
-    port::Port,
-    pure::join::{
-        Candidate,
-        Rule, //
-    }, //
+    pure::{
+        join::{
+            Candidate,
+            Rule, //
+        },
+        state::Input, //
+    },
+    settle::Busy,
+    switch::step_later,
+    trunk::Trunk, //
 };
 use kernel::{
     fmt,
-    new_mutex,
     prelude::*,
-    rbtree::RBTree,
-    sync::Mutex, //
+    sync::rcu, //
 };
 use netdev::{
     device::{
@@ -39,45 +39,9 @@ use netdev::{
     }, //
 };
 
-/// The devices that are to join a trunk, by interface index, which is the order they appeared in.
-#[pin_data]
-pub(crate) struct Waiting {
-    /// The value says whether a device waits for no more than its new name.
-    #[pin]
-    devices: Mutex<RBTree<u32, bool>>,
-}
-
-impl Waiting {
-    /// None.
-    pub(crate) fn new() -> impl PinInit<Self> {
-        pin_init!(Self {
-            devices <- new_mutex!(RBTree::new()),
-        })
-    }
-
-    fn add(&self, ifindex: u32, renamed: bool) -> Result {
-        let mut devices = self.devices.lock();
-        let renamed = renamed && devices.get(&ifindex).is_none_or(|old| *old);
-        devices.try_create_and_insert(ifindex, renamed, GFP_KERNEL)?;
-        Ok(())
-    }
-
-    /// Returns the first of them, which waits no longer.
-    fn take(&self) -> Option<(u32, bool)> {
-        let mut devices = self.devices.lock();
-        let (_, first) = devices.cursor_front_mut()?.remove_current();
-        Some(first.to_key_value())
-    }
-
-    fn is_empty(&self) -> bool {
-        self.devices.lock().is_empty()
-    }
-}
-
 /// The rule of a trunk.
 fn rule(dev: &Device<Trunk>) -> Option<Rule> {
-    let table = &dev.data().get_ref().table;
-    table.look(|decided| decided.settings.join)
+    dev.data().state.lock().settings().join
 }
 
 /// Is this one of the devices that rules are about? Not what is stacked on others or made to have
@@ -177,8 +141,7 @@ pub(crate) fn rule_changed(trunk: &Device<Trunk>, old: &Option<Rule>, rtnl: &Rtn
 
 /// The trunk goes away from `net`, and its rule with it.
 pub(crate) fn end(trunk: &Device<Trunk>, net: &Net, _rtnl: &Rtnl) {
-    let table = &trunk.data().get_ref().table;
-    if table.look(|decided| decided.settings.join.take().is_some()) {
+    if rule(trunk).is_some() {
         Count::Rules.sub(net, 1);
     }
 }
@@ -216,7 +179,7 @@ fn join(trunk: &Device<Trunk>, dev: &NetDevice, net: &Net, renamed: bool, rtnl: 
         return;
     };
     let (joined, reason) =
-        ExtAck::keep(|extack| Port::join(trunk, dev, rule.priority, extack, rtnl));
+        ExtAck::keep(|extack| enslave::join(trunk, dev, rule.priority, extack, rtnl));
     if let Err(err) = joined {
         match reason.is_empty() {
             true => refused(trunk, dev, err, fmt!("error {}", err.to_errno()), rtnl),
@@ -235,5 +198,7 @@ fn refused(
 ) {
     let (trunk_name, name) = (trunk.name(rtnl), dev.name(rtnl));
     pr_warn!("{trunk_name}: {name} does not join: {reason}\n");
-    trunk.data().table.note_refusal(trunk, dev.ifindex(), error);
+    let error = error.to_errno().unsigned_abs() as u16;
+    let refusal = Input::Refusal(dev.ifindex(), error);
+    step_later(trunk, refusal, (&rcu::read_lock()).into());
 }

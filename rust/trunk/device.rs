@@ -3,53 +3,43 @@
 //! The trunk device: what the kernel asks of it.
 
 use crate::{
-    auto_join::{
-        self,
-        Waiting, //
-    },
+    auto_join,
     control,
+    enslave,
     module_parameters,
     netns::Count,
-    port::{
-        undo,
-        Port, //
-    },
-    probe::Prober,
+    probe,
     pure::{
-        health::View,
-        port::{
-            PortId,
-            PortView, //
-        },
         selector::Selector,
-        MAX_BITS,
-        MAX_PORTS, //
+        state::{
+            Ending,
+            Input, //
+        },
+        DEFAULT_BITS,
+        MAX_BITS, //
     },
     send,
-    stats::{self, Statistics},
-    table::Table,
+    settle::{
+        settle,
+        Busy, //
+    },
+    stats,
+    switch,
+    trunk::{
+        Port,
+        Trunk, //
+    },
+    undo::undo,
     xdp, //
 };
-use core::{
-    mem,
-    sync::atomic::{
-        AtomicBool,
-        AtomicU64,
-        Ordering, //
-    }, //
-};
+use core::sync::atomic::Ordering;
 use kernel::{
-    new_mutex,
     prelude::*,
-    sync::{
-        rcu,
-        Mutex, //
-    }, //
+    sync::rcu, //
 };
 use netdev::{
     addr::MacAddr,
     device::{
-        AddrSource,
         Device,
         NetDevice, //
     },
@@ -68,20 +58,13 @@ use netdev::{
     },
     rcu::{
         read_lock_bh,
-        Rcu,
-        RcuBh,
-        Slot, //
+        RcuBh, //
     },
-    rtnl::{
-        self,
-        Rtnl, //
-    },
+    rtnl::Rtnl,
     skb::SkBuff,
     stats::LinkStats,
-    upper::{
-        AddrLists,
-        LagHash, //
-    },
+    time,
+    upper::AddrLists,
     vlan::Vlan,
     xdp::{
         Frames,
@@ -121,167 +104,26 @@ impl Defaults {
     }
 }
 
+impl Default for Defaults {
+    fn default() -> Self {
+        Self {
+            bits: DEFAULT_BITS,
+            selector: Selector::Dmac,
+        }
+    }
+}
+
 /// Priority of a port unless the user says otherwise.
 const WORKING: u16 = 1;
 
-/// Somebody else holds RTNL.
-pub(crate) struct Busy;
-
-/// Until it is tried again, in ms.
+/// Until it is tried again to get RTNL, in ms.
 const RETRY: u32 = 2;
 
-/// What each trunk device has.
-#[pin_data]
-pub(crate) struct Trunk {
-    /// The ports that carry frames, by number. Changed under RTNL.
-    pub(crate) ports: [Slot<Port>; MAX_PORTS],
-    #[pin]
-    pub(crate) table: Table,
-    #[pin]
-    pub(crate) prober: Prober,
-    #[pin]
-    pub(crate) waiting: Waiting,
-    pub(crate) statistics: Statistics,
-    /// The XDP program that all ports run. Changed under RTNL.
-    #[pin]
-    pub(crate) program: Mutex<Option<Program>>,
-    /// The trunk's own MAC address, to be compared with each frame's in one piece.
-    mac: AtomicU64,
-    /// The trunk is just giving its ports another MTU. Written under RTNL.
-    sets_mtu: AtomicBool,
-    /// It is just deriving its features from those of its ports. Written under RTNL.
-    derives: AtomicBool,
-}
+const NSEC_PER_MSEC: u64 = 1_000_000;
 
-impl Trunk {
-    /// The trunk's own MAC address, as [`MacAddr::to_u64`].
-    #[inline(always)]
-    pub(crate) fn mac(&self) -> u64 {
-        self.mac.load(Ordering::Relaxed)
-    }
-
-    /// What peers are told.
-    pub(crate) fn view(&self) -> View {
-        self.table.view(MacAddr::from_u64(self.mac()))
-    }
-
-    /// The port of that number.
-    #[inline(always)]
-    pub(crate) fn port<'a>(&'a self, id: PortId, rcu: &'a Rcu) -> Option<&'a Port> {
-        self.ports.get(id.index())?.get(rcu)
-    }
-
-    /// The ports there are.
-    pub(crate) fn ports<'a>(&'a self, rcu: &'a Rcu) -> impl Iterator<Item = &'a Port> {
-        self.ports.iter().filter_map(move |slot| slot.get(rcu))
-    }
-
-    /// What lower devices are told of the choice of ports.
-    pub(crate) fn lag_hash(&self) -> LagHash {
-        let guard = rcu::read_lock();
-        match self
-            .table
-            .layout((&guard).into())
-            .map(|layout| layout.selector)
-        {
-            Some(Selector::SmacDmac) => LagHash::L2,
-            Some(Selector::Flow) => LagHash::L34,
-            Some(Selector::Dmac | Selector::Smac) | None => LagHash::Unknown,
-        }
-    }
-
-    /// May the trunk take over the MAC address of its first port? Not one the user has given it.
-    pub(crate) fn inherits_mac(dev: &Device<Self>, rtnl: &Rtnl) -> bool {
-        let made_up = matches!(
-            dev.mac_source(rtnl),
-            AddrSource::Random | AddrSource::Stolen
-        );
-        made_up && !dev.has_ports(rtnl)
-    }
-
-    /// Makes a port's MAC address the trunk's.
-    pub(crate) fn inherit_mac(dev: &Device<Self>, mac: MacAddr, rtnl: &Rtnl) {
-        dev.data().mac.store(mac.to_u64(), Ordering::Relaxed);
-        dev.steal_mac(mac, rtnl);
-    }
-
-    /// Does what follows from changes of the table, but can wait until RTNL is free: those who
-    /// watch the ports are told of their states, neighbours of the way that frames take now, and
-    /// without claims nothing is tested for them.
-    fn settle(dev: &Device<Self>) -> Result<(), Busy> {
-        let table = &dev.data().get_ref().table;
-        if !table.look(|decided| decided.unsettled) {
-            return Ok(());
-        }
-        // Events are not to wait for it, nor is the next failback.
-        let guard = rtnl::try_lock().ok_or(Busy)?;
-        let rtnl: &Rtnl = &guard;
-        let announce = table.look(|decided| {
-            decided.unsettled = false;
-            mem::take(&mut decided.announce)
-        });
-        if !dev.is_registered(rtnl) {
-            return Ok(());
-        }
-        // Who is above the trunk hears of its carrier at once, as above a bond.
-        dev.sync_carrier(rtnl);
-        if Prober::settle(dev, dev.is_up(rtnl), rtnl).is_err() {
-            pr_warn!("{}: no memory to test its links\n", dev.name(rtnl));
-        }
-        dev.for_each_port(rtnl, |lower, port| {
-            let act =
-                table.look(|decided| decided.ports.get(port.id).is_some_and(PortView::is_act));
-            dev.lower_state_changed(lower, lower.is_operational(), act, rtnl);
-        });
-        if announce && dev.is_up(rtnl) {
-            dev.notify_peers(rtnl);
-            dev.rejoin_groups(rtnl);
-        }
-        Ok(())
-    }
-
-    /// Is the trunk just giving its ports another MTU?
-    pub(crate) fn sets_mtu(&self, _rtnl: &Rtnl) -> bool {
-        self.sets_mtu.load(Ordering::Relaxed)
-    }
-
-    /// Derives what the trunk can do for frames from what its ports can. That may change what a port
-    /// may do, which is told of in turn: not again then.
-    pub(crate) fn derive_features(dev: &Device<Self>, rtnl: &Rtnl) {
-        let derives = &dev.data().get_ref().derives;
-        if !derives.swap(true, Ordering::Relaxed) {
-            dev.inherit_features(rtnl);
-            derives.store(false, Ordering::Relaxed);
-        }
-    }
-
-    /// Does `change` to each port; if one refuses, does `undo` to those before it.
-    pub(crate) fn change_all_ports(
-        dev: &Device<Self>,
-        rtnl: &Rtnl,
-        mut change: impl FnMut(&NetDevice, &Port) -> Result,
-        undo: impl Fn(&NetDevice, &Port),
-    ) -> Result {
-        let mut result = Ok(());
-        let mut changed = 0usize;
-        dev.for_each_port(rtnl, |port, data| {
-            if result.is_ok() {
-                result = change(port, data);
-                if result.is_ok() {
-                    changed = changed.saturating_add(1);
-                }
-            }
-        });
-        if result.is_err() {
-            dev.for_each_port(rtnl, |port, data| {
-                if let Some(rest) = changed.checked_sub(1) {
-                    changed = rest;
-                    undo(port, data);
-                }
-            });
-        }
-        result
-    }
+/// The trunk has been set up or down.
+fn up(dev: &Device<Trunk>, up: bool) {
+    switch::step_later(dev, Input::Up(up), (&rcu::read_lock()).into());
 }
 
 #[vtable]
@@ -335,19 +177,9 @@ impl Driver for Trunk {
     }
 
     fn new(mac: MacAddr) -> impl PinInit<Self, Error> {
-        let mac = mac.to_u64();
-        let defaults = Defaults::from_parameters();
-        try_pin_init!(Self {
-            ports: [const { Slot::new() }; MAX_PORTS],
-            table <- Table::new(defaults?.bits, defaults?.selector)?,
-            prober <- Prober::new(),
-            waiting <- Waiting::new(),
-            statistics: Statistics::new()?,
-            program <- new_mutex!(None),
-            mac: AtomicU64::new(mac),
-            sets_mtu: AtomicBool::new(false),
-            derives: AtomicBool::new(false),
-        })
+        // They were in range when the module was loaded, and do not change.
+        let Defaults { bits, selector } = Defaults::from_parameters().unwrap_or_default();
+        Self::empty(mac, bits, selector)
     }
 
     #[inline]
@@ -356,24 +188,24 @@ impl Driver for Trunk {
     }
 
     fn open(dev: &Device<Self>, rtnl: &Rtnl) -> Result {
-        Prober::settle(dev, true, rtnl)
+        up(dev, true);
+        probe::run(dev, rtnl).inspect_err(|_| up(dev, false))
     }
 
     fn stop(dev: &Device<Self>, rtnl: &Rtnl) {
-        // Without testing it needs nothing that could fail.
-        let _ = Prober::settle(dev, false, rtnl);
+        up(dev, false);
+        // To stop cannot fail.
+        let _ = probe::run(dev, rtnl);
         dev.for_each_port(rtnl, |port, _| dev.unsync_addresses(port, rtnl));
     }
 
     fn uninit(dev: &Device<Self>, net: &Net, rtnl: &Rtnl) {
         auto_join::end(dev, net, rtnl);
-        let ended = {
-            let guard = rcu::read_lock();
-            dev.data().table.end_claims(dev, |_| true, (&guard).into())
-        };
-        Count::Claims.sub(net, ended);
-        let _ = Prober::settle(dev, false, rtnl);
-        Port::release_all(dev, rtnl);
+        let all = Input::EndClaims(Ending::All);
+        let effects = switch::step_later(dev, all, (&rcu::read_lock()).into());
+        Count::Claims.sub(net, effects.ended);
+        let _ = probe::run(dev, rtnl);
+        enslave::release_all(dev, rtnl);
     }
 
     fn link_stats(dev: &Device<Self>, stats: &mut LinkStats) {
@@ -385,10 +217,12 @@ impl Driver for Trunk {
         Self::change_all_ports(
             dev,
             rtnl,
-            |_, port| port.take_mac(mac, rtnl),
-            |_, port| undo("MAC address", port.take_mac(old, rtnl)),
+            |_, port| enslave::take_mac(port, mac, rtnl),
+            |_, port| undo("MAC address", enslave::take_mac(port, old, rtnl)),
         )?;
-        dev.data().mac.store(mac.to_u64(), Ordering::Relaxed);
+        dev.data().set_mac(mac, rtnl);
+        let address = Input::Address(*mac.octets());
+        switch::step_later(dev, address, (&rcu::read_lock()).into());
         Ok(())
     }
 
@@ -449,12 +283,12 @@ impl Driver for Trunk {
             |_, port| port.netpoll.set_up(rtnl),
             |_, port| port.netpoll.end(rtnl),
         )?;
-        dev.data().table.set_netpoll(dev, true);
+        switch::set_netpoll(dev, true, rtnl);
         Ok(())
     }
 
     fn end_netpoll(dev: &Device<Self>, rtnl: &Rtnl) {
-        dev.data().table.set_netpoll(dev, false);
+        switch::set_netpoll(dev, false, rtnl);
         dev.for_each_port(rtnl, |_, port| port.netpoll.end(rtnl));
     }
 
@@ -470,11 +304,11 @@ impl Driver for Trunk {
         extack: &mut ExtAck<'_>,
         rtnl: &Rtnl,
     ) -> Result {
-        Port::join(dev, port, WORKING, extack, rtnl)
+        enslave::join(dev, port, WORKING, extack, rtnl)
     }
 
     fn del_port(dev: &Device<Self>, port: &NetDevice, rtnl: &Rtnl) -> Result {
-        Port::leave(dev, port, false, rtnl)
+        enslave::leave(dev, port, false, rtnl)
     }
 
     fn set_program(
@@ -491,7 +325,7 @@ impl Driver for Trunk {
     }
 
     fn link_settings(dev: &Device<Self>, rtnl: &Rtnl) -> LinkSettings {
-        let in_use = dev.data().table.look(|decided| decided.in_use());
+        let in_use = dev.data().state.lock().view().in_use;
         let mut sum = LinkSettings::default();
         dev.for_each_port(rtnl, |port, data| {
             if !port.is_operational() || !in_use.contains(data.id) {
@@ -507,25 +341,30 @@ impl Driver for Trunk {
 
     fn work(dev: &Device<Self>) {
         let joined = auto_join::admit(dev);
-        let wait = dev.data().table.fail_back(dev);
-        Prober::tell_peers(dev, &read_lock_bh());
+        // Buckets return whose port has waited long enough.
+        probe::step_and_send(dev, Input::Links, &read_lock_bh());
+        let wait = dev.data().state.lock().failback_in(time::monotonic_ns());
+        let wait = wait.map(|ns| {
+            let ms = ns.div_ceil(NSEC_PER_MSEC);
+            u32::try_from(ms).unwrap_or(u32::MAX).max(1)
+        });
         control::tell(dev);
-        let again = joined.and(Self::settle(dev)).err().map(|Busy| RETRY);
+        let again = joined.and(settle(dev)).err().map(|Busy| RETRY);
         if let Some(ms) = [wait, again].into_iter().flatten().min() {
             dev.schedule_work(ms);
         }
     }
 
     fn timer(dev: &Device<Self>, context: &RcuBh) -> Option<u64> {
-        Prober::on_time(dev, context)
+        probe::step_and_send(dev, Input::Time, context).next
     }
 
     fn statistics(dev: &Device<Self>, figures: &mut [u64]) {
         let trunk = dev.data();
         // What nobody has noticed yet counts too.
-        trunk.table.follow_ports(dev, (&rcu::read_lock()).into());
-        let totals = trunk.table.look(|decided| decided.totals);
-        trunk.statistics.named(totals, figures);
+        switch::follow_links(dev, (&rcu::read_lock()).into());
+        let totals = *trunk.state.lock().totals();
+        trunk.statistics.named(&totals, figures);
     }
 }
 

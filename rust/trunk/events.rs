@@ -8,9 +8,12 @@
 
 use crate::{
     auto_join,
-    device::Trunk,
-    port::Port,
-    probe::Prober,
+    enslave,
+    probe,
+    pure::state::Input,
+    settle,
+    switch,
+    trunk::Trunk,
     xdp, //
 };
 use kernel::prelude::*;
@@ -38,17 +41,13 @@ impl Notifier for Events {
         };
         match notice.event() {
             Event::Up | Event::Down | Event::Change => {
-                {
-                    let context = rcu::read_lock_bh();
-                    // The timer knows when there is more to do.
-                    let _ = Prober::on_time(trunk, &context);
-                    trunk.data().table.follow_ports(trunk, &context);
-                }
+                // The timer knows when there is more to do.
+                probe::step_and_send(trunk, Input::Time, &rcu::read_lock_bh());
                 if let Some((speed, _)) = notice.link_speed().filter(|_| dev.is_operational()) {
-                    trunk.data().table.note_speed(trunk, &port, speed, rtnl);
+                    let speed = Input::Speed(port.id, speed);
+                    switch::step_later(trunk, speed, &rcu::read_lock_bh());
                 }
-                let act = dev.is_operational();
-                trunk.lower_state_changed(dev, act, act, rtnl);
+                settle::tell_lower_state(trunk, &port, rtnl);
                 Ok(())
             }
             Event::FeaturesChanged => {
@@ -59,7 +58,7 @@ impl Notifier for Events {
                 xdp::inherit_features(trunk, rtnl);
                 Ok(())
             }
-            Event::Unregister => Port::leave(trunk, dev, true, rtnl),
+            Event::Unregister => enslave::leave(trunk, dev, true, rtnl),
             // It would not be an Ethernet device any more.
             Event::PreTypeChange => Err(EBUSY),
             // The trunk says what MTU its ports have: frames of its own would not fit otherwise.

@@ -3,10 +3,13 @@
 //! A frame's way in.
 
 use crate::{
-    device::Trunk,
-    port::Port,
-    probe::Prober,
-    stats::Count, //
+    probe,
+    stats::Count,
+    switch,
+    trunk::{
+        Port,
+        Trunk, //
+    }, //
 };
 use netdev::{
     device::Device,
@@ -47,7 +50,7 @@ impl RxHandler for Port {
 
         // With a tag, or to another station, it is no probe.
         if self.is_probe(&skb) && !skb.has_tag() && self.is_addressed(&skb) {
-            match Prober::on_frame(self, skb, context) {
+            match probe::on_frame(self, skb, context) {
                 Some(other) => skb = other,
                 None => return RxResult::Consumed,
             }
@@ -66,7 +69,7 @@ impl RxHandler for Port {
             count(Count::RxOwnSource);
             skb.into_frame().drop_for(DropReason::LOCAL_MAC);
             RxResult::Consumed
-        } else if trunk.table.accepts_groups_from(self, &self.trunk, context) {
+        } else if switch::accepts_groups_from(&self.trunk, self, context) {
             if !skb.header().dst.is_broadcast() {
                 count(Count::RxMulticast);
             }

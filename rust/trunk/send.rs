@@ -3,14 +3,17 @@
 //! A frame's way out: selector, bucket, slot, port.
 
 use crate::{
-    device::Trunk,
-    layout::{
-        Layout,
+    pure::selector::Selector,
+    stats::Count,
+    switch,
+    table::{
+        Table,
         Way, //
     },
-    port::Port,
-    pure::selector::Selector,
-    stats::Count, //
+    trunk::{
+        Port,
+        Trunk, //
+    }, //
 };
 use netdev::{
     device::Device,
@@ -28,19 +31,19 @@ use netdev::{
 #[inline(always)]
 pub(crate) fn transmit(dev: &Device<Trunk>, skb: SkBuff, context: &RcuBh) {
     let trunk = dev.data().get_ref();
-    let Some(layout) = trunk.table.layout(context) else {
+    let Some(table) = trunk.table.get(context) else {
         return skb.drop_for(DropReason::DEV_READY);
     };
-    match layout.way() {
-        Way::Bucket(selector) => by_bucket(dev, layout, selector, skb, context),
-        Way::Special => specially(dev, layout, skb, context),
+    match table.way() {
+        Way::Bucket(selector) => by_bucket(dev, table, selector, skb, context),
+        Way::Special => specially(dev, table, skb, context),
     }
 }
 
 #[inline(always)]
 fn by_bucket(
     dev: &Device<Trunk>,
-    layout: &Layout,
+    table: &Table,
     selector: Selector,
     mut skb: SkBuff,
     context: &RcuBh,
@@ -53,36 +56,36 @@ fn by_bucket(
         trunk.statistics.count(cpu, Count::TxNoPort);
         return skb.drop_for(DropReason::PKT_TOO_SMALL);
     };
-    let bucket = layout.bucket(index);
-    let Some(port) = port(dev, trunk, layout, index, context) else {
+    let bucket = table.bucket(index);
+    let Some(port) = port(dev, trunk, table, index, context) else {
         trunk.statistics.count(cpu, Count::TxNoPort);
         return skb.drop_for(DropReason::DEV_READY);
     };
 
-    layout.count(cpu, bucket, len);
+    table.count(cpu, bucket, len);
     dev.count_transmitted(len, context);
     skb.transmit(&port.dev, context);
 }
 
 /// With claims, or with netpoll.
 #[inline(never)] // Off the way of those that have neither.
-fn specially(dev: &Device<Trunk>, layout: &Layout, skb: SkBuff, context: &RcuBh) {
+fn specially(dev: &Device<Trunk>, table: &Table, skb: SkBuff, context: &RcuBh) {
     if dev.is_netpoll_sending(context) {
-        by_netpoll(dev, layout, skb, context);
+        by_netpoll(dev, table, skb, context);
     } else {
-        by_mark(dev, layout, skb, context);
+        by_mark(dev, table, skb, context);
     }
 }
 
 /// A frame of netpoll leaves by the port that carries its bucket, or if that has failed, by any other
 /// that is usable. Nobody is told: this may have interrupted the very one who holds the table's lock.
-fn by_netpoll(dev: &Device<Trunk>, layout: &Layout, mut skb: SkBuff, context: &RcuBh) {
+fn by_netpoll(dev: &Device<Trunk>, table: &Table, mut skb: SkBuff, context: &RcuBh) {
     let trunk = dev.data().get_ref();
-    let index = index(layout.selector, &mut skb);
+    let index = index(table.selector, &mut skb);
     let port = index
-        .and_then(|index| trunk.port(layout.port(layout.bucket(index))?, context))
-        .filter(|port| port.is_operational())
-        .or_else(|| trunk.ports(context).find(|port| port.condition().is_act()));
+        .and_then(|index| trunk.port(table.port(table.bucket(index))?, context))
+        .filter(|port| port.dev.is_operational())
+        .or_else(|| trunk.ports(context).find(|port| trunk.live.act().contains(port.id)));
     match port {
         Some(port) => {
             dev.count_transmitted(skb.len(), context);
@@ -97,10 +100,10 @@ fn by_netpoll(dev: &Device<Trunk>, layout: &Layout, mut skb: SkBuff, context: &R
 
 /// A frame of a claim leaves by the claim's link, and counts in no bucket. While the claim has none,
 /// and without a claim, it goes by its bucket as any other.
-fn by_mark(dev: &Device<Trunk>, layout: &Layout, skb: SkBuff, context: &RcuBh) {
+fn by_mark(dev: &Device<Trunk>, table: &Table, skb: SkBuff, context: &RcuBh) {
     let trunk = dev.data().get_ref();
     let mark = skb.mark();
-    let link = || trunk.port(trunk.table.claimed(mark, context)?, context);
+    let link = || trunk.port(trunk.live.claimed(mark)?, context);
     let port = match link() {
         Some(port) if !port.dev.is_operational() => brought_up_to_date(dev, link, context),
         port => port,
@@ -110,7 +113,7 @@ fn by_mark(dev: &Device<Trunk>, layout: &Layout, skb: SkBuff, context: &RcuBh) {
             dev.count_transmitted(skb.len(), context);
             skb.transmit(&port.dev, context);
         }
-        None => by_bucket(dev, layout, layout.selector, skb, context),
+        None => by_bucket(dev, table, table.selector, skb, context),
     }
 }
 
@@ -122,12 +125,12 @@ pub(crate) fn transmit_xdp(dev: &Device<Trunk>, frames: &mut Frames<'_>, context
     frames.send(
         |frame| {
             let way = || {
-                let layout = trunk.table.layout(context)?;
+                let table = trunk.table.get(context)?;
                 let header = frame.header()?;
                 let (dst, src) = (header.dst.octets(), header.src.octets());
-                let index = layout.selector.index(dst, src, || frame.flow_hash(dev));
-                let port = port(dev, trunk, layout, index, context)?;
-                Some((&*port.dev, (layout, layout.bucket(index), frame.len())))
+                let index = table.selector.index(dst, src, || frame.flow_hash(dev));
+                let port = port(dev, trunk, table, index, context)?;
+                Some((&*port.dev, (table, table.bucket(index), frame.len())))
             };
             let way = way();
             if way.is_none() {
@@ -135,8 +138,8 @@ pub(crate) fn transmit_xdp(dev: &Device<Trunk>, frames: &mut Frames<'_>, context
             }
             way
         },
-        |(layout, bucket, len)| {
-            layout.count(cpu, bucket, len);
+        |(table, bucket, len)| {
+            table.count(cpu, bucket, len);
             dev.count_transmitted(len, context);
         },
         context,
@@ -159,12 +162,12 @@ fn index(selector: Selector, skb: &mut SkBuff) -> Option<u32> {
 fn port<'a>(
     dev: &Device<Trunk>,
     trunk: &'a Trunk,
-    layout: &'a Layout,
+    table: &'a Table,
     index: u32,
     context: &'a RcuBh,
 ) -> Option<&'a Port> {
-    let port = layout
-        .port(layout.bucket(index))
+    let port = table
+        .port(table.bucket(index))
         .and_then(|id| trunk.port(id, context));
     match port {
         Some(port) if port.dev.is_operational() => Some(port),
@@ -172,7 +175,7 @@ fn port<'a>(
     }
 }
 
-/// The same, when the port the table names cannot send. There may be another layout by then.
+/// The same, when the port the table names cannot send. There may be another table by then.
 #[cold]
 fn port_anew<'a>(
     dev: &Device<Trunk>,
@@ -181,8 +184,8 @@ fn port_anew<'a>(
     context: &'a RcuBh,
 ) -> Option<&'a Port> {
     let named = || {
-        let layout = trunk.table.layout(context)?;
-        trunk.port(layout.port(layout.bucket(index))?, context)
+        let table = trunk.table.get(context)?;
+        trunk.port(table.port(table.bucket(index))?, context)
     };
     brought_up_to_date(dev, named, context)
 }
@@ -194,12 +197,11 @@ fn brought_up_to_date<'a>(
     named: impl Fn() -> Option<&'a Port>,
     context: &RcuBh,
 ) -> Option<&'a Port> {
-    let table = &dev.data().get_ref().table;
-    table.follow_ports(dev, context);
+    switch::follow_links(dev, context);
     match named() {
         // Somebody else has noticed, and is just changing the table.
         Some(port) if !port.dev.is_operational() => {
-            table.wait_for_change();
+            switch::wait_for_change(dev.data().get_ref());
             named()
         }
         port => port,

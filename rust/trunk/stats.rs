@@ -4,6 +4,7 @@
 
 use crate::pure::{
     health::Counts,
+    state::Totals,
     uapi::statistics as attr, //
 };
 use kernel::{
@@ -31,23 +32,6 @@ pub(crate) enum Count {
 
 const COUNTS: usize = Count::RxMulticastFiltered as usize + 1;
 
-/// What has happened to the table, since the trunk was made.
-#[derive(Clone, Copy, Default)]
-pub(crate) struct Totals {
-    /// Times that ports became usable.
-    pub(crate) ups: u64,
-    /// Times that ports became unusable.
-    pub(crate) downs: u64,
-    /// Times that buckets moved since a port became unusable.
-    pub(crate) failovers: u64,
-    /// Times that buckets moved back since a port was usable again.
-    pub(crate) failbacks: u64,
-    /// Buckets moved from one port to another, for any reason.
-    pub(crate) buckets_moved: u64,
-    /// Events overwritten before they could be told.
-    pub(crate) events_lost: u64,
-}
-
 /// Names of the figures of `ethtool -S`, in the order of [`Statistics::named`].
 pub(crate) const NAMES: &[&CStr] = &[
     c"tx_no_port",
@@ -61,10 +45,13 @@ pub(crate) const NAMES: &[&CStr] = &[
 ];
 
 /// The values of as many figures as [`Statistics::of_trunk`] gives.
-pub(crate) type TrunkFigures = [u64; 15];
+pub(crate) type TrunkFigures = [u64; TRUNK_FIGURES];
 
-/// The values of as many figures as [`of_port`] gives.
-pub(crate) type PortFigures = [u64; 16];
+/// The number of figures that [`Statistics::of_trunk`] gives.
+pub(crate) const TRUNK_FIGURES: usize = 15;
+
+/// The number of figures that [`of_port`] gives.
+pub(crate) const PORT_FIGURES: usize = 16;
 
 /// Attributes of the netlink family with their values: those of any device.
 fn of_device(link: &LinkCounters) -> [(u16, u64); 6] {
@@ -81,10 +68,9 @@ fn of_device(link: &LinkCounters) -> [(u16, u64); 6] {
 /// Those of a port: of its device, the times that it became usable and unusable, and of its probes.
 pub(crate) fn of_port(
     link: &LinkCounters,
-    ups: u64,
-    downs: u64,
+    (ups, downs): (u64, u64),
     probes: &Counts,
-) -> [(u16, u64); 16] {
+) -> [(u16, u64); PORT_FIGURES] {
     let [a, b, c, d, e, f] = of_device(link);
     [
         a,
@@ -132,7 +118,7 @@ impl Statistics {
     }
 
     /// Those of the trunk: of its device, and its own.
-    pub(crate) fn of_trunk(&self, link: &LinkCounters, totals: Totals) -> [(u16, u64); 15] {
+    pub(crate) fn of_trunk(&self, link: &LinkCounters, totals: &Totals) -> [(u16, u64); TRUNK_FIGURES] {
         let [a, b, c, d, e, f] = of_device(link);
         [
             a,
@@ -157,7 +143,7 @@ impl Statistics {
     }
 
     /// The figures of `ethtool -S`.
-    pub(crate) fn named(&self, totals: Totals, figures: &mut [u64]) {
+    pub(crate) fn named(&self, totals: &Totals, figures: &mut [u64]) {
         let values: [u64; NAMES.len()] = [
             self.sum(Count::TxNoPort),
             self.sum(Count::RxOwnSource),

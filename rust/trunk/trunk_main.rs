@@ -6,16 +6,23 @@
 //! a table that says which port it leaves by. See `Documentation/networking/trunk.rst`.
 //!
 //! ```text
-//!   core/      what is decided: selectors, table, spares. Knows no kernel type
-//!   layout.rs  what frames go by            decided.rs  what that follows from
-//!   table.rs   the two together in service, and how it is switched over
-//!   send.rs    a frame's way out            receive.rs  a frame's way in
-//!   port.rs    how a port joins and leaves  events.rs   what happens to ports
-//!   probe.rs   every link tested            claims.rs   links that processes hold
-//!   stats.rs   what is counted              auto_join.rs devices that join by themselves
-//!   xdp.rs     programs that see frames first netns.rs  what a network namespace has of trunks
-//!   control/   requests, dumps and notifications over netlink
-//!   device.rs  the device, all of it put together
+//!   core/        what is decided, and how: knows no kernel type
+//!   trunk.rs     what a trunk and a port are     table.rs    the table that frames go by
+//!   switch.rs    how the state and the table change
+//!   send.rs      a frame's way out               receive.rs  a frame's way in
+//!   probe.rs     probes as frames, and when they are due
+//!   enslave.rs   how a device becomes a port, and how it leaves
+//!   settle.rs    what follows from a decision, once RTNL is free
+//!   stats.rs     what is counted                 xdp.rs      programs that see frames first
+//!   auto_join.rs devices that join by themselves waiting.rs  those that are about to
+//!   control/     requests and notifications over netlink
+//!   events.rs    what happens to ports           device.rs   what the kernel asks of the device
+//!   netns.rs     what a network namespace has of trunks
+//! ```
+//!
+//! Who moves the slots? `send.rs`, `receive.rs`, `probe.rs` and `events.rs` notice that a link has
+//! changed and call `switch::step`, which calls `core/state/mod.rs`, `State::step`, which decides in
+//! `core/state/decide.rs`.
 //! ```
 
 #![crate_name = "trunk"]
@@ -33,19 +40,21 @@ use netdev::{
 mod pure;
 
 mod auto_join;
-mod claims;
 mod control;
-mod decided;
 mod device;
+mod enslave;
 mod events;
-mod layout;
 mod netns;
-mod port;
 mod probe;
 mod receive;
 mod send;
+mod settle;
 mod stats;
+mod switch;
 mod table;
+mod trunk;
+mod undo;
+mod waiting;
 mod xdp;
 
 /// The module. Fields are dropped, that is unregistered, in this order: first nobody makes devices
@@ -53,7 +62,7 @@ mod xdp;
 /// nothing is counted.
 #[pin_data]
 struct TrunkModule {
-    _kind: link_ops::Registration<device::Trunk>,
+    _kind: link_ops::Registration<trunk::Trunk>,
     #[pin]
     _events: notifier::Registration<events::Events>,
     _control: genl::Registration,

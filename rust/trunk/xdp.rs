@@ -3,8 +3,8 @@
 //! XDP: the trunk's program runs on every port, and nowhere else.
 
 use crate::{
-    device::Trunk,
-    port::undo, //
+    trunk::Trunk,
+    undo::undo, //
 };
 use kernel::prelude::*;
 use netdev::{

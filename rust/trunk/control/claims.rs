@@ -19,33 +19,41 @@ use super::{
     }, //
 };
 use crate::{
-    claims::{
-        Holder,
-        Told,
-        MAX_CLAIMS, //
-    },
-    decided::Decided,
-    device::Trunk,
     netns::Count,
-    probe::Prober,
+    probe,
     pure::{
-        claims::Claim,
-        health::Health,
-        port::{
-            PortId,
-            PortSet, //
+        claims::{
+            Claim,
+            Holder,
+            Socket,
+            Stage,
+            MAX_CLAIMS, //
+        },
+        health::Tested as _,
+        port::PortId,
+        state::{
+            CannotClaim,
+            Ending,
+            Input,
+            Told, //
         },
         uapi::{
             attr,
             claim, //
         }, //
-    }, //
+    },
+    switch::step_later,
+    trunk::Trunk, //
 };
 use kernel::{
     prelude::*,
     sync::{
         aref::ARef,
         rcu, //
+    },
+    time::{
+        delay::fsleep,
+        Delta, //
     }, //
 };
 use netdev::{
@@ -104,102 +112,77 @@ pub(super) fn add(request: &mut Request<'_>) -> Result {
         *room = *octet;
     }
 
-    // Is the port alive, and are the spares? Whoever needs RTNL meanwhile is not kept waiting.
-    let (asked, id, fresh): (ARef<Device<Trunk>>, PortId, bool) = {
+    // The links are tested first. Whoever needs RTNL meanwhile is not kept waiting.
+    let (asked, port): (ARef<Device<Trunk>>, Attribute<'_>) = {
         let guard = rtnl::lock();
         let rtnl: &Rtnl = &guard;
         let dev = trunk_to_set(request, rtnl)?;
-        let (id, _) = wanted(dev, nest, request.extack())?;
-        expect_claim(dev, mark, mark_attr, request.extack(), rtnl)?;
-        let fresh = Prober::begin_inquiry(dev, rtnl)?;
-        (dev.into(), id, fresh)
+        let (id, port) = wanted(dev, nest, request.extack())?;
+        check(dev, mark, mark_attr, request.extack())?;
+        let holder = Holder {
+            mark,
+            socket: socket(request),
+            ifindex: port.to_u32().unwrap_or(0),
+            name,
+        };
+        step_later(dev, Input::Claim(id, holder), (&rcu::read_lock()).into());
+        Count::Claims.add(request.net(), 1);
+        let net = request.net();
+        probe::run(dev, rtnl).inspect_err(|_| end(dev, Ending::Mark(mark), net))?;
+        (dev.into(), port)
     };
-    let answer = Prober::inquire(&asked, id, fresh);
-
-    let guard = rtnl::lock();
-    let rtnl: &Rtnl = &guard;
-    let made = make_claim(request, &asked, answer, (nest, mark, mark_attr), name, rtnl);
-    let settled = Prober::end_inquiry(&asked, rtnl);
-    if let (Ok(()), Err(_)) = (&made, &settled) {
-        end_claim(&asked, mark, request.net());
+    let claim = loop {
+        let mut state = asked.data().get_ref().state.lock();
+        if let Some(claim) = state.take_answer(mark) {
+            break claim;
+        }
+        // The device has gone meanwhile.
+        state.claim(mark).ok_or(ENODEV)?;
+        drop(state);
+        fsleep(Delta::from_micros(200));
+    };
+    if claim.stage == Stage::Refused {
+        Count::Claims.sub(request.net(), 1);
+        let reason = fmt!("claim.port: it cannot be had, and no spare is free");
+        return Err(request.extack().refuse_fmt(EBUSY, Some(port), reason));
     }
-    made.and(settled)?;
-    drop(guard);
     reply(request, &asked, |message, rcu| {
-        put_claim_of(message, &asked, mark, rcu)
+        message.nest(attr::CLAIM, |message| put(message, &asked, &claim, rcu))
     })
-    .inspect_err(|_| end_claim(&asked, mark, request.net()))
+    .inspect_err(|_| end(&asked, Ending::Mark(mark), request.net()))
 }
 
-/// Makes room for a claim.
-fn expect_claim(
-    dev: &Device<Trunk>,
-    mark: u32,
-    attr: Attribute<'_>,
-    extack: &mut ExtAck<'_>,
-    rtnl: &Rtnl,
-) -> Result {
-    match dev.data().table.expect_claim(mark, rtnl) {
-        Err(err) if err == EEXIST => Err(extack.refuse_fmt(
-            err,
+/// Returns the socket that a request comes from.
+fn socket(request: &Request<'_>) -> Socket {
+    Socket {
+        port_id: request.port_id(),
+        cookie: 0,
+    }
+}
+
+/// Refuses a claim that cannot be made.
+fn check(dev: &Device<Trunk>, mark: u32, attr: Attribute<'_>, extack: &mut ExtAck<'_>) -> Result {
+    let can = dev.data().state.lock().can_claim(mark);
+    match can {
+        Ok(()) => Ok(()),
+        Err(CannotClaim::Claimed) => Err(extack.refuse_fmt(
+            EEXIST,
             Some(attr),
             fmt!("claim.mark: {mark} is claimed already"),
         )),
-        Err(err) if err == ENOSPC => Err(extack.refuse_fmt(
-            err,
+        Err(CannotClaim::Full) => Err(extack.refuse_fmt(
+            ENOSPC,
             None,
             fmt!("claim: a trunk has at most {MAX_CLAIMS} claims"),
         )),
-        result => result,
     }
 }
 
-/// Makes a claim on the trunk that was `asked`, after these ports were silent since that moment.
-fn make_claim(
-    request: &mut Request<'_>,
-    asked: &Device<Trunk>,
-    (silent, since): (PortSet, u64),
-    (nest, mark, mark_attr): (Attribute<'_>, u32, Attribute<'_>),
-    name: [u8; 32],
-    rtnl: &Rtnl,
-) -> Result {
-    let dev = trunk_to_set(request, rtnl)?;
-    if !dev.is(asked) {
-        return Err(ENODEV);
-    }
-    let trunk = dev.data().get_ref();
-    let (id, port_attr) = wanted(dev, nest, request.extack())?;
-    let ifindex = port_attr.to_u32().unwrap_or(0);
-    // Another may have been faster.
-    expect_claim(dev, mark, mark_attr, request.extack(), rtnl)?;
-    let holder = Holder::new(mark, request.port_id(), ifindex, name);
-    let add = |decided: &mut Decided| {
-        decided.doubts = decided.doubts | silent;
-        decided.add_claim(Claim::new(id), holder)
-    };
-    let added = {
-        let guard = rcu::read_lock();
-        trunk.table.change(dev, None, add, (&guard).into())
-    };
-    trunk.prober.doubt(silent, since);
-    added?;
-    Count::Claims.add(request.net(), 1);
-    if trunk.table.look(|decided| decided.link_of(mark)).is_none() {
-        end_claim(dev, mark, request.net());
-        let reason = fmt!("claim.port: it cannot be had, and no spare is free");
-        return Err(request.extack().refuse_fmt(EBUSY, Some(port_attr), reason));
-    }
-    Ok(())
-}
-
-fn end_claim(dev: &Device<Trunk>, mark: u32, net: &Net) {
-    let ours = |holder: &Holder| holder.mark == mark;
-    end_claims(dev, ours, net, (&rcu::read_lock()).into());
-}
-
-/// Ends the claims to links of `dev`, which is in `net`, for whose holder `test` holds.
-fn end_claims(dev: &Device<Trunk>, test: impl Fn(&Holder) -> bool, net: &Net, rcu: &Rcu) {
-    Count::Claims.sub(net, dev.data().table.end_claims(dev, test, rcu));
+/// Ends claims of `dev`, which is in `net`.
+fn end(dev: &Device<Trunk>, which: Ending, net: &Net) {
+    let input = Input::EndClaims(which);
+    let effects = step_later(dev, input, (&rcu::read_lock()).into());
+    Count::Claims.sub(net, effects.ended);
 }
 
 pub(super) fn del(request: &mut Request<'_>) -> Result {
@@ -208,16 +191,15 @@ pub(super) fn del(request: &mut Request<'_>) -> Result {
     let guard = rtnl::lock();
     let rtnl: &Rtnl = &guard;
     let dev = trunk_to_set(request, rtnl)?;
-    let (attributes, socket) = (request.attributes(), request.port_id());
+    let (attributes, socket) = (request.attributes(), socket(request));
     let extack = request.extack();
     let (nest, attr) = claim_nest(attributes, extack)?;
     only(&SETTABLE, nest.nest(), &claim::NAMES, "claim", extack)?;
     let mark = attr.to_u32().unwrap_or(0);
-    let table = &dev.data().get_ref().table;
-    let holder = table.look(|decided| {
-        let mut claims = decided.claims();
-        claims.find_map(|(_, h)| (h.mark == mark).then_some(h.socket))
-    });
+    let holder = {
+        let state = dev.data().get_ref().state.lock();
+        state.claim(mark).map(|claim| claim.holder.socket)
+    };
     match holder {
         None => Err(extack.refuse_fmt(
             ENOENT,
@@ -229,23 +211,19 @@ pub(super) fn del(request: &mut Request<'_>) -> Result {
             Err(extack.refuse_fmt(EPERM, Some(attr), reason))
         }
         Some(_) => {
-            let ours = |h: &Holder| h.mark == mark && h.socket == socket;
-            end_claims(dev, ours, request.net(), (&rcu::read_lock()).into());
-            Prober::settle(dev, dev.is_up(rtnl), rtnl)
+            end(dev, Ending::Mark(mark), request.net());
+            probe::run(dev, rtnl)
         }
     }
 }
 
 pub(super) fn dump(dump: &mut Dump<'_>) -> Result {
     each_trunk(dump, true, |dump, within, dev, rcu| {
-        let table = &dev.data().get_ref().table;
+        let state = &dev.data().get_ref().state;
         let next = |number: u64| {
             let at = usize::try_from(number).unwrap_or(usize::MAX);
-            let claim = |decided: &mut Decided| {
-                let (claim, holder) = decided.claims().nth(at)?;
-                Some((*claim, *holder))
-            };
-            table.look(claim).map(|claim| (number, claim))
+            let claim = state.lock().claims().get(at).copied()?;
+            Some((number, claim))
         };
         nests(
             dump,
@@ -253,23 +231,18 @@ pub(super) fn dump(dump: &mut Dump<'_>) -> Result {
             attr::CLAIM,
             within,
             next,
-            |message, _, (claim, holder)| put(message, dev, &claim, &holder, rcu),
+            |message, _, claim| put(message, dev, &claim, rcu),
         )
     })
 }
 
 /// Adds a claim: what it is about, and who holds it.
-fn put(
-    message: &mut Message<'_>,
-    dev: &Device<Trunk>,
-    claim: &Claim,
-    holder: &Holder,
-    rcu: &Rcu,
-) -> Result {
+fn put(message: &mut Message<'_>, dev: &Device<Trunk>, claim: &Claim, rcu: &Rcu) -> Result {
+    let holder = &claim.holder;
     message.put_u32(claim::MARK, holder.mark)?;
-    message.put_u32(claim::PORT, holder.port)?;
+    message.put_u32(claim::PORT, holder.ifindex)?;
     put_link(message, dev, claim.link(), rcu)?;
-    message.put_u32(claim::HOLDER, holder.socket)?;
+    message.put_u32(claim::HOLDER, holder.socket.port_id)?;
     match CStr::from_bytes_until_nul(&holder.name) {
         Ok(name) if !name.is_empty() => message.put_str(claim::NAME, name),
         _ => Ok(()),
@@ -285,23 +258,13 @@ fn put_link(
 ) -> Result {
     let trunk = dev.data().get_ref();
     put_ifindex(message, claim::LINK, trunk, link, rcu)?;
-    let peer = |health: &mut Health<_>| Some(health.link(link?)?.peer()?.port);
-    match trunk.prober.look(peer) {
+    let state = trunk.state.lock();
+    let peer = link.and_then(|id| Some(state.port(id)?.link().peer()?.port));
+    drop(state);
+    match peer {
         Some(port) => message.put_u32(claim::PEER_PORT, port.into()),
         None => Ok(()),
     }
-}
-
-/// Adds the claim of that mark. `ENOENT` if it has ended.
-fn put_claim_of(message: &mut Message<'_>, dev: &Device<Trunk>, mark: u32, rcu: &Rcu) -> Result {
-    let claim = dev.data().table.look(|decided| {
-        let (claim, holder) = decided.claims().find(|(_, h)| h.mark == mark)?;
-        Some((*claim, *holder))
-    });
-    let (claim, holder) = claim.ok_or(ENOENT)?;
-    message.nest(attr::CLAIM, |message| {
-        put(message, dev, &claim, &holder, rcu)
-    })
 }
 
 /// Adds what the holder of a claim is notified of.
@@ -313,11 +276,11 @@ pub(super) fn put_told(
 ) -> Result {
     let trunk = dev.data().get_ref();
     message.nest(attr::CLAIM, |message| {
-        message.put_u32(claim::MARK, told.holder.mark)?;
-        message.put_u32(claim::PORT, told.holder.port)?;
+        message.put_u32(claim::MARK, told.claim.holder.mark)?;
+        message.put_u32(claim::PORT, told.claim.holder.ifindex)?;
         put_link(message, dev, told.new, rcu)?;
         put_ifindex(message, claim::OLD_LINK, trunk, told.old, rcu)?;
-        message.put_u32(claim::REASON, told.holder.reason as u32)
+        message.put_u32(claim::REASON, told.claim.reason() as u32)
     })
 }
 
@@ -332,10 +295,10 @@ impl SocketsClosed for Holders {
         }
         let guard = rcu::read_lock();
         let rcu: &Rcu = (&guard).into();
+        let socket = Socket { port_id, cookie: 0 };
         let mut from = 0;
         while let Some(dev) = Device::<Trunk>::next_rcu(net, from, rcu) {
-            let theirs = |holder: &Holder| holder.socket == port_id;
-            end_claims(dev, theirs, net, rcu);
+            end(dev, Ending::Socket(socket), net);
             from = dev.ifindex().saturating_add(1);
         }
     }

@@ -8,8 +8,8 @@ use super::{
     request::trunk, //
 };
 use crate::{
-    device::Trunk,
-    pure::uapi::attr, //
+    pure::uapi::attr,
+    trunk::Trunk, //
 };
 use kernel::{
     prelude::*,
@@ -61,7 +61,7 @@ pub(super) fn each_trunk(
         }
         let note_state = |dump: &mut Dump<'_>| {
             if state && only.is_some() {
-                dump.consistent(dev.data().table.look(|decided| decided.generation()));
+                dump.consistent(dev.data().state.lock().generation());
             }
         };
         note_state(dump);

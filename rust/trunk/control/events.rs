@@ -15,8 +15,6 @@ use super::{
     SIZE, //
 };
 use crate::{
-    decided::Decided,
-    device::Trunk,
     pure::{
         history::{
             Event,
@@ -27,7 +25,8 @@ use crate::{
             cmd,
             event, //
         }, //
-    }, //
+    },
+    trunk::Trunk, //
 };
 use kernel::{
     prelude::*,
@@ -55,7 +54,7 @@ const AT_ONCE: u32 = 256;
 /// Notifies listeners, and holders of claims, of what has happened to a trunk and they do not know
 /// yet.
 pub(crate) fn tell(dev: &Device<Trunk>) {
-    let table = &dev.data().get_ref().table;
+    let state = &dev.data().get_ref().state;
     let net = {
         let guard = rcu::read_lock();
         dev.hold_net((&guard).into())
@@ -63,16 +62,20 @@ pub(crate) fn tell(dev: &Device<Trunk>) {
     let Some(net) = net else {
         return;
     };
-    while let Some(told) = table.look(Decided::tell_holder) {
+    loop {
+        let Some(told) = state.lock().tell_holder() else {
+            break;
+        };
+        let socket = told.claim.holder.socket.port_id;
         // A holder that is gone, or does not read, misses it; claim-get has the link.
-        let _ = FAMILY.unicast(&net, told.holder.socket, SIZE, cmd::CLAIM_NTF, |message| {
+        let _ = FAMILY.unicast(&net, socket, SIZE, cmd::CLAIM_NTF, |message| {
             let guard = rcu::read_lock();
             put_identity(message, dev)?;
             claims::put_told(message, dev, &told, (&guard).into())
         });
     }
     for _ in 0..AT_ONCE {
-        let Some((seq, event)) = table.look(Decided::tell) else {
+        let Some((seq, event)) = state.lock().tell() else {
             return;
         };
         let told = FAMILY.multicast(&net, EVENTS, SIZE, notification(event.kind), |message| {
@@ -81,7 +84,7 @@ pub(crate) fn tell(dev: &Device<Trunk>) {
         });
         // A listener who has no room left is told so by the core.
         if told.is_err_and(|err| err != ENOBUFS) {
-            table.look(Decided::count_lost);
+            state.lock().count_lost();
         }
     }
     dev.schedule_work(0);
@@ -90,9 +93,8 @@ pub(crate) fn tell(dev: &Device<Trunk>) {
 pub(super) fn dump(dump: &mut Dump<'_>) -> Result {
     let net = dump.net();
     each_trunk(dump, false, |dump, within, dev, rcu| {
-        let table = &dev.data().get_ref().table;
-        let next =
-            |seq| table.look(|decided| decided.events.get(seq).map(|(n, event)| (n, *event)));
+        let state = &dev.data().get_ref().state;
+        let next = |seq| state.lock().event(seq).map(|(n, event)| (n, *event));
         nests(
             dump,
             dev,

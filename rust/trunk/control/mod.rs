@@ -23,11 +23,11 @@
 //! checked to its end before anything is changed, and holds RTNL meanwhile.
 
 use crate::{
-    device::Trunk,
     pure::{
         port::PortId,
         uapi::attr, //
-    }, //
+    },
+    trunk::Trunk, //
 };
 use kernel::{
     prelude::*,

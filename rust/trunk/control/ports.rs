@@ -21,25 +21,35 @@ use super::{
     }, //
 };
 use crate::{
-    decided::Decided,
-    device::Trunk,
-    port::Port,
     pure::{
         health::{
             Link,
             Peer,
-            RoundTrip, //
+            RoundTrip,
+            Tested as _, //
         },
         history::Reason,
         port::{
+            to_slot,
             PortId,
-            PortSet, //
+            PortSet,
+            PortView, //
         },
+        state::{
+            Input,
+            PortSettings, //
+        },
+        table::Bucket,
         uapi::{
             attr,
             peer,
             port, //
-        }, //
+        },
+    },
+    switch::step_later,
+    trunk::{
+        Port,
+        Trunk, //
     }, //
 };
 use kernel::{
@@ -129,13 +139,14 @@ pub(super) fn set(request: &mut Request<'_>) -> Result {
     let rtnl: &Rtnl = &guard;
     let (dev, port, asked) = port_to_set(request, rtnl)?;
     only(&SETTABLE, asked, &port::NAMES, "port", request.extack())?;
-    let priority = small_number(asked, port::PRIORITY);
-    let weight = small_number(asked, port::WEIGHT);
-    let enabled = number(asked, port::ENABLED).map(|number| number != 0);
-
-    dev.data()
-        .table
-        .configure_port(dev, &port, priority, weight, enabled, rtnl);
+    let settings = PortSettings {
+        priority: small_number(asked, port::PRIORITY),
+        weight: small_number(asked, port::WEIGHT),
+        enabled: number(asked, port::ENABLED).map(|number| number != 0),
+    };
+    let speed = port.dev.link_speed(rtnl).map(|(speed, _)| speed);
+    let input = Input::Port(port.id, settings, speed);
+    step_later(dev, input, (&rcu::read_lock()).into());
     Ok(())
 }
 
@@ -164,21 +175,21 @@ pub(super) fn failback(request: &mut Request<'_>) -> Result {
             PortId::all().collect::<PortSet>(),
         )
     };
-    let guard = rcu::read_lock();
-    let release = |decided: &mut Decided| decided.release(ports);
-    dev.data().table.change(dev, None, release, (&guard).into());
+    step_later(dev, Input::Release(ports), (&rcu::read_lock()).into());
     Ok(())
 }
 
 /// Adds a port's settings and state. `ENODEV` for one that is just joining or leaving.
 pub(super) fn put(message: &mut Message<'_>, port: &Port, rcu: &Rcu) -> Result {
     let trunk = port.trunk.data().get_ref();
-    let state = trunk.table.port(port.id, rcu).ok_or(ENODEV)?;
-    let reason = match state.view.is_act() {
-        true => Reason::None,
-        // As it is now: what keeps it from being used may have changed since.
-        false => port.reason(),
+    let table = trunk.table.get(rcu).ok_or(ENODEV)?;
+    let state = State::of(trunk, port.id).ok_or(ENODEV)?;
+    // Decisions are not kept waiting for this.
+    let count = |test: &dyn Fn(&Bucket) -> bool| {
+        let buckets = table.buckets().iter().filter(|bucket| test(bucket));
+        buckets.fold(0u32, |sum, _| sum.saturating_add(1))
     };
+    let slot = to_slot(Some(port.id));
 
     message.nest(attr::PORT, |message| {
         put_identity(message, port)?;
@@ -186,12 +197,12 @@ pub(super) fn put(message: &mut Message<'_>, port: &Port, rcu: &Rcu) -> Result {
         message.put_u32(port::PRIORITY, state.view.priority.into())?;
         message.put_u32(port::WEIGHT, state.weight.into())?;
         message.put_u32(port::SHARE, state.view.weight.into())?;
-        message.put_u32(port::ENABLED, port.is_enabled().into())?;
+        message.put_u32(port::ENABLED, state.enabled.into())?;
         message.put_u32(port::STATE, state.view.state as u32)?;
-        message.put_u32(port::REASON, reason as u32)?;
+        message.put_u32(port::REASON, state.reason as u32)?;
         message.put_uint(port::SINCE, state.since)?;
-        message.put_u32(port::HOMES, state.homes)?;
-        message.put_u32(port::BUCKETS, state.buckets as u32)?;
+        message.put_u32(port::HOMES, count(&|bucket| bucket.home() == slot))?;
+        message.put_u32(port::BUCKETS, count(&|bucket| bucket.slot() == slot))?;
         put_ifindex(
             message,
             port::STANDS_IN_FOR,
@@ -207,10 +218,7 @@ pub(super) fn put(message: &mut Message<'_>, port: &Port, rcu: &Rcu) -> Result {
             message.put_flag(port::IN_USE)?;
         }
         message.put_u32(port::CLAIMS, state.claims)?;
-        let link = trunk
-            .prober
-            .look(|health| health.link(port.id).map(Tested::of));
-        put_tested(message, &link.ok_or(ENODEV)?)
+        put_tested(message, &state.link)
     })
 }
 
@@ -218,6 +226,46 @@ pub(super) fn put(message: &mut Message<'_>, port: &Port, rcu: &Rcu) -> Result {
 pub(super) fn put_identity(message: &mut Message<'_>, port: &Port) -> Result {
     message.put_u32(port::IFINDEX, port.dev.ifindex())?;
     message.put_str(port::IFNAME, &port.dev.current_name())
+}
+
+/// What is known of a port.
+struct State {
+    view: PortView,
+    /// As set by the user; 0 is by speed.
+    weight: u16,
+    enabled: bool,
+    /// Why it is not usable as of now.
+    reason: Reason,
+    /// When it became what it is, in ns.
+    since: u64,
+    stands_in_for: Option<PortId>,
+    stand_in: Option<PortId>,
+    /// It serves buckets or claims, and so many of these.
+    in_use: bool,
+    claims: u32,
+    link: Tested,
+}
+
+impl State {
+    /// Returns what is known of the port of that number, if the trunk has it.
+    fn of(trunk: &Trunk, id: PortId) -> Option<Self> {
+        let state = trunk.state.lock();
+        let port = state.port(id)?;
+        let claims = state.claims().iter();
+        let claims = claims.filter(|claim| claim.link() == Some(id));
+        Some(Self {
+            view: *state.ports().get(id)?,
+            weight: port.weight(),
+            enabled: port.is_enabled(),
+            reason: port.why(),
+            since: port.since(),
+            stands_in_for: state.stand_ins().home_of(id),
+            stand_in: state.stand_ins().of(id),
+            in_use: state.view().in_use.contains(id),
+            claims: claims.fold(0, |sum: u32, _| sum.saturating_add(1)),
+            link: Tested::of(port.link()),
+        })
+    }
 }
 
 /// What is known of a link from probes.

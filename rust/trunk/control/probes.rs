@@ -7,9 +7,9 @@ use super::request::{
     small_number, //
 };
 use crate::{
-    decided::Settings,
     pure::{
         health,
+        state::Settings,
         uapi::{
             attr,
             Peers,
@@ -84,7 +84,7 @@ pub(super) fn read(
             let reason = fmt!("probe-address: neither a station nor a group of some is that");
             return Err(extack.refuse_fmt(EINVAL, Some(attr), reason));
         }
-        new.probe_address = address;
+        new.probe_address = *address.octets();
     }
     if let Some(attr) = attributes.get(attr::PROBE_ETHERTYPE) {
         let ethertype = small_number(attributes, attr::PROBE_ETHERTYPE).unwrap_or(0);
@@ -127,7 +127,7 @@ pub(super) fn put(message: &mut Message<'_>, settings: &Settings) -> Result {
     message.put_u32(attr::HOLD_DOWN, probes.hold_down)?;
     message.put_u32(attr::PEERS, probes.peers as u32)?;
     message.put_u32(attr::PROBE_ETHERTYPE, settings.probe_ethertype.into())?;
-    message.put(attr::PROBE_ADDRESS, settings.probe_address.octets())?;
+    message.put(attr::PROBE_ADDRESS, &settings.probe_address)?;
     match settings.keyed {
         true => message.put_flag(attr::KEYED),
         false => Ok(()),

@@ -4,14 +4,16 @@
 //! the attribute and the reason in the extended acknowledgement.
 
 use crate::{
-    device::Trunk,
-    port::Port,
     pure::{
         port::PortId,
         uapi::{
             attr,
             port, //
         }, //
+    },
+    trunk::{
+        Port,
+        Trunk, //
     }, //
 };
 use kernel::{

@@ -22,14 +22,14 @@ use super::{
 };
 use crate::{
     auto_join::rule_changed,
-    device::Trunk,
-    probe::{
-        self,
-        Prober, //
-    },
+    probe,
     pure::{
         selector::Selector,
         spares::Failback,
+        state::{
+            Input,
+            Replacement, //
+        },
         uapi::{
             attr,
             cmd,
@@ -37,11 +37,20 @@ use crate::{
             RxGroup, //
         },
         MAX_BITS, //
-    }, //
+    },
+    switch::{
+        replace,
+        step_later,
+        table, //
+    },
+    trunk::Trunk, //
 };
 use kernel::{
     prelude::*,
-    sync::rcu, //
+    sync::{
+        rcu,
+        Arc, //
+    }, //
 };
 use netdev::{
     device::Device,
@@ -166,8 +175,8 @@ fn change(
     };
     let bits = asked(attr::BITS).map(|bits| bits.min(MAX_BITS));
 
-    let table = &dev.data().get_ref().table;
-    let old = table.look(|decided| decided.settings);
+    let trunk = dev.data().get_ref();
+    let old = *trunk.state.lock().settings();
     let mut new = old;
     new.failback = asked(attr::FAILBACK)
         .and_then(Failback::from_u32)
@@ -179,34 +188,49 @@ fn change(
     }
     let net = dev.net(rtnl).ok_or(ENODEV)?;
     let key = probes::read(attributes, &mut new, net, extack)?;
+    let table = table(trunk, rtnl)?;
+    let bits = bits.filter(|bits| *bits != table.bits());
+    let selector = selector.filter(|selector| *selector != table.selector);
+    let next = match bits.is_some() || selector.is_some() {
+        true => Some(Arc::new(table.successor(bits, selector, None)?, GFP_KERNEL)?),
+        false => None,
+    };
     let change = match new == old {
         true => None,
-        false => Some(Prober::prepare(dev, new, key, rtnl)?),
+        false => Some(probe::Change::prepare(dev, new, key, rtnl)?),
     };
-    let done = table.configure(dev, bits, selector, new, rtnl);
-    match (change, &done) {
-        (Some(change), Ok(())) => change.make(dev, rtnl),
-        (Some(change), Err(_)) => change.drop_it(dev, rtnl),
-        (None, _) => {}
+
+    // Nothing can fail from here on.
+    let settle = || match next {
+        Some(next) => replace(dev, next, Replacement::Settings(new), rtnl),
+        None => {
+            step_later(dev, Input::Settings(new), (&rcu::read_lock()).into());
+        }
+    };
+    match change {
+        Some(change) => change.make(dev, settle, rtnl),
+        None => settle(),
     }
-    if done.is_ok() {
-        rule_changed(dev, &old.join, rtnl);
-    }
-    done
+    rule_changed(dev, &old.join, rtnl);
+    Ok(())
 }
 
 /// Adds a trunk's settings and state.
 pub(super) fn put(message: &mut Message<'_>, dev: &Device<Trunk>, rcu: &Rcu) -> Result {
-    let state = dev.data().table.trunk(rcu).ok_or(ENODEV)?;
-    let settings = state.settings;
-    let role = match (state.selector, settings.rx_group) {
+    let trunk = dev.data().get_ref();
+    let table = trunk.table.get(rcu).ok_or(ENODEV)?;
+    let (settings, redundancy) = {
+        let state = trunk.state.lock();
+        (*state.settings(), state.ports().redundancy())
+    };
+    let role = match (table.selector, settings.rx_group) {
         (Selector::Dmac, RxGroup::Auto) => Some(Role::Server),
         (Selector::Smac, RxGroup::Auto) => Some(Role::Switch),
         _ => None,
     };
 
-    message.put_u32(attr::BITS, state.bits)?;
-    message.put_u32(attr::SELECTOR, state.selector as u32)?;
+    message.put_u32(attr::BITS, table.bits())?;
+    message.put_u32(attr::SELECTOR, table.selector as u32)?;
     if let Some(role) = role {
         message.put_u32(attr::ROLE, role as u32)?;
     }
@@ -215,7 +239,7 @@ pub(super) fn put(message: &mut Message<'_>, dev: &Device<Trunk>, rcu: &Rcu) -> 
     message.put_u32(attr::RX_GROUP, settings.rx_group as u32)?;
     probes::put(message, &settings)?;
     message.put_uint(attr::SYSTEM, dev.net_rcu(rcu).map_or(0, probe::system))?;
-    message.put_u32(attr::REDUNDANCY, state.redundancy as u32)?;
+    message.put_u32(attr::REDUNDANCY, redundancy as u32)?;
     settings.join.map_or(Ok(()), |rule| {
         message.nest(attr::AUTO_JOIN, |message| auto_join::put(message, &rule))
     })

@@ -18,18 +18,27 @@ use super::{
     }, //
 };
 use crate::{
-    decided::Decided,
-    device::Trunk,
-    port::Port,
     pure::{
-        health::Health,
+        health::Tested as _,
+        state::Replacement,
         uapi::attr, //
     },
-    stats, //
+    stats,
+    switch::{
+        replace,
+        table, //
+    },
+    trunk::{
+        Port,
+        Trunk, //
+    }, //
 };
 use kernel::{
     prelude::*,
-    sync::rcu, //
+    sync::{
+        rcu,
+        Arc, //
+    }, //
 };
 use netdev::{
     device::Device,
@@ -70,55 +79,52 @@ pub(super) fn reset(request: &mut Request<'_>) -> Result {
     let rtnl: &Rtnl = &guard;
     let dev = trunk_to_set(request, rtnl)?;
     let trunk = dev.data().get_ref();
-    let next = trunk.table.next(None, None, true, rtnl)?;
+    let base = {
+        let guard = rcu::read_lock();
+        trunk_figures(dev, (&guard).into()).map(|(_, value)| value)
+    };
+    // Nothing is reset unless this succeeds.
+    let next = table(trunk, rtnl)?.successor(None, None, Some(base))?;
+    let next = Arc::new(next, GFP_KERNEL)?;
     {
         let guard = rcu::read_lock();
         for port in trunk.ports((&guard).into()) {
-            let link = port.dev.counters((&guard).into());
-            let counts = |health: &mut Health<_>| Some(*health.link(port.id)?.counts());
-            let counts = trunk.prober.look(counts).unwrap_or_default();
-            trunk.table.look(|decided| {
-                if let Some(record) = decided.record_mut(port.id) {
-                    let figures = stats::of_port(&link, record.ups, record.downs, &counts);
-                    record.base = figures.map(|(_, value)| value);
-                }
-            });
+            if let Some(figures) = port_figures(port, (&guard).into()) {
+                port.set_base(figures.map(|(_, value)| value), rtnl);
+            }
         }
     }
-    let link = dev.counters((&rcu::read_lock()).into());
-    let reset = |decided: &mut Decided| {
-        let figures = trunk.statistics.of_trunk(&link, decided.totals);
-        decided.base = figures.map(|(_, value)| value);
-    };
-    trunk.table.replace(dev, next, None, reset, rtnl);
+    replace(dev, next, Replacement::Counters, rtnl);
     Ok(())
 }
 
 /// Adds the counters of a trunk since they were last reset.
 fn put_trunk(message: &mut Message<'_>, dev: &Device<Trunk>, rcu: &Rcu) -> Result {
+    let table = dev.data().get_ref().table.get(rcu).ok_or(ENODEV)?;
+    put_figures(message, &trunk_figures(dev, rcu), &table.base)
+}
+
+fn trunk_figures(dev: &Device<Trunk>, rcu: &Rcu) -> [(u16, u64); stats::TRUNK_FIGURES] {
     let trunk = dev.data().get_ref();
-    let (totals, base) = trunk.table.look(|decided| (decided.totals, decided.base));
-    let figures = trunk.statistics.of_trunk(&dev.counters(rcu), totals);
-    put_figures(message, &figures, &base)
+    let totals = *trunk.state.lock().totals();
+    trunk.statistics.of_trunk(&dev.counters(rcu), &totals)
 }
 
 /// Adds the counters of a port since they were last reset. `ENODEV` for one that is just joining or
 /// leaving.
 fn put_port(message: &mut Message<'_>, port: &Port, rcu: &Rcu) -> Result {
-    let record = |decided: &mut Decided| {
-        let record = decided.record(port.id)?;
-        Some((record.ups, record.downs, record.base))
-    };
-    let trunk = port.trunk.data();
-    let (ups, downs, base) = trunk.table.look(record).ok_or(ENODEV)?;
-    let counts = |health: &mut Health<_>| Some(*health.link(port.id)?.counts());
-    let counts = trunk.prober.look(counts).ok_or(ENODEV)?;
+    let figures = port_figures(port, rcu).ok_or(ENODEV)?;
     message.nest(attr::PORT, |message| put_identity(message, port))?;
-    put_figures(
-        message,
-        &stats::of_port(&port.dev.counters(rcu), ups, downs, &counts),
-        &base,
-    )
+    put_figures(message, &figures, &port.base())
+}
+
+/// Returns the counters of a port; `None` if it is just joining or leaving.
+fn port_figures(port: &Port, rcu: &Rcu) -> Option<[(u16, u64); stats::PORT_FIGURES]> {
+    let link = port.dev.counters(rcu);
+    let state = port.trunk.data().get_ref().state.lock();
+    let known = state.port(port.id)?;
+    let probes = known.link().counts();
+    Some(stats::of_port(&link, known.changes(), probes))
 }
 
 fn put_figures(message: &mut Message<'_>, figures: &[(u16, u64)], base: &[u64]) -> Result {

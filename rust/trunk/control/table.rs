@@ -19,21 +19,33 @@ use super::{
     }, //
 };
 use crate::{
-    device::Trunk,
     pure::{
         port::{
+            from_slot,
             to_slot,
             PortId,
             PortView,
             NO_PORT, //
         },
+        state::Replacement,
         uapi::{
             attr,
             bucket, //
         }, //
+    },
+    switch::{
+        replace,
+        table, //
+    },
+    trunk::Trunk, //
+};
+use kernel::{
+    prelude::*,
+    sync::{
+        rcu,
+        Arc, //
     }, //
 };
-use kernel::prelude::*;
 use netdev::{
     device::Device,
     genl::{
@@ -71,7 +83,11 @@ pub(super) fn get(request: &mut Request<'_>) -> Result {
     let reason = c"bucket: which bucket is not said";
     let nest = required(request.attributes(), attr::BUCKET, reason, request.extack())?;
     let trunk = dev.data().get_ref();
-    let buckets = trunk.table.look(|decided| decided.homes.len());
+    let buckets = {
+        let guard = rcu::read_lock();
+        let table = trunk.table.get((&guard).into());
+        table.map_or(0, |table| table.buckets().len())
+    };
     let number = bucket_number(nest, buckets, request.extack())?;
     reply(request, &dev, |message, rcu| {
         message.nest(attr::BUCKET, |message| put(message, trunk, number, rcu))
@@ -81,10 +97,8 @@ pub(super) fn get(request: &mut Request<'_>) -> Result {
 pub(super) fn dump(dump: &mut Dump<'_>) -> Result {
     each_trunk(dump, true, |dump, within, dev, rcu| {
         let trunk = dev.data().get_ref();
-        let buckets = trunk
-            .table
-            .layout(rcu)
-            .map_or(0, |layout| layout.buckets() as u64);
+        let table = trunk.table.get(rcu);
+        let buckets = table.map_or(0, |table| table.buckets().len() as u64);
         let next = |number| (number < buckets).then_some((number, ()));
         nests(
             dump,
@@ -105,40 +119,41 @@ pub(super) fn set(request: &mut Request<'_>) -> Result {
     let dev = trunk_to_set(request, rtnl)?;
     let attributes = request.attributes();
     let extack = request.extack();
-    let table = &dev.data().get_ref().table;
+    let trunk = dev.data().get_ref();
 
     let automatic = attributes.get(attr::TABLE_AUTO).is_some();
     if !automatic {
         let reason = c"bucket: neither a bucket nor table-auto is given";
         required(attributes, attr::BUCKET, reason, extack)?;
     }
-    let mut next = table.next(None, None, false, rtnl)?;
+    let old = table(trunk, rtnl)?;
+    let next = old.successor(None, None, None)?;
     if automatic {
-        next.set.fill(NO_PORT);
+        next.buckets().iter().for_each(|it| it.choose(NO_PORT));
     }
     let nests = attributes.iter().filter(|attr| attr.kind() == attr::BUCKET);
     for nest in nests {
         only(&SETTABLE, nest.nest(), &bucket::NAMES, "bucket", extack)?;
-        let number = bucket_number(nest, next.set.len(), extack)?;
+        let number = bucket_number(nest, next.buckets().len(), extack)?;
         let home = match nest.nest().get(bucket::HOME) {
             Some(attr) => to_slot(Some(home(dev, attr, extack)?)),
             None => NO_PORT,
         };
-        if let Some(slot) = next.set.get_mut(number) {
-            *slot = home;
+        if let Some(bucket) = next.buckets().get(number) {
+            bucket.choose(home);
         }
     }
-    table.set_homes(dev, next, rtnl);
+    let mut both = Iterator::zip(old.buckets().iter(), next.buckets());
+    if both.any(|(old, new)| old.chosen() != new.chosen()) {
+        replace(dev, Arc::new(next, GFP_KERNEL)?, Replacement::Homes, rtnl);
+    }
     Ok(())
 }
 
 /// Returns the working port of `dev` that `attr` names.
 fn home(dev: &Device<Trunk>, attr: Attribute<'_>, extack: &mut ExtAck<'_>) -> Result<PortId> {
     let id = port_of(dev, "bucket.home", attr, extack)?;
-    let view = dev
-        .data()
-        .table
-        .look(|decided| decided.ports.get(id).copied());
+    let view = dev.data().state.lock().ports().get(id).copied();
     if view.as_ref().is_some_and(PortView::is_working) {
         return Ok(id);
     }
@@ -148,13 +163,15 @@ fn home(dev: &Device<Trunk>, attr: Attribute<'_>, extack: &mut ExtAck<'_>) -> Re
 
 /// Adds what a bucket belongs to and has carried. `ENODEV` if there are not so many any more.
 fn put(message: &mut Message<'_>, trunk: &Trunk, number: usize, rcu: &Rcu) -> Result {
-    let state = trunk.table.bucket(number, rcu).ok_or(ENODEV)?;
-    let [frames, octets] = state.sent;
+    let table = trunk.table.get(rcu).ok_or(ENODEV)?;
+    let state = table.buckets().get(number).ok_or(ENODEV)?;
+    let [frames, octets] = table.sent(number);
+    let (home, chosen) = (state.home(), state.chosen());
 
     message.put_u32(bucket::INDEX, number as u32)?;
-    put_ifindex(message, bucket::HOME, trunk, state.home, rcu)?;
-    put_ifindex(message, bucket::PORT, trunk, state.port, rcu)?;
-    if state.user_set {
+    put_ifindex(message, bucket::HOME, trunk, from_slot(home), rcu)?;
+    put_ifindex(message, bucket::PORT, trunk, from_slot(state.slot()), rcu)?;
+    if from_slot(chosen).is_some() && chosen == home {
         message.put_flag(bucket::USER_SET)?;
     }
     message.put_uint(bucket::TX_PACKETS, frames)?;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Claims: links that processes hold, one each (JP 2003-188905, points 2, 4 and 5).
+//! Claims: links that processes hold, one each.
 
 use super::port::{
     from_slot,
@@ -12,31 +12,150 @@ use super::port::{
     Slot,
     NO_PORT, //
 };
+use super::uapi::Reason;
+use ::core::ops::DerefMut;
+
+/// The most claims that a trunk has at a time.
+pub const MAX_CLAIMS: usize = 64;
+
+/// What tells a netlink socket from all others, those included that had its port id before.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Socket {
+    /// The port id of the socket.
+    pub port_id: u32,
+    /// The cookie of the socket, which no other socket ever has.
+    pub cookie: u64,
+}
+
+/// Who holds a claim, and what frames it is about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Holder {
+    /// The mark of the frames that go by the claim's link; never 0.
+    pub mark: u32,
+    /// The socket that the claim ends with.
+    pub socket: Socket,
+    /// The interface index of the port that is wanted.
+    pub ifindex: u32,
+    /// What the holder calls itself, up to the first NUL.
+    pub name: [u8; 32],
+}
+
+impl Holder {
+    /// Nobody.
+    pub const NONE: Self = Self {
+        mark: 0,
+        socket: Socket {
+            port_id: 0,
+            cookie: 0,
+        },
+        ifindex: 0,
+        name: [0; 32],
+    };
+}
+
+/// How far a claim has come.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Stage {
+    /// It waits until the links that it may get have answered a test.
+    Asking(Inquiry),
+    /// It has a link, if there is one for it.
+    Served,
+    /// There was no link for it. It ends once its holder has the answer.
+    Refused,
+}
+
+/// Whether the request for a claim has been answered.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Answer {
+    /// Nothing can be said yet.
+    None,
+    /// The claim is served or refused, which is yet to be said.
+    Due,
+    /// It has been.
+    Given,
+}
+
+/// The tests that a claim waits for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Inquiry {
+    /// The ports whose links are tested.
+    pub asked: PortSet,
+    /// When it began, in ns.
+    pub since: u64,
+    /// When it ends, in ns, whoever has answered by then.
+    pub until: u64,
+    /// Testing had not begun before: nobody knows yet which links can answer.
+    pub fresh: bool,
+}
 
 /// A claim to a link. It is served by the port it wants, or else by a spare.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Claim {
     wanted: Slot,
     link: Slot,
+    /// How far it has come.
+    pub stage: Stage,
+    /// Whether its holder has been answered.
+    pub(super) answer: Answer,
+    /// Who holds it.
+    pub holder: Holder,
+    /// The link that events say it has, and the one that the holder knows of.
+    pub(super) seen: Slot,
+    pub(super) told: Slot,
+    /// Why it lost the link that it had before.
+    pub(super) reason: Reason,
 }
 
 impl Claim {
-    /// A claim that has no port yet.
-    pub const fn new(wanted: PortId) -> Self {
+    /// Room for a claim.
+    pub const NONE: Self = Self::of(NO_PORT, Stage::Refused, Holder::NONE);
+
+    const fn of(wanted: Slot, stage: Stage, holder: Holder) -> Self {
         Self {
-            wanted: to_slot(Some(wanted)),
+            wanted,
             link: NO_PORT,
+            stage,
+            answer: Answer::None,
+            holder,
+            seen: NO_PORT,
+            told: NO_PORT,
+            reason: Reason::None,
         }
     }
 
-    /// The port it should have; `None` once that has left the trunk.
+    /// Makes a claim that has no link yet.
+    pub const fn new(wanted: PortId, stage: Stage, holder: Holder) -> Self {
+        Self::of(to_slot(Some(wanted)), stage, holder)
+    }
+
+    /// Returns the port it should have; `None` once that has left the trunk.
     pub const fn wanted(&self) -> Option<PortId> {
         from_slot(self.wanted)
     }
 
-    /// The port it has.
+    /// Returns the port it has.
     pub const fn link(&self) -> Option<PortId> {
         from_slot(self.link)
+    }
+
+    /// Returns whether it is served, or would be if there were a link for it.
+    pub(super) const fn is_served(&self) -> bool {
+        matches!(self.stage, Stage::Served)
+    }
+
+    /// Returns whether its holder does not know yet which link it has.
+    pub(super) fn has_moved(&self) -> bool {
+        self.answer == Answer::Given && self.told != self.seen
+    }
+
+    /// Returns whether its holder is to be answered or notified.
+    pub(super) fn is_to_be_told(&self) -> bool {
+        self.answer == Answer::Due || self.has_moved()
+    }
+
+    /// Returns why it lost the link that it had before, [`Reason::None`] if that is usable.
+    pub const fn reason(&self) -> Reason {
+        self.reason
     }
 
     /// The port `id` has left the trunk: the next of that number is another one.
@@ -48,7 +167,7 @@ impl Claim {
         }
     }
 
-    /// The port it wants, if it may have it. A working port serves its buckets and any number of
+    /// Returns the port it wants, if it may have it. A working port serves its buckets and any number of
     /// claims besides; a spare serves one user, and `taken` ones have theirs. What is in doubt it may
     /// keep, but not get.
     fn wanted_now(&self, ports: &Ports, taken: PortSet, doubts: PortSet) -> Option<PortId> {
@@ -60,7 +179,7 @@ impl Claim {
     }
 }
 
-/// The spares that serve `claims`.
+/// Returns the spares that serve `claims`.
 pub fn held(claims: &[Claim], ports: &Ports) -> PortSet {
     let held: PortSet = claims.iter().filter_map(Claim::link).collect();
     held & !ports.select(PortView::is_working)
@@ -78,8 +197,8 @@ pub fn let_go(claims: &mut [Claim], ports: &Ports, in_use: PortSet, doubts: Port
     let mut older = PortSet::EMPTY;
     for at in 0..claims.len() {
         let all = held(claims, ports);
-        let Some(claim) = claims.get_mut(at) else {
-            return;
+        let Some(claim) = claims.get_mut(at).filter(|claim| claim.is_served()) else {
+            continue;
         };
         // The spare it has is nobody else's, unless several had it when it was a working port.
         let own: PortSet = claim.link().into_iter().collect();
@@ -99,34 +218,82 @@ pub fn take(claims: &mut [Claim], ports: &Ports, in_use: PortSet, doubts: PortSe
     let theirs = ports.select(|view| view.held);
     for at in 0..claims.len() {
         let taken = held(claims, ports) | theirs | in_use;
-        if let Some(claim) = claims.get_mut(at).filter(|claim| claim.link == NO_PORT) {
+        let waits = |claim: &&mut Claim| claim.is_served() && claim.link == NO_PORT;
+        if let Some(claim) = claims.get_mut(at).filter(waits) {
             let spare = ports.best(spares & !taken & !doubts);
             claim.link = to_slot(claim.wanted_now(ports, taken, doubts).or(spare));
         }
     }
 }
 
+/// The claims of a trunk, oldest first. `S` has room for [`MAX_CLAIMS`].
+pub struct Claims<S> {
+    room: S,
+    len: usize,
+}
+
+impl<S: DerefMut<Target = [Claim]>> Claims<S> {
+    /// None yet.
+    pub const fn new(room: S) -> Self {
+        Self { room, len: 0 }
+    }
+
+    /// Returns the claims.
+    pub fn all(&self) -> &[Claim] {
+        self.room.get(..self.len).unwrap_or(&[])
+    }
+
+    /// Returns the claims, to be changed.
+    pub fn all_mut(&mut self) -> &mut [Claim] {
+        self.room.get_mut(..self.len).unwrap_or_default()
+    }
+
+    /// Returns the claim of that mark.
+    pub fn find(&self, mark: u32) -> Option<&Claim> {
+        self.all().iter().find(|claim| claim.holder.mark == mark)
+    }
+
+    /// Adds the youngest. Returns whether there was room.
+    pub fn push(&mut self, claim: Claim) -> bool {
+        let room = self.room.get_mut(self.len);
+        let found = room.is_some();
+        if let Some(room) = room {
+            *room = claim;
+            self.len = self.len.saturating_add(1);
+        }
+        found
+    }
+
+    /// Removes the claims for which `test` holds; `ended` is called with each.
+    pub fn remove(&mut self, test: impl Fn(&Claim) -> bool, mut ended: impl FnMut(&Claim)) {
+        let mut kept = 0usize;
+        for at in 0..self.len {
+            let Some(claim) = self.room.get(at).copied() else {
+                break;
+            };
+            if test(&claim) {
+                ended(&claim);
+            } else if let Some(room) = self.room.get_mut(kept) {
+                *room = claim;
+                kept = kept.saturating_add(1);
+            }
+        }
+        self.len = kept;
+    }
+}
+
 #[cfg(any(test, CONFIG_TRUNK_KUNIT_TEST))]
 #[cfg_attr(not(test), ::kernel::macros::kunit_tests(trunk_claims))]
 mod tests {
-    use super::super::spares::StandIns;
     use super::super::testing::{
         id,
-        ports, //
+        ports,
+        Trunk, //
     };
     use super::*;
 
-    /// What the driver does.
-    fn update(claims: &mut [Claim], stand_ins: &mut StandIns, line: &str) {
-        let mut ports = ports(line);
-        stand_ins.let_go(&ports);
-        let_go(claims, &ports, stand_ins.in_use(), PortSet::EMPTY);
-        for port in held(claims, &ports).iter() {
-            let view = ports.get(port).copied();
-            ports.set(port, view.map(|view| PortView { held: true, ..view }));
-        }
-        stand_ins.take(&ports);
-        take(claims, &ports, stand_ins.in_use(), PortSet::EMPTY);
+    fn claim(wanted: Slot) -> Claim {
+        Claim::of(wanted, Stage::Served, Holder::NONE)
     }
 
     #[test]
@@ -208,28 +375,24 @@ mod tests {
                 ],
             ),
         ] {
-            const NONE: Claim = Claim {
-                wanted: NO_PORT,
-                link: NO_PORT,
-            };
-            let mut claims = [NONE; 4];
+            let mut claims = [claim(NO_PORT); 4];
             let claims = claims.get_mut(..wanted.len()).unwrap_or_default();
             for (claim, wanted) in claims.iter_mut().zip(wanted) {
                 claim.wanted = *wanted;
             }
-            let mut stand_ins = StandIns::new();
+            let mut trunk = Trunk::<8>::new("");
             for (line, links, homes) in steps {
-                update(claims, &mut stand_ins, line);
+                trunk.serve(claims, line);
                 assert!(claims
                     .iter()
                     .map(|claim| claim.link)
                     .eq(links.iter().copied()));
                 for (home, spare) in PortId::all().zip(homes) {
-                    assert_eq!(stand_ins.of(home), id(*spare));
+                    assert_eq!(trunk.stand_ins.of(home), id(*spare));
                 }
-                let before = (claims.first().copied(), stand_ins);
-                update(claims, &mut stand_ins, line);
-                assert!(before == (claims.first().copied(), stand_ins));
+                let before = (claims.first().copied(), trunk.stand_ins);
+                trunk.serve(claims, line);
+                assert!(before == (claims.first().copied(), trunk.stand_ins));
             }
         }
     }
@@ -237,13 +400,12 @@ mod tests {
     #[test]
     fn a_claim_gets_the_spare_it_wants_when_that_has_done_its_service() {
         if let (Some(home), Some(spare)) = (id(0), id(2)) {
-            let mut stand_ins = StandIns::new();
-            update(&mut [], &mut stand_ins, "1s 1a 2a 3a");
-            assert_eq!(stand_ins.of(home), Some(spare));
-            let mut claims = [Claim::new(spare)];
-            update(&mut claims, &mut stand_ins, "1s 1a 2a 3a");
+            let mut trunk = Trunk::<8>::new("1s 1a 2a 3a");
+            assert_eq!(trunk.stand_ins.of(home), Some(spare));
+            let mut claims = [spare].map(|id| claim(to_slot(Some(id))));
+            trunk.serve(&mut claims, "1s 1a 2a 3a");
             assert_eq!(claims.map(|claim| claim.link()), [id(3)]);
-            update(&mut claims, &mut stand_ins, "1a 1a 2a 3a");
+            trunk.serve(&mut claims, "1a 1a 2a 3a");
             assert_eq!(claims.map(|claim| claim.link()), [Some(spare)]);
         }
     }
@@ -251,7 +413,7 @@ mod tests {
     #[test]
     fn a_port_that_leaves_is_forgotten() {
         if let (Some(first), Some(second)) = (id(0), id(1)) {
-            let mut claims = [Claim::new(first), Claim::new(second)];
+            let mut claims = [first, second].map(|id| claim(to_slot(Some(id))));
             take(
                 &mut claims,
                 &ports("1a 1a 2a"),
@@ -278,7 +440,7 @@ mod tests {
         if let (Some(first), Some(spare)) = (id(0), id(1)) {
             let line = ports("1a 2a 3a");
             let doubts = [first, spare].into_iter().collect();
-            let mut claims = [Claim::new(first), Claim::new(first)];
+            let mut claims = [first; 2].map(|id| claim(to_slot(Some(id))));
             take(&mut claims[..1], &line, PortSet::EMPTY, PortSet::EMPTY);
             let_go(&mut claims, &line, PortSet::EMPTY, doubts);
             take(&mut claims, &line, PortSet::EMPTY, doubts);
@@ -286,5 +448,41 @@ mod tests {
             let_go(&mut claims, &line, PortSet::EMPTY, PortSet::EMPTY);
             assert_eq!(claims.map(|claim| claim.link()), [Some(first), Some(first)]);
         }
+    }
+
+    #[test]
+    fn a_claim_that_is_not_served_has_no_link_and_takes_none() {
+        if let (Some(first), Some(spare)) = (id(0), id(1)) {
+            let line = ports("1a 2a");
+            let mut claims = [spare; 2].map(|id| claim(to_slot(Some(id))));
+            let [refused, _] = &mut claims;
+            refused.stage = Stage::Refused;
+            let_go(&mut claims, &line, PortSet::EMPTY, PortSet::EMPTY);
+            take(&mut claims, &line, PortSet::EMPTY, PortSet::EMPTY);
+            assert_eq!(claims.map(|claim| claim.link()), [None, Some(spare)]);
+            assert_eq!(held(&claims, &line), [spare].into_iter().collect());
+            assert!(!held(&claims, &line).contains(first));
+        }
+    }
+
+    #[test]
+    fn claims_keep_their_order() {
+        let mut room = [Claim::NONE; 4];
+        let mut claims = Claims::new(&mut room[..]);
+        for mark in 1..=5 {
+            let holder = Holder {
+                mark,
+                ..Holder::NONE
+            };
+            assert_eq!(claims.push(Claim { holder, ..claim(0) }), mark <= 4);
+        }
+        assert!(claims.find(4).is_some() && claims.find(5).is_none());
+        let mut ended = 0;
+        claims.remove(
+            |claim| claim.holder.mark % 2 == 0,
+            |claim| ended += claim.holder.mark,
+        );
+        assert_eq!(ended, 6);
+        assert!(claims.all().iter().map(|claim| claim.holder.mark).eq([1, 3]));
     }
 }

@@ -45,6 +45,8 @@ pub mod port;
 pub mod receive;
 pub mod selector;
 pub mod spares;
+pub mod state;
+pub mod switch;
 pub mod table;
 #[path = "../uapi.rs"]
 pub mod uapi;

@@ -18,60 +18,138 @@ use super::port::{
     NO_PORT, //
 };
 use super::spares::StandIns;
-use ::core::iter::repeat;
+use ::core::sync::atomic::{
+    AtomicI8,
+    Ordering, //
+};
+
+/// One bucket of a table. Frames read it at any time. Writers take turns.
+#[derive(Debug)]
+pub struct Bucket {
+    slot: AtomicI8,
+    home: AtomicI8,
+    chosen: AtomicI8,
+}
+
+impl Bucket {
+    /// Makes a bucket with these slots: the port that carries it, its home, and the home that the
+    /// user has chosen.
+    pub const fn new(slot: Slot, home: Slot, chosen: Slot) -> Self {
+        Self {
+            slot: AtomicI8::new(slot),
+            home: AtomicI8::new(home),
+            chosen: AtomicI8::new(chosen),
+        }
+    }
+
+    /// Makes a bucket without any port.
+    pub const fn empty() -> Self {
+        Self::new(NO_PORT, NO_PORT, NO_PORT)
+    }
+
+    /// Returns the port that carries the bucket now.
+    #[inline(always)]
+    pub fn slot(&self) -> Slot {
+        self.slot.load(Ordering::Relaxed)
+    }
+
+    /// Has `port` carry the bucket.
+    pub fn set_slot(&self, port: Slot) {
+        self.slot.store(port, Ordering::Relaxed);
+    }
+
+    /// Returns the working port that the bucket belongs to.
+    pub fn home(&self) -> Slot {
+        self.home.load(Ordering::Relaxed)
+    }
+
+    fn set_home(&self, home: Slot) {
+        self.home.store(home, Ordering::Relaxed);
+    }
+
+    /// Returns the home that the user has chosen.
+    pub fn chosen(&self) -> Slot {
+        self.chosen.load(Ordering::Relaxed)
+    }
+
+    /// Makes `home` the user's choice. [`assign_homes`] follows it.
+    pub fn choose(&self, home: Slot) {
+        self.chosen.store(home, Ordering::Relaxed);
+    }
+
+    /// Returns whether the home is what the user has chosen: not if that is no working port.
+    fn is_chosen(&self, working: PortSet) -> bool {
+        from_slot(self.chosen()).is_some_and(|id| working.contains(id))
+    }
+
+    /// Copies all three slots of `other`.
+    fn copy(&self, other: &Self) {
+        self.set_slot(other.slot());
+        self.set_home(other.home());
+        self.choose(other.chosen());
+    }
+}
+
+/// Copies the buckets of `old` to `new`. If `new` has more buckets, each of the old ones becomes
+/// several, as frames find them.
+pub fn inherit(new: &[Bucket], old: &[Bucket]) {
+    for part in new.chunks(old.len().max(1)) {
+        for (new, old) in part.iter().zip(old) {
+            new.copy(old);
+        }
+    }
+}
+
+/// Forgets that the user has chosen the port `id`, which has joined or left: the next port of that
+/// number is another one.
+pub fn forget_choice(table: &[Bucket], id: PortId) {
+    for bucket in table {
+        if bucket.chosen() == to_slot(Some(id)) {
+            bucket.choose(NO_PORT);
+        }
+    }
+}
 
 /// Gives each bucket a working port for its home, and returns the number of homes that changed.
 ///
-/// `homes` has one slot a bucket, at most 2^[`MAX_BITS`](super::MAX_BITS) of them, and holds the
-/// result of the last call; all [`NO_PORT`] makes a fresh table, dealt out in turns: bucket i to
-/// the (i mod P)-th of P ports of one weight. The number a working port gets is less than one off
-/// its share by weight, whatever the states of the links. Within that bound no call moves more
-/// homes than it must: a port that joins takes its own share and one that leaves gives away its
-/// own, spread over the table and over the other ports. Without a working port there are no homes.
+/// `table` has at most 2^[`MAX_BITS`](super::MAX_BITS) buckets, with the homes of the last call. A
+/// fresh table is dealt out in turns: bucket i to the (i mod P)-th of P ports of one weight. The
+/// number a working port gets is less than one off its share by weight, whatever the states of the
+/// links. Within that bound no call moves more homes than it must: a port that joins takes its own
+/// share and one that leaves gives away its own, spread over the table and over the other ports.
+/// Without a working port there are no homes.
 ///
-/// `set` has the homes that the user has set, one slot a bucket or fewer. Where it names a working
-/// port, that is the home; what is said above holds for the other buckets among themselves.
-pub fn assign_homes(homes: &mut [Slot], set: &[Slot], ports: &Ports) -> usize {
+/// Where the user has chosen a working port, that is the home. What is said above holds for the
+/// other buckets among themselves.
+pub fn assign_homes(table: &[Bucket], ports: &Ports) -> usize {
     let working = ports.select(PortView::is_working);
     let mut moved = 0usize;
-    for (home, set) in homes.iter_mut().zip(set) {
-        if is_set(*set, working) && home != set {
-            *home = *set;
+    for bucket in table.iter().filter(|bucket| bucket.is_chosen(working)) {
+        if bucket.home() != bucket.chosen() {
+            bucket.set_home(bucket.chosen());
             moved = moved.saturating_add(1);
         }
     }
-    let need = release(homes, set, ports, working);
-    moved.saturating_add(fill(homes, &need, working))
+    let need = release(table, ports, working);
+    moved.saturating_add(fill(table, &need, working))
 }
 
-/// Is the home of a bucket what the user has set? Not if that is no working port.
-fn is_set(set: Slot, working: PortSet) -> bool {
-    from_slot(set).is_some_and(|id| working.contains(id))
+/// Returns the buckets whose home is not the user's choice.
+fn automatic(table: &[Bucket], working: PortSet) -> impl Iterator<Item = &Bucket> {
+    table.iter().filter(move |bucket| !bucket.is_chosen(working))
 }
 
-/// The homes that are not the user's choice.
-fn automatic<'a>(
-    homes: &'a mut [Slot],
-    set: &'a [Slot],
-    working: PortSet,
-) -> impl Iterator<Item = &'a mut Slot> {
-    let set = set.iter().copied().chain(repeat(NO_PORT));
-    homes
-        .iter_mut()
-        .zip(set)
-        .filter_map(move |(home, set)| (!is_set(set, working)).then_some(home))
-}
-
-/// Takes from `homes` what each port is to lose, and returns what each of `working` is to get.
+/// Takes from `table` the homes that each port is to lose, and returns how many each of `working` is
+/// to get.
 #[inline(never)] // So that its stack is not in use at the same time as that of `fill`.
-fn release(homes: &mut [Slot], set: &[Slot], ports: &Ports, working: PortSet) -> PerPort<u32> {
+fn release(table: &[Bucket], ports: &Ports, working: PortSet) -> PerPort<u32> {
     let mut has = PerPort::new(0u32);
     let mut buckets = 0u32;
-    for slot in automatic(homes, set, working) {
+    for bucket in automatic(table, working) {
         buckets = buckets.saturating_add(1);
-        match from_slot(*slot).filter(|id| working.contains(*id)) {
+        match from_slot(bucket.home()).filter(|id| working.contains(*id)) {
             Some(id) => has[id] = has[id].saturating_add(1),
-            None => *slot = NO_PORT,
+            None => bucket.set_home(NO_PORT),
         }
     }
     let mut need = shares(ports, working, buckets, &has);
@@ -80,18 +158,17 @@ fn release(homes: &mut [Slot], set: &[Slot], ports: &Ports, working: PortSet) ->
         surplus[id] = has[id].saturating_sub(need[id]);
         need[id] = has[id].abs_diff(need[id]);
     }
-    take(homes, set, working, &has, &surplus, &mut need);
+    take(table, working, &has, &surplus, &mut need);
     need
 }
 
-/// Takes the `surplus` of each port from the automatic `homes`, and counts it down in `left`. Each
+/// Takes the `surplus` of each port from the automatic homes, and counts it down in `left`. Each
 /// port `has` so many of these.
 ///
 /// It is taken at an even pace from the buckets of each port, and from the table as a whole, lest
 /// neighbours be taken together: each bucket passed gives credit, and one taken costs it.
 fn take(
-    homes: &mut [Slot],
-    set: &[Slot],
+    table: &[Bucket],
     working: PortSet,
     has: &PerPort<u32>,
     surplus: &PerPort<u32>,
@@ -107,11 +184,11 @@ fn take(
         let phase = has[id].saturating_mul(rank).checked_div(givers.len());
         credit[id] = phase.unwrap_or(0).saturating_add(has[id] / 2);
     }
-    let whole = automatic(homes, set, working).fold(0u32, |sum, _| sum.saturating_add(1));
+    let whole = automatic(table, working).fold(0u32, |sum, _| sum.saturating_add(1));
     let mut pool = whole;
-    for slot in automatic(homes, set, working) {
+    for bucket in automatic(table, working) {
         pool = pool.saturating_add(total);
-        let giver = from_slot(*slot).filter(|id| givers.contains(*id) && left[*id] > 0);
+        let giver = from_slot(bucket.home()).filter(|id| givers.contains(*id) && left[*id] > 0);
         let Some(id) = giver else {
             continue;
         };
@@ -120,30 +197,31 @@ fn take(
             pool = pool.saturating_sub(whole);
             credit[id] = credit[id].saturating_sub(has[id]);
             left[id] = left[id].saturating_sub(1);
-            *slot = NO_PORT;
+            bucket.set_home(NO_PORT);
         }
     }
     // Where the two paces did not go together, a few are left.
-    for slot in automatic(homes, set, working) {
-        if let Some(id) = from_slot(*slot).filter(|id| givers.contains(*id) && left[*id] > 0) {
+    for bucket in automatic(table, working) {
+        let giver = from_slot(bucket.home());
+        if let Some(id) = giver.filter(|id| givers.contains(*id) && left[*id] > 0) {
             left[id] = left[id].saturating_sub(1);
-            *slot = NO_PORT;
+            bucket.set_home(NO_PORT);
         }
     }
 }
 
 /// Deals the buckets that have no home, and returns how many there were.
 #[inline(never)]
-fn fill(homes: &mut [Slot], need: &PerPort<u32>, working: PortSet) -> usize {
+fn fill(table: &[Bucket], need: &PerPort<u32>, working: PortSet) -> usize {
     let mut deal = Dealer::new();
     deal.need = *need;
     deal.start(working);
     let mut dealt = 0usize;
-    for slot in homes.iter_mut().filter(|slot| **slot == NO_PORT) {
+    for bucket in table.iter().filter(|bucket| bucket.home() == NO_PORT) {
         let Some(home) = deal.next() else {
             break;
         };
-        *slot = to_slot(Some(home));
+        bucket.set_home(to_slot(Some(home)));
         dealt = dealt.saturating_add(1);
     }
     dealt
@@ -162,8 +240,8 @@ enum Plan {
 
 /// Has each bucket carried by the port that is due to carry it, and returns the number of moves.
 ///
-/// `current(bucket)` reads the slot of a bucket; `mv(bucket, slot)` writes it, and is called only
-/// where the slot changes. Slots are read more than once, so nobody else may write them meanwhile.
+/// `moves` is called for each slot that changes, with the home of the bucket and the slot before and
+/// after. Slots are read more than once, so nobody else may write them meanwhile.
 ///
 /// - A home that is usable and not held back carries its own buckets, and nothing moves them.
 /// - A home with a stand-in has all its buckets carried by that.
@@ -173,11 +251,10 @@ enum Plan {
 /// - A home held back without a stand-in gets back only those whose port is no longer one of these.
 /// - [`NO_PORT`] is the answer only when no port is usable, not even as the last resort.
 pub fn resolve(
-    homes: &[Slot],
+    table: &[Bucket],
     stand_ins: &StandIns,
     ports: &Ports,
-    current: impl Fn(usize) -> Slot,
-    mut mv: impl FnMut(usize, Slot),
+    mut moves: impl FnMut(Slot, Slot, Slot),
 ) -> usize {
     let usable = ports.usable();
     let working = ports.select(PortView::is_working);
@@ -206,19 +283,18 @@ pub fn resolve(
         .unwrap_or(PortSet::EMPTY);
     let stays = |port: Option<PortId>| port.filter(|id| targets.contains(*id));
 
-    // Not `enumerate()`, which checks for overflow and so can panic.
-    let homes = || (0..homes.len()).zip(homes);
-    let spread = homes()
-        .filter(|(_, home)| matches!(plan(from_slot(**home)), Plan::Spread))
-        .map(|(bucket, _)| stays(from_slot(current(bucket))));
+    let spread = table
+        .iter()
+        .filter(|bucket| matches!(plan(from_slot(bucket.home())), Plan::Spread))
+        .map(|bucket| stays(from_slot(bucket.slot())));
     let mut deal = Dealer::new();
     level(targets, spread, &mut deal.need);
     deal.start(targets);
 
     let mut moved = 0usize;
-    for (bucket, home) in homes() {
-        let home = from_slot(*home);
-        let now = current(bucket);
+    for bucket in table {
+        let home = from_slot(bucket.home());
+        let now = bucket.slot();
         let port = match plan(home) {
             Plan::Carry(port) => Some(port),
             Plan::Wait => stays(from_slot(now)).or(home),
@@ -226,7 +302,8 @@ pub fn resolve(
         };
         let slot = to_slot(port);
         if slot != now {
-            mv(bucket, slot);
+            moves(bucket.home(), now, slot);
+            bucket.set_slot(slot);
             moved = moved.saturating_add(1);
         }
     }
@@ -272,6 +349,7 @@ mod tests {
         ports,
         Trunk, //
     };
+    use ::core::array::from_fn;
     use super::*;
 
     #[test]
@@ -284,7 +362,7 @@ mod tests {
             ("1a*4 1a*2 1a*1 1a*1", [0, 0, 1, 0, 2, 0, 1, 3]),
             ("2a 2a 3a -", [-1; 8]),
         ] {
-            assert_eq!(Trunk::<8>::new(line).homes, homes);
+            assert_eq!(Trunk::<8>::new(line).homes(), homes);
         }
     }
 
@@ -303,13 +381,13 @@ mod tests {
             ("1a*3 1a", 4, [12, 4, 0, 0]),
             ("- -", 0, [0, 0, 0, 0]),
         ] {
-            let before = trunk.homes;
+            let before = trunk.homes();
             assert_eq!(trunk.configure(line), moved);
-            let changed = trunk.homes.iter().zip(&before).filter(|(a, b)| a != b);
+            let changed = before.into_iter().zip(trunk.homes()).filter(|(a, b)| a != b);
             assert!(changed.count() == moved || line == "- -");
             for (id, count) in (0..).zip(count) {
                 assert_eq!(
-                    trunk.homes.iter().filter(|home| **home == id).count(),
+                    trunk.homes().into_iter().filter(|home| *home == id).count(),
                     count
                 );
             }
@@ -319,17 +397,17 @@ mod tests {
     #[test]
     fn the_user_sets_homes_and_the_others_stay() {
         let mut trunk = Trunk::<8>::new("1a 1a 1a 2a");
-        assert_eq!(trunk.homes, [0, 1, 2, 0, 1, 2, 0, 1]);
-        trunk.set = [2, 2, -1, -1, -1, -1, -1, -1];
+        assert_eq!(trunk.homes(), [0, 1, 2, 0, 1, 2, 0, 1]);
+        trunk.choose([2, 2, -1, -1, -1, -1, -1, -1]);
         assert_eq!(trunk.configure("1a 1a 1a 2a"), 2);
         assert_eq!(trunk.slots(), [2, 2, 2, 0, 1, 2, 0, 1]);
         // They fail over and back as any.
         trunk.change("1a 1a 1s 2a");
         assert_eq!(trunk.slots(), [3, 3, 3, 0, 1, 3, 0, 1]);
         // A spare, or a port there is not, is nobody's home.
-        trunk.set = [3, 9, -1, -1, -1, -1, -1, -1];
+        trunk.choose([3, 9, -1, -1, -1, -1, -1, -1]);
         assert_eq!(trunk.configure("1a 1a 1a 2a"), 1);
-        assert_eq!(trunk.homes.iter().filter(|home| **home == 2).count(), 3);
+        assert_eq!(trunk.homes().into_iter().filter(|home| *home == 2).count(), 3);
     }
 
     #[test]
@@ -431,9 +509,26 @@ mod tests {
         assert_eq!(trunk.change("1a -"), 2);
         assert_eq!(trunk.slots(), [0; 4]);
         // Slots that never were a port's are no port's.
-        let mut homes = [100, -7, 64, 0];
-        assert_eq!(assign_homes(&mut homes, &[], &ports("1a 1a")), 3);
-        assert_eq!(homes, [0, 1, 1, 0]);
-        assert_eq!(assign_homes(&mut [], &[], &ports("1a 1a")), 0);
+        let table = [100, -7, 64, 0].map(|home| Bucket::new(NO_PORT, home, NO_PORT));
+        assert_eq!(assign_homes(&table, &ports("1a 1a")), 3);
+        assert_eq!(table.each_ref().map(Bucket::home), [0, 1, 1, 0]);
+        assert_eq!(assign_homes(&[], &ports("1a 1a")), 0);
+    }
+
+    #[test]
+    fn more_buckets_are_copies_of_those_there_were() {
+        let old: [Bucket; 4] = from_fn(|n| Bucket::new(n as Slot, n as Slot + 1, n as Slot + 2));
+        let new: [Bucket; 16] = from_fn(|_| Bucket::empty());
+        inherit(&new, &old);
+        for (n, bucket) in (0..).zip(&new) {
+            let slots = (bucket.slot(), bucket.home(), bucket.chosen());
+            assert_eq!(slots, (n % 4, n % 4 + 1, n % 4 + 2));
+        }
+        // Of fewer, the first.
+        let few: [Bucket; 2] = from_fn(|_| Bucket::empty());
+        inherit(&few, &new);
+        assert_eq!(few.each_ref().map(Bucket::slot), [0, 1]);
+        inherit(&few, &[]);
+        assert_eq!(few.each_ref().map(Bucket::slot), [0, 1]);
     }
 }

@@ -2,21 +2,22 @@
 
 //! What the tests of this folder share. Nothing here asserts: under KUnit, that is for tests alone.
 
+use super::claims::Claim;
 use super::port::{
     from_slot,
     LinkState,
     PortId,
+    PortSet,
     PortView,
     Ports,
-    Slot,
-    NO_PORT, //
+    Slot, //
 };
 use super::spares::StandIns;
+use super::switch::switch;
 use super::table::{
     assign_homes,
-    resolve, //
+    Bucket, //
 };
-use ::core::cell::Cell;
 
 /// Ports from a line such as `"1a 1s 2ah 1a*3 -"`: each is a priority, then letters (`a`: `act`,
 /// `s`: `sby`, `c`: `sby` with carrier, `h`: held by a claim, `b`: held back), then perhaps `*` and
@@ -51,55 +52,70 @@ pub(super) fn id(number: Slot) -> Option<PortId> {
     from_slot(number)
 }
 
-/// A trunk with `N` buckets, kept as the driver keeps it.
+/// The table of a trunk with `N` buckets, and who stands in for whom.
 pub(super) struct Trunk<const N: usize> {
-    pub(super) homes: [Slot; N],
-    /// The homes that the user has set.
-    pub(super) set: [Slot; N],
+    table: [Bucket; N],
     pub(super) stand_ins: StandIns,
-    slots: [Cell<Slot>; N],
 }
 
 impl<const N: usize> Trunk<N> {
     /// A trunk configured with the ports of that line.
     pub(super) fn new(line: &str) -> Self {
         let mut trunk = Self {
-            homes: [NO_PORT; N],
-            set: [NO_PORT; N],
+            table: [const { Bucket::empty() }; N],
             stand_ins: StandIns::new(),
-            slots: [const { Cell::new(NO_PORT) }; N],
         };
         trunk.configure(line);
         trunk
     }
 
+    /// The user chooses these homes.
+    pub(super) fn choose(&self, homes: [Slot; N]) {
+        for (bucket, home) in self.table.iter().zip(homes) {
+            bucket.choose(home);
+        }
+    }
+
     /// Its ports, weights or priorities are now those of that line. Returns the homes moved.
     pub(super) fn configure(&mut self, line: &str) -> usize {
-        let moved = assign_homes(&mut self.homes, &self.set, &ports(line));
+        let moved = assign_homes(&self.table, &ports(line));
         self.change(line);
         moved
     }
 
+    /// Its ports are now those of that line, and these are the claims to them.
+    pub(super) fn serve(&mut self, claims: &mut [Claim], line: &str) {
+        assign_homes(&self.table, &ports(line));
+        self.switch(claims, line);
+    }
+
     /// The states of its ports are now those of that line. Returns the buckets moved.
     pub(super) fn change(&mut self, line: &str) -> usize {
-        let ports = ports(line);
-        self.stand_ins.update(&ports);
-        let slots = &self.slots;
-        resolve(
-            &self.homes,
-            &self.stand_ins,
-            &ports,
-            |bucket| slots.get(bucket).map_or(NO_PORT, Cell::get),
-            |bucket, slot| {
-                if let Some(cell) = slots.get(bucket) {
-                    cell.set(slot);
-                }
-            },
+        self.switch(&mut [], line)
+    }
+
+    fn switch(&mut self, claims: &mut [Claim], line: &str) -> usize {
+        let mut ports = ports(line);
+        let theirs = ports.select(|view| view.held);
+        let stand_ins = &mut self.stand_ins;
+        switch(
+            &self.table,
+            &mut ports,
+            stand_ins,
+            claims,
+            theirs,
+            PortSet::EMPTY,
+            |_, _, _| {},
         )
+    }
+
+    /// The homes of the buckets.
+    pub(super) fn homes(&self) -> [Slot; N] {
+        self.table.each_ref().map(Bucket::home)
     }
 
     /// The ports that carry the buckets.
     pub(super) fn slots(&self) -> [Slot; N] {
-        self.slots.each_ref().map(Cell::get)
+        self.table.each_ref().map(Bucket::slot)
     }
 }

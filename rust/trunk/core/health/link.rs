@@ -187,6 +187,21 @@ impl Link {
         self.peer.as_ref()
     }
 
+    /// Returns the priority of the port.
+    pub const fn priority(&self) -> u16 {
+        self.priority
+    }
+
+    /// Makes this the priority of the port.
+    pub fn set_priority(&mut self, priority: u16) {
+        self.priority = priority;
+    }
+
+    /// Returns when it was last known to work both ways, in ns.
+    pub const fn good(&self) -> Option<u64> {
+        self.good
+    }
+
     /// Does it go by probes, not by carrier alone?
     pub fn is_probed(&self) -> bool {
         self.probed

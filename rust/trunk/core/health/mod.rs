@@ -188,8 +188,27 @@ pub struct Due {
     pub next: u64,
 }
 
-/// The health of all links of a trunk. `B` holds one link and is not cloned, so that they may be
-/// boxed.
+/// What has a link that is tested: the link itself, or a port.
+pub trait Tested {
+    /// Returns the link.
+    fn link(&self) -> &Link;
+
+    /// Returns the link, to be changed.
+    fn link_mut(&mut self) -> &mut Link;
+}
+
+impl Tested for Link {
+    fn link(&self) -> &Link {
+        self
+    }
+
+    fn link_mut(&mut self) -> &mut Link {
+        self
+    }
+}
+
+/// The health of all links of a trunk. `B` is a box or a reference: the ports are too large for a
+/// stack.
 pub struct Health<B> {
     own: Identity,
     settings: Settings,
@@ -227,19 +246,19 @@ fn bit(port: u8) -> u64 {
 /// The links there are.
 struct Links<'a, B>(Zip<Iter<'a, Option<B>>, Range<usize>>);
 
-impl<'a, B: DerefMut<Target = Link>> Iterator for Links<'a, B> {
+impl<'a, B: DerefMut<Target: Tested>> Iterator for Links<'a, B> {
     type Item = (PortId, &'a Link);
 
     fn next(&mut self) -> Option<Self::Item> {
         loop {
             if let (Some(link), index) = self.0.next()? {
-                return Some((PortId::new(index)?, &**link));
+                return Some((PortId::new(index)?, link.link()));
             }
         }
     }
 }
 
-impl<B: DerefMut<Target = Link>> Health<B> {
+impl<B: DerefMut<Target: Tested>> Health<B> {
     /// The health of a trunk without links. It is not running.
     pub fn new(own: Identity) -> Self {
         Self {
@@ -257,7 +276,7 @@ impl<B: DerefMut<Target = Link>> Health<B> {
     }
 
     fn link_mut(&mut self, id: PortId) -> Option<&mut Link> {
-        Some(&mut **self.links.get_mut(id.index())?.as_mut()?)
+        Some(self.get_mut(id)?.link_mut())
     }
 
     fn iter(&self) -> Links<'_, B> {
@@ -265,7 +284,7 @@ impl<B: DerefMut<Target = Link>> Health<B> {
     }
 
     fn iter_mut(&mut self) -> impl Iterator<Item = &mut Link> {
-        self.links.iter_mut().flatten().map(|link| &mut **link)
+        self.links.iter_mut().flatten().map(|link| link.link_mut())
     }
 
     /// From now on this end is `own`.
@@ -299,7 +318,7 @@ impl<B: DerefMut<Target = Link>> Health<B> {
 
     /// Adds the link of a port, in the place of another if there is one.
     pub fn add(&mut self, id: PortId, mut link: B) {
-        link.probed = self.settings.mode == ProbeMode::Required;
+        link.link_mut().probed = self.settings.mode == ProbeMode::Required;
         self.heard = None;
         if let Some(room) = self.links.get_mut(id.index()) {
             *room = Some(link);
@@ -321,7 +340,17 @@ impl<B: DerefMut<Target = Link>> Health<B> {
 
     /// What is known of a port's link.
     pub fn link(&self, id: PortId) -> Option<&Link> {
+        Some(self.get(id)?.link())
+    }
+
+    /// Returns what has the link of a port.
+    pub fn get(&self, id: PortId) -> Option<&B::Target> {
         self.links.get(id.index())?.as_deref()
+    }
+
+    /// Returns what has the link of a port, to be changed.
+    pub fn get_mut(&mut self, id: PortId) -> Option<&mut B::Target> {
+        self.links.get_mut(id.index())?.as_deref_mut()
     }
 
     /// Starts: the first round is due at once.

@@ -7,11 +7,12 @@ use super::super::uapi::Reason;
 use super::{
     bit,
     Health,
-    Link, //
+    Link,
+    Tested, //
 };
 use ::core::ops::DerefMut;
 
-impl<B: DerefMut<Target = Link>> Health<B> {
+impl<B: DerefMut<Target: Tested>> Health<B> {
     /// Why a link does not work, as far as can be told.
     pub(super) fn why_dead(&self, id: PortId, link: &Link) -> Reason {
         if link.silent && !self.settings.is_heard_on(link) {

@@ -11,18 +11,39 @@ use super::{
     Due,
     Health,
     Link,
-    Peers, //
+    Peers,
+    Tested, //
 };
 use ::core::{
     cmp::Reverse,
     ops::DerefMut, //
 };
 
-impl<B: DerefMut<Target = Link>> Health<B> {
+impl<B: DerefMut<Target: Tested>> Health<B> {
     /// When the next round is due.
     fn next_round(&self) -> u64 {
         self.last
             .map_or(0, |last| last.saturating_add(self.settings.interval_ns()))
+    }
+
+    /// Takes note of the ports that have carrier at `now`. A link that has lost its carrier begins
+    /// anew.
+    pub fn note_carrier(&mut self, now: u64, carrier: PortSet) {
+        if !self.is_testing() {
+            return;
+        }
+        self.now = self.now.max(now);
+        self.heard = None;
+        let settings = self.settings;
+        for id in PortId::all() {
+            let up = carrier.contains(id);
+            if let Some(link) = self.link_mut(id) {
+                if link.carrier && !up {
+                    link.lose_carrier(now, &settings);
+                }
+                link.carrier = up;
+            }
+        }
     }
 
     /// Goes on to `now`, with these ports having carrier. To be called when the last call said, or
@@ -35,20 +56,8 @@ impl<B: DerefMut<Target = Link>> Health<B> {
         if !self.is_testing() {
             return due;
         }
-        self.now = self.now.max(now);
-        self.heard = None;
-
+        self.note_carrier(now, carrier);
         let settings = self.settings;
-        for id in PortId::all() {
-            let up = carrier.contains(id);
-            if let Some(link) = self.link_mut(id) {
-                if link.carrier && !up {
-                    link.lose_carrier(now, &settings);
-                }
-                link.carrier = up;
-            }
-        }
-
         let timeout = settings.reply_timeout_ns();
         while let [Some(start), next] = self.open {
             if now < start.saturating_add(timeout) {

@@ -4,10 +4,10 @@
 
 use proptest::prelude::*;
 use proptest::sample::Index;
-use std::cell::Cell;
 use trunk_core::port::*;
 use trunk_core::spares::StandIns;
-use trunk_core::table::{assign_homes, resolve};
+use trunk_core::switch::switch;
+use trunk_core::table::{assign_homes, Bucket};
 
 /// A trunk as the driver keeps it.
 #[derive(Clone, PartialEq, Debug)]
@@ -78,8 +78,11 @@ pub struct Step {
     pub after: World,
     /// What the calls reported.
     pub homes_moved: usize,
-    pub moves: Vec<(usize, Slot)>,
+    pub moves: Vec<(Slot, Slot, Slot)>,
     pub moved: usize,
+    /// Ports that were held back, and had to take all of their buckets back. What they have set free
+    /// has been given to others in a turn of its own.
+    pub released: bool,
 }
 
 impl Step {
@@ -198,26 +201,37 @@ impl World {
         Some(change)
     }
 
-    /// What the driver does after a change of configuration.
-    pub fn assign_homes(&mut self) -> usize {
-        assign_homes(&mut self.homes, &self.set, &self.ports)
+    /// The table of it.
+    fn table(&self) -> Vec<Bucket> {
+        let slots = self.slots.iter().zip(&self.homes).zip(&self.set);
+        let buckets = slots.map(|((slot, home), set)| Bucket::new(*slot, *home, *set));
+        buckets.collect()
     }
 
-    /// What it does after any change. Returns the moves, and the number that was reported.
-    pub fn resolve(&mut self) -> (Vec<(usize, Slot)>, usize) {
-        self.stand_ins.update(&self.ports);
+    /// Assigns the homes, as after a change of configuration. Returns the number that changed.
+    pub fn assign_homes(&mut self) -> usize {
+        let table = self.table();
+        let moved = assign_homes(&table, &self.ports);
+        self.homes = table.iter().map(Bucket::home).collect();
+        moved
+    }
+
+    /// Switches over, as after any change. Returns the moves, each with the home, the port before and
+    /// after; and the number that was reported.
+    pub fn switch(&mut self) -> (Vec<(Slot, Slot, Slot)>, usize) {
+        let table = self.table();
+        let theirs = self.ports.select(|port| port.held);
         let mut moves = Vec::new();
-        let slots = Cell::from_mut(&mut self.slots[..]).as_slice_of_cells();
-        let moved = resolve(
-            &self.homes,
-            &self.stand_ins,
-            &self.ports,
-            |bucket| slots[bucket].get(),
-            |bucket, slot| {
-                slots[bucket].set(slot);
-                moves.push((bucket, slot));
-            },
+        let moved = switch(
+            &table,
+            &mut self.ports,
+            &mut self.stand_ins,
+            &mut [],
+            theirs,
+            PortSet::EMPTY,
+            |home, from, to| moves.push((home, from, to)),
         );
+        self.slots = table.iter().map(Bucket::slot).collect();
         (moves, moved)
     }
 
@@ -233,8 +247,10 @@ impl World {
         }
         let configured = changes.iter().any(|change| change.configures());
         let homes_moved = if configured { self.assign_homes() } else { 0 };
-        let (moves, moved) = self.resolve();
+        let held_back = self.numbers(PortView::is_held_back);
+        let (moves, moved) = self.switch();
         Some(Step {
+            released: self.numbers(PortView::is_held_back) != held_back,
             before,
             changes,
             after: self.clone(),

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The decision: which port carries which bucket, who stands in, which links claims have.
+
+use super::{
+    super::{
+        claims::{
+            held,
+            Answer,
+            Claim,
+            Stage, //
+        },
+        port::{
+            from_slot,
+            PortId,
+            PortSet,
+            PortView,
+            Ports, //
+        },
+        receive::accept,
+        switch::switch,
+        table::{
+            assign_homes,
+            Bucket, //
+        },
+    },
+    events::Outcome,
+    Cause,
+    Decision,
+    Memory,
+    Port,
+    State, //
+};
+
+impl<M: Memory> State<M> {
+    /// Brings all into line with the ports as they are: their states, homes if `cause` has it,
+    /// stand-ins, claims, the slots of `table`, and what peers are told. With `old`, `table` takes
+    /// its place: its slots begin as they are there.
+    pub(super) fn decide(
+        &mut self,
+        table: &[Bucket],
+        old: Option<&[Bucket]>,
+        cause: Option<Cause>,
+        now: u64,
+        clock: impl Fn() -> u64,
+    ) {
+        let act = self.desk.ports.select(PortView::is_act);
+        let away = self.away();
+        self.note_ports(now);
+        if cause.is_some_and(|cause| cause.homes) {
+            assign_homes(table, &self.desk.ports);
+        }
+        if let Some(old) = old {
+            let old = old.iter().cycle();
+            for (bucket, old) in table.iter().zip(old) {
+                bucket.set_slot(old.slot());
+            }
+        }
+        let moved = self.switch(table);
+        self.answer_claims();
+        let act_now = self.desk.ports.select(PortView::is_act);
+        self.tell_peers();
+        self.publish(act_now);
+
+        self.generation = self.generation.wrapping_add(2);
+        let outcome = Outcome {
+            now,
+            took: clock().saturating_sub(now),
+            act,
+            back: away & serving(&self.desk.ports),
+            moved,
+        };
+        self.record(cause, &outcome);
+        self.unsettled.any |= act != act_now || moved != 0;
+        self.unsettled.announce |= moved != 0;
+    }
+
+    /// Takes note of the ports as they are, and lets go of those that have waited long enough to get
+    /// their buckets back.
+    fn note_ports(&mut self, now: u64) {
+        let due = self.waiting(now).filter(|(_, wait)| *wait == Some(0));
+        let due: PortSet = due.map(|(id, _)| id).collect();
+        let policy = &self.settings;
+        let waits = policy.failback.wait(policy.failback_delay, now, now) != Some(0);
+        let mut any_act = false;
+        for id in PortId::all() {
+            let Some(port) = self.health.get_mut(id) else {
+                self.desk.ports.set(id, None);
+                continue;
+            };
+            port.held_back &= !due.contains(id);
+            if port.note(now, waits) {
+                let count = match port.condition.is_act() {
+                    true => &mut self.totals.ups,
+                    false => &mut self.totals.downs,
+                };
+                *count = count.wrapping_add(1);
+                if !port.condition.is_act() {
+                    // It counts as what it was thought to be.
+                    self.doubts.remove(id);
+                }
+            }
+            any_act |= port.condition.is_act();
+            self.desk.ports.set(id, Some(port.view()));
+        }
+        if any_act {
+            return;
+        }
+        // When all have failed, nobody has anything to lose by their return.
+        for id in PortId::all() {
+            if let Some(port) = self.health.get_mut(id) {
+                port.was_act = false;
+            }
+        }
+    }
+
+    /// Has the ports that are due carry the buckets, and returns the number of moves.
+    fn switch(&mut self, table: &[Bucket]) -> usize {
+        let theirs = self.select(|port| port.condition.held);
+        let Self {
+            desk,
+            stand_ins,
+            claims,
+            doubts,
+            health,
+            ..
+        } = self;
+        let desk = &mut **desk;
+        let moves = &mut desk.moves;
+        moves.clear();
+        let moved = switch(
+            table,
+            &mut desk.ports,
+            stand_ins,
+            claims.all_mut(),
+            theirs,
+            *doubts,
+            |home, from, to| moves.note(home, from, to),
+        );
+        // Who had to return is not held back any more.
+        for id in PortId::all() {
+            if let (Some(port), Some(view)) = (health.get_mut(id), desk.ports.get(id)) {
+                port.held_back = view.held_back;
+            }
+        }
+        moved
+    }
+
+    /// A claim that is served for the first time has its answer now. So has one for which there is no
+    /// link.
+    fn answer_claims(&mut self) {
+        for claim in self.claims.all_mut() {
+            if claim.is_served() && claim.answer == Answer::None && claim.link().is_none() {
+                claim.stage = Stage::Refused;
+                claim.answer = Answer::Due;
+            }
+        }
+    }
+
+    /// Finds what peers are told, and on which ports that is something else than before.
+    fn tell_peers(&mut self) {
+        let before = self.view;
+        self.view.usable = self.select(|port| port.condition.is_usable_here());
+        self.view.in_use = self.in_use();
+        self.view.held = held(self.claims.all(), &self.desk.ports);
+        for (set, old) in [
+            (self.view.usable, before.usable),
+            (self.view.in_use, before.in_use),
+            (self.view.held, before.held),
+        ] {
+            self.due = self.due | PortSet::from_bits(set.bits() ^ old.bits());
+        }
+    }
+
+    /// Finds what frames go by besides the table.
+    fn publish(&mut self, act: PortSet) {
+        let ports = &self.desk.ports;
+        let peer = |id| {
+            let port = self.health.get(id)?;
+            Some(port.condition.proven?.digest())
+        };
+        let rule = self.settings.group_rule();
+        self.held_back = ports.select(PortView::is_held_back);
+        self.decision = Decision {
+            accepted: accept(rule, ports, peer, self.decision.accepted),
+            act,
+            carrier: !ports.usable().is_empty(),
+            marks: self.claims.all().iter().any(Claim::is_served),
+        };
+    }
+
+    fn select(&self, test: impl Fn(&Port) -> bool) -> PortSet {
+        let chosen = |id: &PortId| self.health.get(*id).is_some_and(&test);
+        PortId::all().filter(chosen).collect()
+    }
+
+    /// Returns the ports that serve buckets or claims.
+    fn in_use(&self) -> PortSet {
+        let ports = &self.desk.ports;
+        let claimed: PortSet = self.claims.all().iter().filter_map(Claim::link).collect();
+        let usable = ports.usable();
+        let waiting = ports.select(PortView::is_held_back);
+        let working = usable & ports.select(PortView::is_working) & !waiting;
+        let buckets = working | self.stand_ins.in_use();
+        let best = ports.best(usable).filter(|_| buckets.is_empty());
+        buckets | claimed | best.into_iter().collect()
+    }
+
+    /// Returns the working ports that once carried their own buckets, or could have, and do not.
+    fn away(&self) -> PortSet {
+        let ports = &self.desk.ports;
+        let away = ports.select(PortView::is_working) & !serving(ports);
+        away & self.select(Port::has_been_act)
+    }
+
+    /// Returns whether `table` keeps the rules that frames rely on: a bucket has a usable port if
+    /// there is one, and a home that serves carries its own buckets.
+    pub fn is_sound(&self, table: &[Bucket]) -> bool {
+        let ports = &self.desk.ports;
+        let usable = ports.usable();
+        let carries = usable & !ports.select(PortView::is_held_back);
+        table.iter().all(|bucket| {
+            let port = from_slot(bucket.slot());
+            let home = from_slot(bucket.home()).filter(|id| carries.contains(*id));
+            port.is_some() != usable.is_empty()
+                && port.is_none_or(|id| usable.contains(id))
+                && (home.is_none() || home == port)
+        })
+    }
+}
+
+/// Returns the working ports that carry their own buckets.
+fn serving(ports: &Ports) -> PortSet {
+    ports.select(|view| view.is_working() && view.is_act() && !view.held_back)
+}

@@ -1,0 +1,673 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The state of a trunk, and the one function that changes it: [`State::step`].
+//!
+//! Something happens: a link fails, a probe comes in, the user changes a setting. Whoever notices it
+//! describes it as an [`Input`], calls `step` with the links as they are, and does what the
+//! [`Effects`] say. `step` writes the slots of the table itself, for there may be 65,536.
+//!
+//! ```text
+//!   Input, Links, time                          Effects
+//!        │                                         ▲
+//!        ▼                                         │
+//!      input ──▶ tests ──▶ condition of ──▶ decision, if a condition has changed:
+//!                          each port        homes, stand-ins, claims, slots, events
+//! ```
+//!
+//! The life of a port. What is in brackets is the reason that is shown while it is `sby`:
+//!
+//! ```text
+//!                       joins
+//!                         │
+//!   ┌─────────────────────▼─────────────────────┐      the user disables it [disabled],
+//!   │ sby: no frame can leave by it             │      from any state
+//!   │ [admin-down] [no-carrier]                 │◀───  its carrier or the device goes down,
+//!   └──────┬───────────────────────────▲────────┘      from any state
+//!          │ carrier                   │
+//!          │                           │
+//!          │  the peer never           │ the peer has answered before, or probes are required
+//!          │  answered, or probe off   ▼
+//!          │            ┌──────────────────────────────┐
+//!          │            │ sby: dead                    │◀──────────────────────┐
+//!          │            │ [probe-timeout] [one-way-rx] │                       │
+//!          │            │ [one-way-tx] [peer-silent]   │                       │
+//!          │            └──────┬───────────────────────┘                       │
+//!          │                   │ `hits` rounds answered                        │
+//!          │                   ▼                                               │
+//!          │            ┌──────────────────────────────┐  `misses` rounds      │
+//!          │            │ sby: alive, but              │  not answered         │
+//!          │            │ [held-down]     fails often  ├──────────────────────▶│
+//!          │            │ [peer-sby]      peer refuses │                       │
+//!          │            │ [peer-mismatch] other trunk  │                       │
+//!          │            └──────┬───────────────────────┘                       │
+//!          │                   │ none of these any more                        │
+//!          ▼                   ▼                                               │
+//!   ┌───────────────────────────────────────────┐  `misses` rounds not answered│
+//!   │ act, perhaps held back by the failback    ├──────────────────────────────┘
+//!   │ policy: a stand-in keeps its buckets      │
+//!   └───────────────────────────────────────────┘
+//! ```
+//!
+//! When no port is `act`, those with carrier that are not miswired serve as the last resort.
+
+mod decide;
+mod events;
+mod inquiry;
+mod port;
+mod settings;
+#[cfg(any(test, CONFIG_TRUNK_KUNIT_TEST))]
+mod tests;
+
+pub use self::{
+    events::Totals,
+    inquiry::Told,
+    port::{
+        Port,
+        PortSettings, //
+    },
+    settings::{
+        Settings,
+        LOCAL_EXPERIMENTAL,
+        NEAREST_BRIDGE, //
+    },
+};
+use super::{
+    claims::{
+        Claim,
+        Claims,
+        Holder,
+        Socket,
+        MAX_CLAIMS, //
+    },
+    health::{
+        Health,
+        View, //
+    },
+    history::{
+        Event,
+        EventKind,
+        Moves,
+        Ring, //
+    },
+    port::{
+        PortId,
+        PortSet,
+        Ports, //
+    },
+    spares::StandIns,
+    table::Bucket,
+    wire::{
+        Identity,
+        Probe,
+        Read, //
+    },
+};
+use ::core::ops::DerefMut;
+
+/// Where a [`State`] keeps what is too large for a stack. Its owner allocates.
+pub trait Memory {
+    /// Holds a port.
+    type Port: DerefMut<Target = Port>;
+    /// Holds the last events.
+    type Events: DerefMut<Target = [Event]>;
+    /// Holds [`MAX_CLAIMS`] claims.
+    type Claims: DerefMut<Target = [Claim]>;
+    /// Holds what a decision works on.
+    type Desk: DerefMut<Target = Desk>;
+}
+
+/// What a decision works on (1.7 KiB).
+pub struct Desk {
+    /// The ports as of the last decision.
+    ports: Ports,
+    /// Where buckets went in it.
+    moves: Moves,
+}
+
+impl Desk {
+    /// No ports.
+    pub const fn new() -> Self {
+        Self {
+            ports: Ports::new(),
+            moves: Moves::new(),
+        }
+    }
+}
+
+impl Default for Desk {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The links as they are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Links {
+    /// The ports by which frames can leave.
+    pub operational: PortSet,
+    /// The ports whose device is up.
+    pub started: PortSet,
+}
+
+/// Something that happens.
+pub enum Input<'a, P> {
+    /// Time has gone by.
+    Time,
+    /// Nothing but that a link may have changed.
+    Links,
+    /// A probe came in on a port; `None` for a frame that is none, though it has the magic.
+    Probe(PortId, Option<&'a Read>),
+    /// The next test that is due is to be made, with this nonce, which nobody can guess.
+    Test(u64),
+    /// The goodbye to the peer of a port is to be made, with this nonce.
+    Bye(PortId, u64),
+    /// Testing starts, and the trunk is this one for its peers.
+    Start(Identity),
+    /// Testing stops.
+    Stop,
+    /// The trunk is set up or down.
+    Up(bool),
+    /// The trunk has this MAC address now.
+    Address([u8; 6]),
+    /// A port joins. No port has the number.
+    Join(PortId, P),
+    /// A port has left.
+    Leave(PortId),
+    /// The user changes settings of a port. `speed` is that of its link in Mbit/s, as far as known.
+    Port(PortId, PortSettings, Option<u32>),
+    /// The link of a port has this speed now, in Mbit/s.
+    Speed(PortId, u32),
+    /// The user changes settings of the trunk.
+    Settings(Settings),
+    /// The table takes the place of `old`.
+    Table(&'a [Bucket], Replacement),
+    /// Ports that are held back are to have their buckets back.
+    Release(PortSet),
+    /// A process claims a link: that of this port, or that of a spare.
+    Claim(PortId, Holder),
+    /// Claims end.
+    EndClaims(Ending),
+    /// The device of that interface index was to join, and could not for this error, as a positive
+    /// errno.
+    Refusal(u32, u16),
+}
+
+/// Why a table takes the place of another. The new one has inherited its buckets.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Replacement {
+    /// It has another size or selector, and the settings of the trunk are these.
+    Settings(Settings),
+    /// The user has chosen other homes.
+    Homes,
+    /// It counts anew.
+    Counters,
+}
+
+/// The claims that end.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ending {
+    /// That of a mark.
+    Mark(u32),
+    /// Those of a socket.
+    Socket(Socket),
+    /// All of them.
+    All,
+}
+
+/// What is to be done.
+pub struct Effects<P> {
+    /// A probe that is to be sent on that port.
+    pub send: Option<(PortId, Probe)>,
+    /// Tests are due: [`Input::Test`] gives them, one each time.
+    pub tests: bool,
+    /// There was a decision, and this is what frames go by besides the table.
+    pub decided: Option<Decision>,
+    /// When [`Input::Time`] is to come next, in ns, if nothing else happens before; of an
+    /// [`Input::Time`] alone, and only while links are tested.
+    pub next: Option<u64>,
+    /// There is something to be notified or settled, in process context.
+    pub work: bool,
+    /// The port that has left.
+    pub left: Option<P>,
+    /// The number of claims that have ended.
+    pub ended: usize,
+}
+
+/// What frames go by besides the table.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Decision {
+    /// The ports from which broadcast and multicast is accepted.
+    pub accepted: PortSet,
+    /// The ports that are `act`.
+    pub act: PortSet,
+    /// The trunk has carrier.
+    pub carrier: bool,
+    /// There are claims, so the marks of frames matter.
+    pub marks: bool,
+}
+
+/// All that is known of a trunk, and all that has been decided.
+pub struct State<M: Memory> {
+    health: Health<M::Port>,
+    settings: Settings,
+    links: Links,
+    up: bool,
+    desk: M::Desk,
+    stand_ins: StandIns,
+    claims: Claims<M::Claims>,
+    /// Ports that are held back, as of the last decision.
+    held_back: PortSet,
+    /// Ports that did not answer when a claim asked, and since when they are in doubt, in ns.
+    doubts: PortSet,
+    doubted: u64,
+    decision: Decision,
+    /// What peers are told.
+    view: View,
+    /// Ports on which a test is due.
+    due: PortSet,
+    totals: Totals,
+    events: Ring<M::Events>,
+    unsettled: Unsettled,
+    /// Counts the decisions.
+    generation: u32,
+}
+
+/// What is left to be done with RTNL held.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Unsettled {
+    /// There is something.
+    pub any: bool,
+    /// Frames take another way, which neighbours are to learn.
+    pub announce: bool,
+}
+
+/// Why there is a decision, besides the links of the ports.
+#[derive(Clone, Copy)]
+struct Cause {
+    kind: EventKind,
+    /// The port that it is about, by interface index; 0 for none.
+    ifindex: u32,
+    /// Homes are to be assigned anew.
+    homes: bool,
+}
+
+impl<M: Memory> State<M> {
+    /// The state of a trunk without ports, of that MAC address, which is down.
+    pub fn new(address: [u8; 6], events: M::Events, claims: M::Claims, desk: M::Desk) -> Self {
+        let nobody = Identity {
+            system: 0,
+            trunk: 0,
+        };
+        Self {
+            health: Health::new(nobody),
+            settings: Settings::default(),
+            links: Links::default(),
+            up: false,
+            desk,
+            stand_ins: StandIns::new(),
+            claims: Claims::new(claims),
+            held_back: PortSet::EMPTY,
+            doubts: PortSet::EMPTY,
+            doubted: 0,
+            decision: Decision::default(),
+            view: View {
+                address: Some(address),
+                ..View::default()
+            },
+            due: PortSet::EMPTY,
+            totals: Totals::default(),
+            events: Ring::new(events),
+            unsettled: Unsettled::default(),
+            generation: 0,
+        }
+    }
+
+    /// Takes in what happens, and decides what follows. `table` is the one that frames go by, `links`
+    /// are as they are now, `clock` tells the time in ns.
+    ///
+    /// Nothing else changes the state but what takes notifications away, see [`tell`](Self::tell).
+    pub fn step(
+        &mut self,
+        table: &[Bucket],
+        links: Links,
+        input: Input<'_, M::Port>,
+        clock: impl Fn() -> u64,
+    ) -> Effects<M::Port> {
+        let now = clock();
+        let mut effects = Effects {
+            send: None,
+            tests: false,
+            decided: None,
+            next: None,
+            work: false,
+            left: None,
+            ended: 0,
+        };
+        let mut cause = None;
+        // Ports to be looked at, and whether there is something to decide whatever they are like.
+        let mut look = self.follow(links, now);
+        let mut change = false;
+        let mut old = None;
+        match input {
+            Input::Time => {
+                look = !PortSet::EMPTY;
+                effects.next = self.tick(now);
+                change = self.believe();
+                self.tell_reasons(now);
+            }
+            Input::Probe(id, read) => {
+                look.insert(id);
+                match read {
+                    Some(read) => {
+                        self.health.unknown(id, read.unknown);
+                        let reply = self.health.receive(id, &read.probe, now, &self.view);
+                        effects.send = reply.map(|reply| (id, reply));
+                    }
+                    None => self.health.refused(id),
+                }
+                self.record_news(now);
+            }
+            Input::Test(nonce) => effects.send = self.test(nonce, now),
+            Input::Bye(id, nonce) => {
+                let bye = self.health.bye(id, nonce, &self.view);
+                effects.send = bye.map(|bye| (id, bye));
+            }
+            Input::Start(own) => {
+                self.health.identify(own);
+                self.health.start(now);
+            }
+            Input::Stop => {
+                self.health.stop();
+                self.due = PortSet::EMPTY;
+                look = !PortSet::EMPTY;
+            }
+            Input::Links => (),
+            Input::Up(up) => self.up = up,
+            Input::Address(address) => self.view.address = Some(address),
+            Input::Join(id, mut port) => {
+                cause = Some(Cause::of(EventKind::Join, &port));
+                // Until its peer is known.
+                port.condition.rank = id.index() as u8;
+                self.health.add(id, port);
+                self.forget(id, table);
+                look.insert(id);
+            }
+            Input::Leave(id) => {
+                effects.left = self.health.remove(id);
+                cause = effects.left.as_deref().map(|port| Cause::of(EventKind::Leave, port));
+                self.forget(id, table);
+            }
+            Input::Port(id, settings, speed) => {
+                if let Some(port) = self.health.get_mut(id) {
+                    if port.configure(settings) {
+                        cause = Some(Cause::of(EventKind::Config, port));
+                        look.insert(id);
+                        speed.map(|speed| port.note_speed(speed));
+                    }
+                }
+            }
+            Input::Speed(id, speed) => {
+                if let Some(port) = self.health.get_mut(id) {
+                    let other = port.note_speed(speed);
+                    cause = other.then(|| Cause::of(EventKind::Config, port));
+                }
+            }
+            Input::Settings(settings) => {
+                let other = self.configure(settings);
+                cause = other.then_some(Cause::of_trunk(EventKind::Config, false));
+                look = !PortSet::EMPTY;
+            }
+            Input::Table(before, why) => {
+                old = Some(before);
+                cause = match why {
+                    Replacement::Settings(settings) => {
+                        self.configure(settings);
+                        look = !PortSet::EMPTY;
+                        Some(Cause::of_trunk(EventKind::Config, table.len() != before.len()))
+                    }
+                    Replacement::Homes => Some(Cause::of_trunk(EventKind::Table, true)),
+                    Replacement::Counters => None,
+                };
+                change = true;
+            }
+            Input::Release(ports) => {
+                for id in ports.iter() {
+                    if let Some(port) = self.health.get_mut(id) {
+                        change |= port.held_back;
+                        port.held_back = false;
+                    }
+                }
+            }
+            Input::Claim(wanted, holder) => self.ask(wanted, holder, now),
+            Input::EndClaims(which) => {
+                effects.ended = self.end_claims(which, now);
+                change = effects.ended > 0;
+            }
+            Input::Refusal(ifindex, error) => self.events.record(Event {
+                port: ifindex,
+                error,
+                ..Event::new(EventKind::JoinRefused, now)
+            }),
+        }
+        for id in look.iter() {
+            change |= self.look(id);
+        }
+        change |= self.hear_inquiries(now);
+        change |= self.is_due(now);
+        if change || cause.is_some() {
+            self.decide(table, old, cause, now, &clock);
+            effects.decided = Some(self.decision);
+        }
+        effects.tests = !self.due.is_empty();
+        effects.work = self.has_work();
+        effects.next = effects.next.map(|next| next.min(self.inquiries_end()));
+        effects
+    }
+
+    /// Takes note of the links as they are, and returns the ports whose link is another than before.
+    fn follow(&mut self, links: Links, now: u64) -> PortSet {
+        let before = self.links;
+        self.links = links;
+        let bits = (before.operational.bits() ^ links.operational.bits())
+            | (before.started.bits() ^ links.started.bits());
+        let changed = PortSet::from_bits(bits);
+        if before.operational != links.operational {
+            self.health.note_carrier(now, links.operational);
+        }
+        changed
+    }
+
+    /// Has the tests go on to `now`, and returns when to go on.
+    fn tick(&mut self, now: u64) -> Option<u64> {
+        if !self.health.is_running() {
+            return None;
+        }
+        let due = self.health.tick(now, self.links.operational);
+        self.due = self.due | due.test;
+        self.record_news(now);
+        // Links are looked at even if nothing is to be tested.
+        let interval = u64::from(self.health.settings().interval).saturating_mul(1_000);
+        Some(due.next.min(now.saturating_add(interval)))
+    }
+
+    /// Returns the next test that is due.
+    fn test(&mut self, nonce: u64, now: u64) -> Option<(PortId, Probe)> {
+        while let Some(id) = self.due.pop_first() {
+            if self.links.operational.contains(id) {
+                if let Some(test) = self.health.test(id, nonce, now, &self.view) {
+                    return Some((id, test));
+                }
+            }
+        }
+        None
+    }
+
+    /// Looks at a port once more. Returns whether its condition is another now.
+    fn look(&mut self, id: PortId) -> bool {
+        let verdict = self.health.verdict(id);
+        // Who loses its carrier forgets its peer, but not its rank: the peer goes by that too.
+        let known = self.health.link(id).is_some_and(|link| link.peer().is_some());
+        let rank = known.then(|| self.health.rank(id));
+        let operational = self.links.operational.contains(id);
+        let started = self.links.started.contains(id);
+        let port = self.health.get_mut(id);
+        port.is_some_and(|port| port.look(operational, started, &verdict, rank))
+    }
+
+    /// The port of that number is not the one any more that it was.
+    fn forget(&mut self, id: PortId, table: &[Bucket]) {
+        for set in [&mut self.doubts, &mut self.due] {
+            set.remove(id);
+        }
+        super::table::forget_choice(table, id);
+        for claim in self.claims.all_mut() {
+            claim.forget(id);
+        }
+    }
+
+    /// Makes these the settings. Returns whether they are others.
+    fn configure(&mut self, settings: Settings) -> bool {
+        if settings == self.settings {
+            return false;
+        }
+        if settings.probes != self.settings.probes {
+            self.health.configure(settings.probes);
+        }
+        self.settings = settings;
+        true
+    }
+
+    /// Returns whether a port that is held back has waited long enough.
+    fn is_due(&self, now: u64) -> bool {
+        self.waiting(now).any(|(_, wait)| wait == Some(0))
+    }
+
+    /// Returns the ports that are held back, with the time that each has to wait, in ns; `None` is
+    /// for ever.
+    fn waiting(&self, now: u64) -> impl Iterator<Item = (PortId, Option<u64>)> + '_ {
+        self.held_back.iter().filter_map(move |id| {
+            let since = self.health.get(id)?.since;
+            let Settings {
+                failback,
+                failback_delay,
+                ..
+            } = self.settings;
+            Some((id, failback.wait(failback_delay, since, now)))
+        })
+    }
+
+    fn has_work(&self) -> bool {
+        let mut claims = self.claims.all().iter();
+        self.events.is_due() || self.unsettled.any || claims.any(Claim::is_to_be_told)
+    }
+
+    // What there is to see
+
+    /// Returns the settings.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Returns a port.
+    pub fn port(&self, id: PortId) -> Option<&Port> {
+        self.health.get(id)
+    }
+
+    /// Returns the ports as of the last decision.
+    pub fn ports(&self) -> &Ports {
+        &self.desk.ports
+    }
+
+    /// Returns who stands in for whom.
+    pub fn stand_ins(&self) -> &StandIns {
+        &self.stand_ins
+    }
+
+    /// Returns the claims, oldest first.
+    pub fn claims(&self) -> &[Claim] {
+        self.claims.all()
+    }
+
+    /// Returns what peers are told.
+    pub fn view(&self) -> &View {
+        &self.view
+    }
+
+    /// Returns what frames go by besides the table.
+    pub fn decision(&self) -> Decision {
+        self.decision
+    }
+
+    /// Returns what has been counted.
+    pub fn totals(&self) -> &Totals {
+        &self.totals
+    }
+
+    /// Returns a number that is another after each decision, and never 0.
+    pub fn generation(&self) -> u32 {
+        self.generation | 1
+    }
+
+    /// Returns whether links are tested.
+    pub fn is_testing(&self) -> bool {
+        self.health.is_running()
+    }
+
+    /// Returns whether links need to be tested: while the trunk is up, or has claims.
+    pub fn needs_tests(&self) -> bool {
+        self.up || !self.claims.all().is_empty()
+    }
+
+    /// Returns the lowest number that no port has.
+    pub fn free_id(&self) -> Option<PortId> {
+        PortId::all().find(|id| self.health.get(*id).is_none())
+    }
+
+    /// Returns how long it takes until a port that is held back gets its buckets back, in ns.
+    pub fn failback_in(&self, now: u64) -> Option<u64> {
+        self.waiting(now).filter_map(|(_, wait)| wait).min()
+    }
+
+    /// Returns whether a claim can be made that has this mark.
+    ///
+    /// # Errors
+    ///
+    /// See [`CannotClaim`].
+    pub fn can_claim(&self, mark: u32) -> Result<(), CannotClaim> {
+        if self.claims.find(mark).is_some() {
+            Err(CannotClaim::Claimed)
+        } else if self.claims.all().len() >= MAX_CLAIMS {
+            Err(CannotClaim::Full)
+        } else {
+            Ok(())
+        }
+    }
+}
+
+/// Why a claim cannot be made.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum CannotClaim {
+    /// The mark is claimed already.
+    Claimed,
+    /// There are [`MAX_CLAIMS`].
+    Full,
+}
+
+impl Cause {
+    /// Something about `port` that its share depends on.
+    fn of(kind: EventKind, port: &Port) -> Self {
+        Self {
+            kind,
+            ifindex: port.ifindex,
+            homes: true,
+        }
+    }
+
+    fn of_trunk(kind: EventKind, homes: bool) -> Self {
+        Self {
+            kind,
+            ifindex: 0,
+            homes,
+        }
+    }
+}

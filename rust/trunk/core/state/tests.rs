@@ -1,0 +1,305 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! The rules of [`State::step`], one by one. `tools/core/tests/state` has two ends live through random
+//! histories.
+
+use super::super::{
+    spares::Failback,
+    testing::id,
+    uapi::Reason, //
+};
+use super::*;
+use ::core::marker::PhantomData;
+
+const MS: u64 = 1_000_000;
+
+/// Ports, events and claims are the test's.
+struct Borrowed<'a>(PhantomData<&'a ()>);
+
+impl<'a> Memory for Borrowed<'a> {
+    type Port = &'a mut Port;
+    type Events = &'a mut [Event];
+    type Claims = &'a mut [Claim];
+    type Desk = &'a mut Desk;
+}
+
+/// A trunk with 8 buckets, whose links are as the test says.
+struct Bench<'a> {
+    state: State<Borrowed<'a>>,
+    table: [Bucket; 8],
+    links: Links,
+    now: u64,
+}
+
+impl<'a> Bench<'a> {
+    fn new(
+        ports: &'a mut [Port],
+        events: &'a mut [Event],
+        claims: &'a mut [Claim],
+        desk: &'a mut Desk,
+    ) -> Self {
+        let mut bench = Self {
+            state: State::new([2; 6], events, claims, desk),
+            table: [const { Bucket::empty() }; 8],
+            links: Links::default(),
+            now: 1_000 * MS,
+        };
+        for (id, port) in PortId::all().zip(ports) {
+            bench.links.operational.insert(id);
+            bench.links.started.insert(id);
+            bench.step(Input::Join(id, port));
+        }
+        while bench.state.tell().is_some() {}
+        bench
+    }
+
+    fn step(&mut self, input: Input<'_, &'a mut Port>) -> Effects<&'a mut Port> {
+        let Self {
+            state,
+            table,
+            links,
+            now,
+        } = self;
+        state.step(table, *links, input, || *now)
+    }
+
+    /// The carrier of a port goes, or comes back.
+    fn carrier(&mut self, number: i8, on: bool) -> Effects<&'a mut Port> {
+        if let Some(id) = id(number) {
+            match on {
+                true => self.links.operational.insert(id),
+                false => self.links.operational.remove(id),
+            }
+        }
+        self.step(Input::Links)
+    }
+
+    fn slots(&self) -> [i8; 8] {
+        self.table.each_ref().map(Bucket::slot)
+    }
+
+    /// The next event: what it is, its port and why.
+    fn event(&mut self) -> Option<(EventKind, u32, Reason)> {
+        let (_, event) = self.state.tell()?;
+        Some((event.kind, event.port, event.reason))
+    }
+}
+
+const fn port(ifindex: u32, priority: u16) -> Port {
+    Port::new(ifindex, priority, None, 0)
+}
+
+const NO_EVENT: Event = Event::new(EventKind::Config, 0);
+
+/// Makes a bench with ports of these priorities, of interface index 10 and up.
+macro_rules! bench {
+    ($bench:ident, [$($priority:literal),*]) => {
+        let mut ports = [$($priority),*];
+        let mut ifindex = 9;
+        let mut ports = ports.each_mut().map(|priority| {
+            ifindex += 1;
+            port(ifindex, *priority)
+        });
+        let (mut events, mut claims) = ([NO_EVENT; 32], [Claim::NONE; 4]);
+        let mut desk = Desk::new();
+        let mut $bench = Bench::new(&mut ports, &mut events, &mut claims, &mut desk);
+    };
+}
+
+#[cfg_attr(not(test), ::kernel::macros::kunit_tests(trunk_state))]
+mod rules {
+    use super::*;
+
+    #[test]
+    fn a_failure_moves_the_buckets_and_is_recorded() {
+        bench!(bench, [1, 1, 2]);
+        assert_eq!(bench.slots(), [1, 0, 1, 0, 1, 0, 1, 0]);
+        let effects = bench.carrier(1, false);
+        assert!(effects.work && effects.decided.is_some_and(|it| it.carrier));
+        assert_eq!(bench.slots(), [2, 0, 2, 0, 2, 0, 2, 0]);
+        let reason = Reason::NoCarrier;
+        assert_eq!(bench.event(), Some((EventKind::PortState, 11, reason)));
+        assert_eq!(bench.event(), Some((EventKind::Failover, 11, reason)));
+        assert_eq!(bench.event(), None);
+        let unsettled = bench.state.take_unsettled();
+        assert!(unsettled.any && unsettled.announce);
+
+        bench.carrier(1, true);
+        assert_eq!(bench.slots(), [1, 0, 1, 0, 1, 0, 1, 0]);
+        assert_eq!(bench.event(), Some((EventKind::PortState, 11, Reason::None)));
+        assert_eq!(bench.event(), Some((EventKind::Failback, 11, Reason::None)));
+        let totals = bench.state.totals();
+        assert_eq!((totals.failovers, totals.failbacks), (1, 1));
+        assert_eq!((totals.ups, totals.downs, totals.buckets_moved), (4, 1, 20));
+    }
+
+    #[test]
+    fn nothing_is_decided_while_nothing_changes() {
+        bench!(bench, [1, 2]);
+        let generation = bench.state.generation();
+        for input in [Input::Links, Input::Time, Input::Test(1)] {
+            assert!(bench.step(input).decided.is_none());
+        }
+        let same = *bench.state.settings();
+        assert!(bench.step(Input::Settings(same)).decided.is_none());
+        if let Some(first) = id(0) {
+            let settings = PortSettings {
+                priority: Some(1),
+                ..PortSettings::default()
+            };
+            let effects = bench.step(Input::Port(first, settings, Some(10)));
+            assert!(effects.decided.is_none());
+        }
+        assert_eq!(bench.state.generation(), generation);
+        assert_eq!(bench.event(), None);
+    }
+
+    #[test]
+    fn without_any_link_there_is_no_carrier() {
+        bench!(bench, [1, 2]);
+        bench.carrier(0, false);
+        let effects = bench.carrier(1, false);
+        assert!(effects.decided.is_some_and(|it| !it.carrier && it.act.is_empty()));
+        assert_eq!(bench.slots(), [-1; 8]);
+    }
+
+    #[test]
+    fn a_port_that_the_user_disables_is_not_used() {
+        bench!(bench, [1, 1]);
+        if let Some(first) = id(0) {
+            let enabled = |on| PortSettings {
+                enabled: Some(on),
+                ..PortSettings::default()
+            };
+            bench.step(Input::Port(first, enabled(false), None));
+            assert_eq!(bench.slots(), [1; 8]);
+            assert_eq!(bench.state.port(first).map(Port::why), Some(Reason::Disabled));
+            // Whoever enables it wants it used, whatever the policy.
+            let manual = Settings {
+                failback: Failback::Manual,
+                ..*bench.state.settings()
+            };
+            bench.step(Input::Settings(manual));
+            bench.step(Input::Port(first, enabled(true), None));
+            assert_eq!(bench.slots(), [1, 0, 1, 0, 1, 0, 1, 0]);
+        }
+    }
+
+    #[test]
+    fn what_is_held_back_waits_for_its_time_or_is_released() {
+        bench!(bench, [1, 1, 2]);
+        let delayed = Settings {
+            failback: Failback::Delay,
+            failback_delay: 30,
+            ..*bench.state.settings()
+        };
+        bench.step(Input::Settings(delayed));
+        for released in [false, true] {
+            bench.carrier(0, false);
+            bench.carrier(0, true);
+            assert_eq!(bench.slots(), [1, 2, 1, 2, 1, 2, 1, 2]);
+            assert_eq!(bench.state.failback_in(bench.now + 10 * MS), Some(20 * MS));
+            bench.now += 29 * MS;
+            assert!(bench.step(Input::Links).decided.is_none());
+            match released {
+                true => bench.step(Input::Release(!PortSet::EMPTY)),
+                false => {
+                    bench.now += MS;
+                    bench.step(Input::Links)
+                }
+            };
+            assert_eq!(bench.slots(), [1, 0, 1, 0, 1, 0, 1, 0]);
+            assert_eq!(bench.state.failback_in(bench.now), None);
+        }
+    }
+
+    #[test]
+    fn a_speed_matters_to_who_goes_by_it() {
+        bench!(bench, [1, 1]);
+        if let (Some(first), Some(second)) = (id(0), id(1)) {
+            assert!(bench.step(Input::Speed(first, 3_000)).decided.is_none());
+            let auto = PortSettings {
+                weight: Some(0),
+                ..PortSettings::default()
+            };
+            bench.step(Input::Port(first, auto, None));
+            bench.step(Input::Port(second, auto, Some(1_000)));
+            let count = |bench: &Bench<'_>| bench.slots().iter().filter(|it| **it == 0).count();
+            assert_eq!(count(&bench), 6);
+            bench.step(Input::Speed(second, 3_000));
+            assert_eq!(count(&bench), 4);
+        }
+    }
+
+    #[test]
+    fn a_table_of_another_size_takes_over_as_a_whole() {
+        bench!(bench, [1, 1]);
+        let new = [const { Bucket::empty() }; 16];
+        super::super::super::table::inherit(&new, &bench.table);
+        let settings = *bench.state.settings();
+        let Bench {
+            state,
+            table,
+            links,
+            now,
+        } = &mut bench;
+        let replaced = Input::Table(&table[..], Replacement::Settings(settings));
+        state.step(&new, *links, replaced, || *now);
+        assert!(state.is_sound(&new));
+        assert_eq!(new.each_ref().map(Bucket::slot).iter().sum::<i8>(), 8);
+        assert_eq!(bench.event(), Some((EventKind::Config, 0, Reason::None)));
+    }
+
+    #[test]
+    fn a_port_that_leaves_is_given_back_and_forgotten() {
+        bench!(bench, [1, 1, 2]);
+        if let Some(first) = id(0) {
+            bench.table[2].choose(0);
+            let left = bench.step(Input::Leave(first)).left;
+            assert_eq!(left.map(|port| port.ifindex), Some(10));
+            assert_eq!(bench.slots(), [1; 8]);
+            assert_eq!(bench.table[2].chosen(), -1);
+            assert_eq!(bench.state.free_id(), Some(first));
+            assert_eq!(bench.event(), Some((EventKind::Leave, 10, Reason::None)));
+            assert!(bench.step(Input::Leave(first)).left.is_none());
+        }
+    }
+
+    #[test]
+    fn claims_end_with_their_socket_alone() {
+        bench!(bench, [1, 1, 2]);
+        if let Some(first) = id(0) {
+            // The port id is the same, the socket is not.
+            for (mark, cookie) in [(1, 1), (2, 2)] {
+                let socket = Socket { port_id: 5, cookie };
+                let holder = Holder {
+                    mark,
+                    socket,
+                    ..Holder::NONE
+                };
+                bench.step(Input::Claim(first, holder));
+            }
+            assert_eq!(bench.state.can_claim(1), Err(CannotClaim::Claimed));
+            // Nothing is tested, so nobody is waited for.
+            bench.now += 1_000 * MS;
+            bench.step(Input::Time);
+            assert_eq!(bench.state.claims().len(), 2);
+            let socket = Socket {
+                port_id: 5,
+                cookie: 1,
+            };
+            bench.step(Input::EndClaims(Ending::Socket(socket)));
+            assert!(bench.state.claim(1).is_none() && bench.state.claim(2).is_some());
+            bench.step(Input::EndClaims(Ending::All));
+            assert!(bench.state.claims().is_empty() && !bench.state.needs_tests());
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_recorded() {
+        bench!(bench, [1]);
+        assert!(bench.step(Input::Refusal(77, 16)).work);
+        let told = bench.state.tell().map(|(_, it)| (it.kind, it.port, it.error));
+        assert_eq!(told, Some((EventKind::JoinRefused, 77, 16)));
+    }
+}

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! How the state of a trunk changes: [`step`] gathers the links as they are, has
+//! [`State::step`](crate::pure::state::State::step) decide under the state's lock, and has frames
+//! go by what it has decided.
+
+use crate::{
+    pure::{
+        port::PortSet,
+        state::{
+            self,
+            Input,
+            Replacement,
+            State, //
+        },
+    },
+    table::Table,
+    trunk::{
+        Heap,
+        Port,
+        Trunk, //
+    },
+};
+use core::sync::atomic::Ordering;
+use kernel::{
+    prelude::*,
+    sync::{
+        rcu,
+        Arc, //
+    },
+};
+use netdev::{
+    device::Device,
+    rcu::Rcu,
+    rtnl::Rtnl,
+    time, //
+};
+
+/// What comes in, and what is to be done.
+pub(crate) type In<'a> = Input<'a, KBox<state::Port>>;
+pub(crate) type Effects = state::Effects<KBox<state::Port>>;
+
+/// Takes in what happens, and has frames go by what is decided. Where bottom halves may be disabled.
+///
+/// Probes that are to be sent are left to the caller, or to the device's work.
+pub(crate) fn step(dev: &Device<Trunk>, input: In<'_>, rcu: &Rcu) -> Effects {
+    let trunk = dev.data().get_ref();
+    let mut state = trunk.state.lock();
+    let buckets = trunk.table.get(rcu).map_or(&[][..], Table::buckets);
+    let effects = take(dev, &mut state, buckets, input, rcu);
+    if let (Some(_), Some(table)) = (effects.decided, trunk.table.get(rcu)) {
+        carry_out(dev, &state, table);
+    }
+    drop(state);
+    if effects.work {
+        dev.schedule_work(0);
+    }
+    effects
+}
+
+/// Takes in what happens, and leaves probes that are to be sent to the device's work.
+pub(crate) fn step_later(dev: &Device<Trunk>, input: In<'_>, rcu: &Rcu) -> Effects {
+    let effects = step(dev, input, rcu);
+    if effects.tests {
+        dev.schedule_work(0);
+    }
+    effects
+}
+
+/// Returns the present table. RTNL keeps its size, selector and homes as they are.
+pub(crate) fn table(trunk: &Trunk, _rtnl: &Rtnl) -> Result<Arc<Table>> {
+    let guard = rcu::read_lock();
+    trunk.table.hold((&guard).into()).ok_or(ENODEV)
+}
+
+/// Puts `new` in the place of the present table.
+pub(crate) fn replace(dev: &Device<Trunk>, new: Arc<Table>, why: Replacement, _rtnl: &Rtnl) {
+    let trunk = dev.data().get_ref();
+    let (work, retired) = {
+        let guard = rcu::read_lock();
+        let rcu: &Rcu = (&guard).into();
+        let mut state = trunk.state.lock();
+        let old = trunk.table.get(rcu).map_or(&[][..], Table::buckets);
+        let input = Input::Table(old, why);
+        let effects = take(dev, &mut state, new.buckets(), input, rcu);
+        carry_out(dev, &state, &new);
+        // Under the lock, lest others write to the old one from here on.
+        (effects.work || effects.tests, trunk.table.replace(Some(new)))
+    };
+    if work {
+        dev.schedule_work(0);
+    }
+    // Frames may use the old one until here.
+    drop(retired);
+}
+
+fn take(
+    dev: &Device<Trunk>,
+    state: &mut State<Heap>,
+    buckets: &[crate::pure::table::Bucket],
+    input: In<'_>,
+    rcu: &Rcu,
+) -> Effects {
+    let trunk = dev.data().get_ref();
+    let links = trunk.links(rcu);
+    trunk.live.set_links(links);
+    state.step(buckets, links, input, time::monotonic_ns)
+}
+
+/// Has frames go by what has been decided. Under the state's lock, lest of two decisions the older
+/// one come last.
+fn carry_out(dev: &Device<Trunk>, state: &State<Heap>, table: &Table) {
+    let live = &dev.data().get_ref().live;
+    let decision = state.decision();
+    live.set(&decision, state.claims());
+    table.set_special(decision.marks || live.netpoll.load(Ordering::Relaxed));
+    dev.set_carrier(decision.carrier);
+    #[cfg(CONFIG_TRUNK_DEBUG)]
+    kernel::warn_on!(!state.is_sound(table.buckets()));
+}
+
+/// Has frames go by the links of the ports as they are now, if they have changed. Takes no lock if
+/// they have not.
+pub(crate) fn follow_links(dev: &Device<Trunk>, rcu: &Rcu) {
+    let trunk = dev.data().get_ref();
+    if trunk.links(rcu) != trunk.live.links() {
+        step_later(dev, Input::Links, rcu);
+    }
+}
+
+/// Waits until a change of the table that is under way is done.
+pub(crate) fn wait_for_change(trunk: &Trunk) {
+    drop(trunk.state.lock());
+}
+
+/// Returns whether `port` is one from which the trunk accepts group-addressed frames. Should all of
+/// these have failed unnoticed, others are elected first.
+#[inline]
+pub(crate) fn accepts_groups_from(dev: &Device<Trunk>, port: &Port, rcu: &Rcu) -> bool {
+    let trunk = dev.data().get_ref();
+    if trunk.live.accepted().contains(port.id) {
+        return true;
+    }
+    let accepted: PortSet = trunk.live.accepted();
+    let mut others = accepted.iter().filter_map(|id| trunk.port(id, rcu));
+    if others.any(|other| other.dev.is_operational()) {
+        return false;
+    }
+    follow_links(dev, rcu);
+    trunk.live.accepted().contains(port.id)
+}
+
+/// Says whether netpoll sends by the trunk.
+pub(crate) fn set_netpoll(dev: &Device<Trunk>, on: bool, _rtnl: &Rtnl) {
+    let trunk = dev.data().get_ref();
+    let guard = rcu::read_lock();
+    let state = trunk.state.lock();
+    trunk.live.netpoll.store(on, Ordering::Relaxed);
+    if let Some(table) = trunk.table.get((&guard).into()) {
+        table.set_special(on || state.decision().marks);
+    }
+}

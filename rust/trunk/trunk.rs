@@ -1,0 +1,469 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What a trunk is: the data of the device and of its ports.
+//!
+//! Frames read `ports`, `table` and `live` without a lock. All else that is known of a trunk is in
+//! `state`, and [`switch`](crate::switch) is what changes it.
+
+use crate::{
+    pure::{
+        claims::{
+            Claim,
+            MAX_CLAIMS, //
+        },
+        history::{
+            Event,
+            EventKind, //
+        },
+        port::{
+            from_slot,
+            to_slot,
+            PortId,
+            PortSet,
+            Slot, //
+        },
+        selector::Selector,
+        state::{
+            self,
+            Desk,
+            Links,
+            Memory,
+            State, //
+        },
+        MAX_PORTS, //
+    },
+    stats::{
+        Statistics,
+        PORT_FIGURES, //
+    },
+    table::{
+        filled,
+        Table, //
+    },
+    waiting::Waiting, //
+};
+use core::sync::atomic::{
+    AtomicBool,
+    AtomicU16,
+    AtomicU64,
+    Ordering, //
+};
+use kernel::{
+    new_mutex,
+    prelude::*,
+    sync::{
+        aref::ARef,
+        rcu,
+        Arc,
+        Mutex, //
+    }, //
+};
+use netdev::{
+    addr::MacAddr,
+    device::{
+        Device,
+        NetDevice, //
+    },
+    lock::{
+        new_spinlock_bh,
+        SpinLockBh, //
+    },
+    netpoll::Netpoll,
+    rcu::{
+        Rcu,
+        Slot as RcuSlot, //
+    },
+    rtnl::Rtnl,
+    siphash::Key,
+    timer::Timer,
+    upper::LagHash,
+    xdp::Program, //
+};
+
+/// The number of events that are remembered.
+const EVENTS: usize = 256;
+
+/// The data of a trunk device.
+#[pin_data]
+pub(crate) struct Trunk {
+    /// The ports, by number. Changed under RTNL.
+    pub(crate) ports: [RcuSlot<Port>; MAX_PORTS],
+    /// Never empty. Replaced under RTNL and the state's lock.
+    pub(crate) table: RcuSlot<Table>,
+    pub(crate) live: Live,
+    /// All that is known and decided.
+    #[pin]
+    pub(crate) state: SpinLockBh<State<Heap>>,
+    pub(crate) probes: ProbeFrames,
+    /// Runs while links are tested. Changed under RTNL.
+    #[pin]
+    pub(crate) timer: Mutex<Option<Timer<Trunk>>>,
+    #[pin]
+    pub(crate) waiting: Waiting,
+    pub(crate) statistics: Statistics,
+    /// The XDP program that all ports run. Changed under RTNL.
+    #[pin]
+    pub(crate) program: Mutex<Option<Program>>,
+    /// The trunk's own MAC address, to be compared with each frame's in one piece.
+    mac: AtomicU64,
+    /// The trunk is just giving its ports another MTU. Written under RTNL.
+    pub(crate) sets_mtu: AtomicBool,
+    /// It is just deriving its features from those of its ports. Written under RTNL.
+    derives: AtomicBool,
+}
+
+impl Trunk {
+    /// Makes the data of a trunk with 2^`bits` buckets and no ports.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn empty(
+        mac: MacAddr,
+        bits: u32,
+        selector: Selector,
+    ) -> impl PinInit<Self, Error> {
+        try_pin_init!(Self {
+            ports: [const { RcuSlot::new() }; MAX_PORTS],
+            table: first_table(bits, selector)?,
+            live: Live::new(),
+            state <- new_spinlock_bh!(
+                State::new(
+                    *mac.octets(),
+                    filled(EVENTS, || Event::new(EventKind::Config, 0))?,
+                    filled(MAX_CLAIMS, || Claim::NONE)?,
+                    empty_desk()?,
+                ),
+                "trunk",
+            ),
+            probes: ProbeFrames::new(),
+            timer <- new_mutex!(None),
+            waiting <- Waiting::new(),
+            statistics: Statistics::new()?,
+            program <- new_mutex!(None),
+            mac: AtomicU64::new(mac.to_u64()),
+            sets_mtu: AtomicBool::new(false),
+            derives: AtomicBool::new(false),
+        })
+    }
+
+    /// Returns the trunk's own MAC address, as [`MacAddr::to_u64`].
+    #[inline(always)]
+    pub(crate) fn mac(&self) -> u64 {
+        self.mac.load(Ordering::Relaxed)
+    }
+
+    /// Makes this the trunk's own MAC address.
+    pub(crate) fn set_mac(&self, mac: MacAddr, _rtnl: &Rtnl) {
+        self.mac.store(mac.to_u64(), Ordering::Relaxed);
+    }
+
+    /// Returns the port of that number.
+    #[inline(always)]
+    pub(crate) fn port<'a>(&'a self, id: PortId, rcu: &'a Rcu) -> Option<&'a Port> {
+        self.ports.get(id.index())?.get(rcu)
+    }
+
+    /// Returns the ports there are.
+    pub(crate) fn ports<'a>(&'a self, rcu: &'a Rcu) -> impl Iterator<Item = &'a Port> {
+        self.ports.iter().filter_map(move |slot| slot.get(rcu))
+    }
+
+    /// Returns the links as they are. A port is operational once its device takes frames, and then
+    /// for as long as it is up and has a carrier.
+    pub(crate) fn links(&self, rcu: &Rcu) -> Links {
+        let before = self.live.links();
+        let mut links = Links::default();
+        for port in self.ports(rcu) {
+            if port.dev.is_started() {
+                links.started.insert(port.id);
+            }
+            let was = before.operational.contains(port.id);
+            if port.dev.is_operational() && (was || port.dev.is_activated()) {
+                links.operational.insert(port.id);
+            }
+        }
+        links
+    }
+
+    /// Returns what lower devices are told of the choice of ports.
+    pub(crate) fn lag_hash(&self) -> LagHash {
+        let guard = rcu::read_lock();
+        match self.table.get((&guard).into()).map(|table| table.selector) {
+            Some(Selector::SmacDmac) => LagHash::L2,
+            Some(Selector::Flow) => LagHash::L34,
+            Some(Selector::Dmac | Selector::Smac) | None => LagHash::Unknown,
+        }
+    }
+
+    /// Returns whether the trunk is just giving its ports another MTU.
+    pub(crate) fn sets_mtu(&self, _rtnl: &Rtnl) -> bool {
+        self.sets_mtu.load(Ordering::Relaxed)
+    }
+
+    /// Derives what the trunk can do for frames from what its ports can. That may change what a port
+    /// may do, of which the trunk is notified in turn: not again then.
+    pub(crate) fn derive_features(dev: &Device<Self>, rtnl: &Rtnl) {
+        let derives = &dev.data().get_ref().derives;
+        if !derives.swap(true, Ordering::Relaxed) {
+            dev.inherit_features(rtnl);
+            derives.store(false, Ordering::Relaxed);
+        }
+    }
+
+    /// Does `change` to each port; if one refuses, does `undo` to those before it.
+    pub(crate) fn change_all_ports(
+        dev: &Device<Self>,
+        rtnl: &Rtnl,
+        mut change: impl FnMut(&NetDevice, &Port) -> Result,
+        undo: impl Fn(&NetDevice, &Port),
+    ) -> Result {
+        let mut result = Ok(());
+        let mut changed = 0usize;
+        dev.for_each_port(rtnl, |port, data| {
+            if result.is_ok() {
+                result = change(port, data);
+                if result.is_ok() {
+                    changed = changed.saturating_add(1);
+                }
+            }
+        });
+        if result.is_err() {
+            dev.for_each_port(rtnl, |port, data| {
+                if let Some(rest) = changed.checked_sub(1) {
+                    changed = rest;
+                    undo(port, data);
+                }
+            });
+        }
+        result
+    }
+}
+
+/// What a [`State`] is kept in.
+pub(crate) struct Heap;
+
+impl Memory for Heap {
+    type Port = KBox<state::Port>;
+    type Events = KVVec<Event>;
+    type Claims = KVVec<Claim>;
+    type Desk = KBox<Desk>;
+}
+
+fn first_table(bits: u32, selector: Selector) -> Result<RcuSlot<Table>> {
+    let slot = RcuSlot::new();
+    let table = Arc::new(Table::new(bits, selector)?, GFP_KERNEL)?;
+    drop(slot.replace(Some(table)));
+    Ok(slot)
+}
+
+/// Made here, so that it is on nobody else's stack.
+#[inline(never)]
+fn empty_desk() -> Result<KBox<Desk>> {
+    Ok(KBox::new(Desk::new(), GFP_KERNEL)?)
+}
+
+/// What frames go by besides the table. Written under the state's lock.
+pub(crate) struct Live {
+    /// The ports that group-addressed frames are accepted from.
+    accepted: AtomicU64,
+    /// The ports that are `act`.
+    act: AtomicU64,
+    /// The links as the state knows them.
+    operational: AtomicU64,
+    started: AtomicU64,
+    /// The mark of each claim and the port that serves it, in one word; 0 for no claim.
+    claims: [AtomicU64; MAX_CLAIMS],
+    /// Netpoll sends by the trunk.
+    pub(crate) netpoll: AtomicBool,
+}
+
+impl Live {
+    const fn new() -> Self {
+        Self {
+            accepted: AtomicU64::new(0),
+            act: AtomicU64::new(0),
+            operational: AtomicU64::new(0),
+            started: AtomicU64::new(0),
+            claims: [const { AtomicU64::new(0) }; MAX_CLAIMS],
+            netpoll: AtomicBool::new(false),
+        }
+    }
+
+    /// Returns the ports that group-addressed frames are accepted from.
+    #[inline(always)]
+    pub(crate) fn accepted(&self) -> PortSet {
+        PortSet::from_bits(self.accepted.load(Ordering::Relaxed))
+    }
+
+    /// Returns the ports that are `act`.
+    pub(crate) fn act(&self) -> PortSet {
+        PortSet::from_bits(self.act.load(Ordering::Relaxed))
+    }
+
+    /// Returns the links as the state knows them.
+    pub(crate) fn links(&self) -> Links {
+        Links {
+            operational: PortSet::from_bits(self.operational.load(Ordering::Relaxed)),
+            started: PortSet::from_bits(self.started.load(Ordering::Relaxed)),
+        }
+    }
+
+    /// The state knows the links as these. Under its lock.
+    pub(crate) fn set_links(&self, links: Links) {
+        self.operational
+            .store(links.operational.bits(), Ordering::Relaxed);
+        self.started.store(links.started.bits(), Ordering::Relaxed);
+    }
+
+    /// Takes over a decision, and the links of the claims. Under the state's lock.
+    pub(crate) fn set(&self, decision: &state::Decision, claims: &[Claim]) {
+        self.accepted
+            .store(decision.accepted.bits(), Ordering::Relaxed);
+        self.act.store(decision.act.bits(), Ordering::Relaxed);
+        let mut words = claims.iter().map(|claim| {
+            let link = to_slot(claim.link()) as u8;
+            u64::from(claim.holder.mark) << u8::BITS | u64::from(link)
+        });
+        for room in &self.claims {
+            let word = words.next().unwrap_or(0);
+            if room.load(Ordering::Relaxed) != word {
+                room.store(word, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// Returns the port of the claim to which frames of that mark belong.
+    pub(crate) fn claimed(&self, mark: u32) -> Option<PortId> {
+        let words = self.claims.iter().map(|word| word.load(Ordering::Relaxed));
+        let mut claims = words.take_while(|word| *word != 0);
+        let word = claims.find(|word| word >> u8::BITS == u64::from(mark))?;
+        from_slot(word as u8 as Slot)
+    }
+}
+
+/// What the frames of probes look like. Changed under RTNL.
+pub(crate) struct ProbeFrames {
+    /// What they are signed with, if anything.
+    pub(crate) key: RcuSlot<Key>,
+    pub(crate) ethertype: AtomicU16,
+    /// Where they are sent to, as [`MacAddr::to_u64`] has it.
+    pub(crate) address: AtomicU64,
+}
+
+impl ProbeFrames {
+    const fn new() -> Self {
+        Self {
+            key: RcuSlot::new(),
+            ethertype: AtomicU16::new(state::LOCAL_EXPERIMENTAL),
+            address: AtomicU64::new(MacAddr::new(state::NEAREST_BRIDGE).to_u64()),
+        }
+    }
+
+    /// Returns their EtherType.
+    pub(crate) fn ethertype(&self) -> u16 {
+        self.ethertype.load(Ordering::Relaxed)
+    }
+
+    /// Returns where they are sent to.
+    pub(crate) fn address(&self) -> MacAddr {
+        MacAddr::from_u64(self.address.load(Ordering::Relaxed))
+    }
+}
+
+/// A port of a trunk: what its frames and those who change it need. What is known of its link is in
+/// the trunk's state.
+pub(crate) struct Port {
+    pub(crate) id: PortId,
+    pub(crate) dev: ARef<NetDevice>,
+    pub(crate) trunk: ARef<Device<Trunk>>,
+    /// What the device had before, and gets back.
+    pub(crate) own_mac: MacAddr,
+    pub(crate) own_mtu: u32,
+    /// The trunk's address, if the port receives for it beside its own. Written under RTNL.
+    second_mac: AtomicU64,
+    pub(crate) netpoll: Netpoll,
+    /// The address that its probes come from.
+    probe_mac: MacAddr,
+    /// The EtherType of probes, in network order. Here, since each frame is compared with it.
+    probe_type: AtomicU16,
+    /// Its counters when they were last reset.
+    base: [AtomicU64; PORT_FIGURES],
+}
+
+impl Port {
+    /// Makes a port of `trunk`, which has the EtherType of its probes.
+    pub(crate) fn new(
+        id: PortId,
+        dev: &NetDevice,
+        trunk: &Device<Trunk>,
+        own: (MacAddr, u32),
+        second_mac: Option<MacAddr>,
+        probe_mac: MacAddr,
+    ) -> Self {
+        let (own_mac, own_mtu) = own;
+        Self {
+            id,
+            dev: dev.into(),
+            trunk: trunk.into(),
+            own_mac,
+            own_mtu,
+            second_mac: AtomicU64::new(second_mac.map_or(0, MacAddr::to_u64)),
+            netpoll: Netpoll::new(dev.into()),
+            probe_mac,
+            probe_type: AtomicU16::new(trunk.data().probes.ethertype().to_be()),
+            base: [const { AtomicU64::new(0) }; PORT_FIGURES],
+        }
+    }
+
+    /// Returns the EtherType of probes, in network order.
+    #[inline(always)]
+    pub(crate) fn probe_type(&self) -> u16 {
+        self.probe_type.load(Ordering::Relaxed)
+    }
+
+    /// Makes this the EtherType of probes.
+    pub(crate) fn set_probe_type(&self, ethertype: u16) {
+        self.probe_type.store(ethertype.to_be(), Ordering::Relaxed);
+    }
+
+    /// Returns the address that its probes come from: its own, never that of the trunk, which a
+    /// switch would take to have moved.
+    pub(crate) fn probe_mac(&self) -> MacAddr {
+        /// Locally administered, not assigned by a manufacturer.
+        const LOCAL: u8 = 2;
+
+        let mac = self.probe_mac;
+        if mac.to_u64() != self.trunk.data().mac() {
+            return mac;
+        }
+        let [first, rest @ ..] = *mac.octets();
+        let [b, c, d, e, f] = rest;
+        MacAddr::new([first ^ LOCAL, b, c, d, e, f])
+    }
+
+    /// Returns the trunk's address, if the port receives for it beside its own, which it keeps.
+    #[inline(always)]
+    pub(crate) fn second_mac(&self) -> Option<MacAddr> {
+        let mac = self.second_mac.load(Ordering::Relaxed);
+        (mac != 0).then_some(MacAddr::from_u64(mac))
+    }
+
+    /// Says which address it receives for beside its own.
+    pub(crate) fn set_second_mac(&self, mac: Option<MacAddr>, _rtnl: &Rtnl) {
+        self.second_mac
+            .store(mac.map_or(0, MacAddr::to_u64), Ordering::Relaxed);
+    }
+
+    /// Returns its counters when they were last reset.
+    pub(crate) fn base(&self) -> [u64; PORT_FIGURES] {
+        self.base.each_ref().map(|it| it.load(Ordering::Relaxed))
+    }
+
+    /// Resets its counters, which are these now.
+    pub(crate) fn set_base(&self, figures: [u64; PORT_FIGURES], _rtnl: &Rtnl) {
+        for (base, figure) in self.base.iter().zip(figures) {
+            base.store(figure, Ordering::Relaxed);
+        }
+    }
+}
