@@ -20,14 +20,20 @@
 // What `pr_*!` puts before a message of this crate.
 const __LOG_PREFIX: &[u8] = b"netdev\0";
 
+mod adapter;
 pub mod addr;
+pub mod addr_lists;
+mod area;
 pub mod device;
+mod devices;
 pub mod driver;
 pub mod ethtool;
+mod ethtool_ops;
 pub mod features;
 pub mod genl;
 pub mod link_ops;
 pub mod lock;
+pub mod lower;
 pub mod net;
 pub mod netlink;
 pub mod netpoll;
@@ -35,8 +41,10 @@ pub mod notifier;
 mod percpu;
 pub mod random;
 pub mod rcu;
+mod receive;
 pub mod rtnl;
 pub mod rx_handler;
+mod setup;
 pub mod siphash;
 pub mod skb;
 pub mod stats;

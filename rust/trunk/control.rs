@@ -89,6 +89,7 @@ use netdev::{
         SocketsClosed, //
     },
     link_ops,
+    lower::Lower,
     net::Net,
     netlink::ExtAck,
     rcu::Rcu,
@@ -239,7 +240,7 @@ fn not_a_port(dev: &NetDevice, attr: Attribute<'_>, extack: &mut ExtAck<'_>) -> 
 fn port_of<'a, 'r>(
     request: &mut Request<'r>,
     rtnl: &'a Rtnl,
-) -> Result<(&'a Device<Trunk>, Arc<Port>, Attributes<'r>)> {
+) -> Result<(&'a Device<Trunk>, Arc<Lower<Trunk>>, Attributes<'r>)> {
     let (attributes, net) = (request.attributes(), request.net());
     let extack = request.extack();
     let (nest, attr) = port_nest(attributes, extack)?;

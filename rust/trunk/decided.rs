@@ -91,8 +91,6 @@ pub(crate) struct Decided {
     /// are to learn.
     pub(crate) unsettled: bool,
     pub(crate) announce: bool,
-    /// Netpoll sends by the trunk.
-    pub(crate) netpoll: bool,
     /// Of the change at hand.
     moves: KBox<Moves>,
     /// Counts the changes.
@@ -136,7 +134,6 @@ impl Decided {
             events: Ring::new(events),
             unsettled: false,
             announce: false,
-            netpoll: false,
             moves,
             generation: 0,
         }))

@@ -32,6 +32,7 @@ use crate::{
 };
 use core::{
     mem,
+    ops::Deref,
     sync::atomic::{
         AtomicBool,
         AtomicU64,
@@ -48,6 +49,7 @@ use kernel::{
 };
 use netdev::{
     addr::MacAddr,
+    addr_lists::AddrLists,
     device::{
         AddrSource,
         Device,
@@ -60,6 +62,7 @@ use netdev::{
     ethtool::LinkSettings,
     features::Features,
     link_ops::{self, LinkOps},
+    lower::Lower,
     netlink::{
         Attributes,
         ExtAck,
@@ -69,6 +72,7 @@ use netdev::{
         read_lock_bh,
         Rcu,
         RcuBh,
+        RcuIrq,
         Slot, //
     },
     rtnl::{
@@ -77,10 +81,7 @@ use netdev::{
     },
     skb::SkBuff,
     stats::LinkStats,
-    upper::{
-        AddrLists,
-        LagHash, //
-    },
+    upper::LagHash,
     vlan::Vlan,
     xdp::{
         Frames,
@@ -133,7 +134,7 @@ const RETRY: u32 = 2;
 #[pin_data]
 pub(crate) struct Trunk {
     /// The ports that carry frames, by number. Changed under RTNL.
-    pub(crate) ports: [Slot<Port>; MAX_PORTS],
+    pub(crate) ports: [Slot<Lower<Trunk>>; MAX_PORTS],
     #[pin]
     pub(crate) table: Table,
     #[pin]
@@ -167,11 +168,22 @@ impl Trunk {
     /// The port of that number.
     #[inline(always)]
     pub(crate) fn port<'a>(&'a self, id: PortId, rcu: &'a Rcu) -> Option<&'a Port> {
-        self.ports.get(id.index())?.get(rcu)
+        self.lower(id, rcu).map(Deref::deref)
     }
 
     /// The ports there are.
     pub(crate) fn ports<'a>(&'a self, rcu: &'a Rcu) -> impl Iterator<Item = &'a Port> {
+        self.lowers(rcu).map(Deref::deref)
+    }
+
+    /// The port of that number, as a lower device.
+    #[inline(always)]
+    pub(crate) fn lower<'a>(&'a self, id: PortId, rcu: &'a Rcu) -> Option<&'a Lower<Self>> {
+        self.ports.get(id.index())?.get(rcu)
+    }
+
+    /// The ports there are, as lower devices.
+    pub(crate) fn lowers<'a>(&'a self, rcu: &'a Rcu) -> impl Iterator<Item = &'a Lower<Self>> {
         self.ports.iter().filter_map(move |slot| slot.get(rcu))
     }
 
@@ -415,7 +427,7 @@ impl Driver for Trunk {
         dev.for_each_port(rtnl, |port, _| port.remove_vlan(vlan, rtnl));
     }
 
-    fn set_rx_mode(dev: &Device<Self>, lists: AddrLists<'_, Self>, rcu: &RcuBh) {
+    fn set_rx_mode(dev: &Device<Self>, lists: AddrLists<'_>, rcu: &RcuBh) {
         for port in dev.data().ports(rcu) {
             lists.sync_to(&port.dev);
         }
@@ -438,23 +450,11 @@ impl Driver for Trunk {
         });
     }
 
-    fn set_up_netpoll(dev: &Device<Self>, rtnl: &Rtnl) -> Result {
-        Self::change_all_ports(
-            dev,
-            rtnl,
-            |_, port| port.netpoll.set_up(rtnl),
-            |_, port| port.netpoll.end(rtnl),
-        )?;
-        dev.data().table.set_netpoll(dev, true);
-        Ok(())
+    fn transmit_netpoll(dev: &Device<Self>, skb: SkBuff, context: &RcuIrq) {
+        send::transmit_netpoll(dev, skb, context);
     }
 
-    fn end_netpoll(dev: &Device<Self>, rtnl: &Rtnl) {
-        dev.data().table.set_netpoll(dev, false);
-        dev.for_each_port(rtnl, |_, port| port.netpoll.end(rtnl));
-    }
-
-    fn poll(dev: &Device<Self>, context: &RcuBh) {
+    fn poll(dev: &Device<Self>, context: &RcuIrq) {
         for port in dev.data().ports(context) {
             port.dev.poll(context);
         }

@@ -25,8 +25,7 @@ use kernel::{
     prelude::*,
     sync::{
         aref::ARef,
-        rcu,
-        Arc, //
+        rcu, //
     },
     types::ScopeGuard, //
 };
@@ -37,7 +36,6 @@ use netdev::{
         NetDevice, //
     },
     netlink::ExtAck,
-    netpoll::Netpoll,
     rtnl::Rtnl, //
 };
 
@@ -134,7 +132,6 @@ pub(crate) struct Port {
     own_mtu: u32,
     /// The trunk's address, if the port receives for it beside its own. Written under RTNL.
     second_mac: AtomicU64,
-    pub(crate) netpoll: Netpoll,
     /// The address that its probes come from.
     probe_mac: MacAddr,
     /// The EtherType of probes, in network order. Here, since each frame is compared with it.
@@ -304,6 +301,7 @@ impl Port {
         // Set before the device is opened: many cannot change it afterwards.
         let inherit = Trunk::inherits_mac(dev, rtnl);
         let second_mac = if inherit {
+            dev.announce_mac(own_mac, extack, rtnl)?;
             None
         } else {
             set_or_add_mac(port, dev.mac(rtnl), extack, rtnl).map_err(|err| {
@@ -347,38 +345,29 @@ impl Port {
         let speed = port.link_speed(rtnl).map(|(speed, _)| speed);
         let record = Record::new(speed)?;
         let tested = KBox::new(Link::new(priority), GFP_KERNEL)?;
-        let new = Arc::new(
-            Self {
-                id,
-                dev: port.into(),
-                trunk: dev.into(),
-                noted: AtomicU64::new(0),
-                verdict: AtomicU64::new((id.index() as u64) << Condition::RANK_SHIFT),
-                lost: AtomicBool::new(false),
-                good: AtomicU64::new(0),
-                enabled: AtomicBool::new(true),
-                own_mac,
-                own_mtu,
-                second_mac: AtomicU64::new(second_mac.map_or(0, MacAddr::to_u64)),
-                netpoll: Netpoll::new(port.into()),
-                probe_mac: port.permanent_mac(rtnl).unwrap_or(own_mac),
-                probe_type: AtomicU16::new(trunk.prober.ethertype().to_be()),
-            },
-            GFP_KERNEL,
-        )?;
-        if dev.is_in_netpoll(rtnl) {
-            new.netpoll.set_up(rtnl).map_err(|err| {
-                extack.refuse_weakly(
-                    err,
-                    c"trunk: netpoll cannot send by the port, as by the trunk",
-                )
-            })?;
-        }
-        let netpoll = ScopeGuard::new(|| new.netpoll.end(rtnl));
-
-        dev.enslave(port, new.clone(), trunk.lag_hash(), extack, rtnl)
+        let new = Self {
+            id,
+            dev: port.into(),
+            trunk: dev.into(),
+            noted: AtomicU64::new(0),
+            verdict: AtomicU64::new((id.index() as u64) << Condition::RANK_SHIFT),
+            lost: AtomicBool::new(false),
+            good: AtomicU64::new(0),
+            enabled: AtomicBool::new(true),
+            own_mac,
+            own_mtu,
+            second_mac: AtomicU64::new(second_mac.map_or(0, MacAddr::to_u64)),
+            probe_mac: port.permanent_mac(rtnl).unwrap_or(own_mac),
+            probe_type: AtomicU16::new(trunk.prober.ethertype().to_be()),
+        };
+        let new = dev
+            .enslave(port, new, trunk.lag_hash(), extack, rtnl)
             .map_err(|err| {
-                extack.refuse_weakly(err, c"trunk: the port cannot be linked to the trunk")
+                let reason = match err == ENOTSUPP {
+                    true => c"trunk: netpoll cannot send by the port, as by the trunk",
+                    false => c"trunk: the port cannot be linked to the trunk",
+                };
+                extack.refuse_weakly(err, reason)
             })?;
         let link = ScopeGuard::new(|| drop(dev.release(port, rtnl)));
 
@@ -388,7 +377,6 @@ impl Port {
 
         // Nothing can fail from here on.
         link.dismiss();
-        netpoll.dismiss();
         vlans.dismiss();
         probes.dismiss();
         open.dismiss();
@@ -492,7 +480,6 @@ impl Port {
         dev.unsync_addresses(port, rtnl);
         drop(dev.release(port, rtnl));
         dev.remove_vlans_from(port, rtnl);
-        data.netpoll.end(rtnl);
         forget_mac(port, data.second_mac(), rtnl);
 
         port.close(rtnl);

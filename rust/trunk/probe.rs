@@ -33,18 +33,17 @@ use crate::{
     }, //
 };
 use core::sync::atomic::{
+    AtomicBool,
     AtomicU16,
     AtomicU32,
     AtomicU64,
     Ordering, //
 };
 use kernel::{
-    new_mutex,
     new_spinlock_irq,
     prelude::*,
     sync::{
         Arc,
-        Mutex,
         SetOnce,
         SpinLockIrq, //
     },
@@ -69,11 +68,7 @@ use netdev::{
     rtnl::Rtnl,
     siphash::Key,
     skb::SkBuff,
-    time,
-    timer::{
-        IdleTimer,
-        Timer, //
-    }, //
+    time, //
 };
 
 const NSEC_PER_USEC: u64 = 1_000;
@@ -103,9 +98,8 @@ pub(crate) struct Prober {
     doubted: AtomicU64,
     /// Claims that are about to be made. Changed under RTNL.
     inquiries: AtomicU32,
-    /// Runs while something is in use. Changed under RTNL.
-    #[pin]
-    timer: Mutex<Option<Timer<Trunk>>>,
+    /// Whether the timer runs, as it does while something is in use. Changed under RTNL.
+    runs: AtomicBool,
 }
 
 /// What a system tells its name from; another one each time the module is loaded.
@@ -137,7 +131,7 @@ impl Prober {
             doubts: AtomicU64::new(0),
             doubted: AtomicU64::new(0),
             inquiries: AtomicU32::new(0),
-            timer <- new_mutex!(None),
+            runs: AtomicBool::new(false),
         })
     }
 
@@ -205,10 +199,6 @@ impl Prober {
             Some(None) => Some(None),
             None => None,
         };
-        let timer = match this.timer.lock().is_some() {
-            true => Some(IdleTimer::new(dev, rtnl)?),
-            false => None,
-        };
         let address = settings.probe_address;
         if this.address() != address {
             Trunk::change_all_ports(
@@ -218,11 +208,7 @@ impl Prober {
                 |port, _| ignore(port, address, rtnl),
             )?;
         }
-        Ok(Change {
-            settings,
-            key,
-            timer,
-        })
+        Ok(Change { settings, key })
     }
 
     /// Starts or stops testing: it goes on while the device is `up`, or a link is claimed or about to
@@ -235,24 +221,17 @@ impl Prober {
         let trunk = dev.data().get_ref();
         let inquired = trunk.prober.inquiries.load(Ordering::Relaxed) != 0;
         let needed = up || inquired || trunk.table.look(Decided::has_claims);
-        let runs = trunk.prober.timer.lock().is_some();
+        let runs = trunk.prober.runs.load(Ordering::Relaxed);
         match (runs, needed) {
             (false, true) => trunk.prober.start(dev, rtnl),
-            (true, false) => {
-                Self::stop(dev, rtnl);
-                Ok(())
-            }
-            _ => Ok(()),
+            (true, false) => Self::stop(dev, rtnl),
+            _ => (),
         }
+        Ok(())
     }
 
     /// Starts testing. The first round comes at once.
-    ///
-    /// # Errors
-    ///
-    /// `ENOMEM`.
-    fn start(&self, dev: &Device<Trunk>, rtnl: &Rtnl) -> Result {
-        let timer = IdleTimer::new(dev, rtnl)?;
+    fn start(&self, dev: &Device<Trunk>, rtnl: &Rtnl) {
         let own = Identity {
             system: dev.net(rtnl).map_or(0, system),
             trunk: dev.ifindex(),
@@ -261,16 +240,16 @@ impl Prober {
             health.identify(own);
             health.start(time::monotonic_ns());
         });
-        *self.timer.lock() = Some(timer.start(rtnl));
-        Ok(())
+        self.runs.store(true, Ordering::Relaxed);
+        dev.start_timer(rtnl);
     }
 
     /// Stops testing, and says goodbye to all peers.
-    fn stop(dev: &Device<Trunk>, _rtnl: &Rtnl) {
+    fn stop(dev: &Device<Trunk>, rtnl: &Rtnl) {
         let trunk = dev.data().get_ref();
         let this = &trunk.prober;
-        let timer = this.timer.lock().take();
-        drop(timer);
+        this.runs.store(false, Ordering::Relaxed);
+        dev.stop_timer(rtnl);
         let context = rcu::read_lock_bh();
         this.say_goodbye(trunk.ports(&context), &context);
         this.look(|health| {
@@ -383,7 +362,7 @@ impl Prober {
         // Where others are just inquiring it is no less so.
         let others = this.inquiries.load(Ordering::Relaxed) != 0;
         let just_begun = others && !dev.is_up(rtnl) && !trunk.table.look(Decided::has_claims);
-        let fresh = just_begun || this.timer.lock().is_none();
+        let fresh = just_begun || !this.runs.load(Ordering::Relaxed);
         Self::settle(dev, true, rtnl)?;
         this.inquiries.fetch_add(1, Ordering::Relaxed);
         Ok(fresh)
@@ -497,7 +476,6 @@ impl Prober {
 pub(crate) struct Change {
     settings: Settings,
     key: Option<Option<Arc<Key>>>,
-    timer: Option<IdleTimer<Trunk>>,
 }
 
 impl Change {
@@ -527,10 +505,9 @@ impl Change {
             drop(this.key.replace(key));
         }
         this.look(|health| health.configure(probes));
-        if let Some(timer) = self.timer {
-            // It goes by the new settings at once; the old one waits for what was due before.
-            let old = this.timer.lock().replace(timer.start(rtnl));
-            drop(old);
+        if this.runs.load(Ordering::Relaxed) {
+            // It goes by the new settings at once, and does not wait for what was due before.
+            dev.start_timer(rtnl);
         }
     }
 

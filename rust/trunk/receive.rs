@@ -3,13 +3,11 @@
 //! A frame's way in.
 
 use crate::{
-    device::Trunk,
     port::Port,
     probe::Prober,
     stats::Count, //
 };
 use netdev::{
-    device::Device,
     rcu::RcuBh,
     rx_handler::{
         RxHandler,
@@ -22,13 +20,6 @@ use netdev::{
 };
 
 impl RxHandler for Port {
-    type Upper = Trunk;
-
-    #[inline(always)]
-    fn upper(&self) -> &Device<Trunk> {
-        &self.trunk
-    }
-
     #[inline(always)]
     fn passes(&self, skb: &Received) -> bool {
         match skb.is_for_host() {

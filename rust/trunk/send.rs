@@ -14,7 +14,10 @@ use crate::{
 };
 use netdev::{
     device::Device,
-    rcu::RcuBh,
+    rcu::{
+        RcuBh,
+        RcuIrq, //
+    },
     skb::{
         DropReason,
         SkBuff, //
@@ -33,7 +36,7 @@ pub(crate) fn transmit(dev: &Device<Trunk>, skb: SkBuff, context: &RcuBh) {
     };
     match layout.way() {
         Way::Bucket(selector) => by_bucket(dev, layout, selector, skb, context),
-        Way::Special => specially(dev, layout, skb, context),
+        Way::Special => by_mark(dev, layout, skb, context),
     }
 }
 
@@ -64,29 +67,22 @@ fn by_bucket(
     skb.transmit(&port.dev, context);
 }
 
-/// With claims, or with netpoll.
-#[inline(never)] // Off the way of those that have neither.
-fn specially(dev: &Device<Trunk>, layout: &Layout, skb: SkBuff, context: &RcuBh) {
-    if dev.is_netpoll_sending(context) {
-        by_netpoll(dev, layout, skb, context);
-    } else {
-        by_mark(dev, layout, skb, context);
-    }
-}
-
 /// A frame of netpoll leaves by the port that carries its bucket, or if that has failed, by any other
 /// that is usable. Nobody is told: this may have interrupted the very one who holds the table's lock.
-fn by_netpoll(dev: &Device<Trunk>, layout: &Layout, mut skb: SkBuff, context: &RcuBh) {
+pub(crate) fn transmit_netpoll(dev: &Device<Trunk>, mut skb: SkBuff, context: &RcuIrq) {
     let trunk = dev.data().get_ref();
+    let Some(layout) = trunk.table.layout(context) else {
+        return skb.drop_for(DropReason::DEV_READY);
+    };
     let index = index(layout.selector, &mut skb);
     let port = index
-        .and_then(|index| trunk.port(layout.port(layout.bucket(index))?, context))
+        .and_then(|index| trunk.lower(layout.port(layout.bucket(index))?, context))
         .filter(|port| port.is_operational())
-        .or_else(|| trunk.ports(context).find(|port| port.condition().is_act()));
+        .or_else(|| trunk.lowers(context).find(|port| port.condition().is_act()));
     match port {
         Some(port) => {
             dev.count_transmitted(skb.len(), context);
-            port.netpoll.send(skb, context);
+            port.transmit_netpoll(skb, context);
         }
         None => {
             trunk.statistics.count(context.cpu(), Count::TxNoPort);
@@ -97,6 +93,7 @@ fn by_netpoll(dev: &Device<Trunk>, layout: &Layout, mut skb: SkBuff, context: &R
 
 /// A frame of a claim leaves by the claim's link, and counts in no bucket. While the claim has none,
 /// and without a claim, it goes by its bucket as any other.
+#[inline(never)] // Off the way of those without.
 fn by_mark(dev: &Device<Trunk>, layout: &Layout, skb: SkBuff, context: &RcuBh) {
     let trunk = dev.data().get_ref();
     let mark = skb.mark();

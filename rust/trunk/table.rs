@@ -454,12 +454,6 @@ impl Table {
             .0
     }
 
-    /// Says whether netpoll sends by the trunk.
-    pub(crate) fn set_netpoll(&self, dev: &Device<Trunk>, on: bool) {
-        let guard = rcu::read_lock();
-        self.change(dev, None, |decided| decided.netpoll = on, (&guard).into());
-    }
-
     fn switch<R>(
         &self,
         dev: &Device<Trunk>,
@@ -490,7 +484,7 @@ impl Table {
         let layout = next.as_deref().or(old);
         let moved = layout.map_or(0, |layout| decided.fill(layout));
         if let Some(layout) = layout {
-            layout.set_special(decided.netpoll || !decided.claims.is_empty());
+            layout.set_special(!decided.claims.is_empty());
         }
         if let Some(marks) = self.marks.get(rcu) {
             for (claim, holder) in decided.claims() {
