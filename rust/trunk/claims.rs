@@ -26,7 +26,10 @@ use core::sync::atomic::{
     Ordering, //
 };
 use kernel::prelude::*;
-use netdev::time;
+use netdev::{
+    genl::SocketId,
+    time, //
+};
 
 impl Decided {
     /// Is any link claimed?
@@ -161,8 +164,7 @@ impl ClaimRoom {
 #[derive(Clone, Copy)]
 pub(crate) struct Holder {
     pub(crate) mark: u32,
-    /// The port id of a netlink socket.
-    pub(crate) socket: u32,
+    pub(crate) socket: SocketId,
     /// The port it should have, by interface index.
     pub(crate) port: u32,
     /// Up to the first NUL, what the holder calls itself.
@@ -176,7 +178,7 @@ pub(crate) struct Holder {
 }
 
 impl Holder {
-    pub(crate) const fn new(mark: u32, socket: u32, port: u32, name: [u8; 32]) -> Self {
+    pub(crate) const fn new(mark: u32, socket: SocketId, port: u32, name: [u8; 32]) -> Self {
         Self {
             mark,
             socket,

@@ -86,6 +86,7 @@ use netdev::{
         Dump,
         Message,
         Request,
+        SocketId,
         SocketsClosed, //
     },
     link_ops,
@@ -146,7 +147,7 @@ pub(crate) fn tell(dev: &Device<Trunk>) {
         // Who is gone, or does not read, misses it; the link is as told by claim-get.
         let _ = FAMILY.unicast(
             &net,
-            told.holder.socket,
+            told.holder.socket.port_id(),
             messages::SIZE,
             cmd::CLAIM_NTF,
             |message| {
@@ -1083,7 +1084,7 @@ fn make_claim(
     let (id, ifindex, port_attr) = wanted(dev, nest, request.extack())?;
     // Another may have been faster.
     expect_claim(dev, mark, mark_attr, request.extack(), rtnl)?;
-    let holder = Holder::new(mark, request.port_id(), ifindex, name);
+    let holder = Holder::new(mark, request.socket()?, ifindex, name);
     let add = |decided: &mut Decided| {
         decided.doubts = decided.doubts | silent;
         decided.add_claim(Claim::new(id), holder)
@@ -1112,7 +1113,7 @@ fn claim_del(request: &mut Request<'_>) -> Result {
     let guard = rtnl::lock();
     let rtnl: &Rtnl = &guard;
     let dev = trunk_to_set(request, rtnl)?;
-    let (attributes, socket) = (request.attributes(), request.port_id());
+    let (attributes, socket) = (request.attributes(), request.socket()?);
     let (nest, attr) = claim_nest(attributes, request.extack())?;
     only(
         &[claim::MARK],
@@ -1172,7 +1173,7 @@ fn claim_dump(dump: &mut Dump<'_>) -> Result {
 pub(crate) struct Holders;
 
 impl SocketsClosed for Holders {
-    fn closed(net: &Net, port_id: u32) {
+    fn closed(net: &Net, socket: SocketId) {
         // Sockets come and go by the hundred, and claims are rare.
         if !claims::exist() {
             return;
@@ -1181,7 +1182,7 @@ impl SocketsClosed for Holders {
         let rcu: &Rcu = (&guard).into();
         let mut from = 0;
         while let Some(dev) = Device::<Trunk>::next_rcu(net, from, rcu) {
-            let theirs = |holder: &Holder| holder.socket == port_id;
+            let theirs = |holder: &Holder| holder.socket == socket;
             dev.data().table.end_claims(dev, theirs, rcu);
             from = dev.ifindex().saturating_add(1);
         }

@@ -396,7 +396,7 @@ pub(crate) fn put_claim(
     message.put_u32(claim_attr::PORT, holder.port)?;
     put_link(message, claim_attr::LINK, dev, claim.link(), rcu)?;
     put_peer_port(message, dev, claim.link())?;
-    message.put_u32(claim_attr::HOLDER, holder.socket)?;
+    message.put_u32(claim_attr::HOLDER, holder.socket.port_id())?;
     match CStr::from_bytes_until_nul(&holder.name) {
         Ok(name) if !name.is_empty() => message.put_str(claim_attr::NAME, name),
         _ => Ok(()),
