@@ -13,7 +13,6 @@
 
 use crate::{
     addr::MacAddr,
-    netlink::ExtAck,
     percpu::this_cpu_count,
     rcu::{Rcu, RcuCpu},
     rtnl::Rtnl,
@@ -26,7 +25,6 @@ use core::{
     ptr::{self, NonNull},
 };
 use kernel::{
-    error::to_result,
     prelude::*,
     sync::aref::AlwaysRefCounted,
     types::Opaque, //
@@ -304,102 +302,9 @@ impl NetDevice {
         }
     }
 
-    /// Gives the device another MAC address, as its administrator would.
-    ///
-    /// # Errors
-    ///
-    /// What its driver or another user of the device says against it; `extack` may say why.
-    pub fn set_mac(&self, mac: MacAddr, extack: &mut ExtAck<'_>, _rtnl: &Rtnl) -> Result {
-        let mut addr = bindings::__kernel_sockaddr_storage::default();
-        // SAFETY: A socket address begins with the family, and then has more than six octets. All
-        // zeroes and any octets are fine for both.
-        unsafe {
-            let raw: *mut bindings::sockaddr = (&raw mut addr).cast();
-            (*raw).sa_family = (*self.as_ptr()).type_;
-            (&raw mut (*raw).sa_data).cast::<MacAddr>().write(mac);
-        }
-        // SAFETY: The device is alive, RTNL is held, and the address is valid for the call.
-        to_result(unsafe {
-            bindings::dev_set_mac_address(self.as_ptr(), &mut addr, extack.as_ptr())
-        })
-    }
-
-    /// Gives the device back the MAC address it had, if it has another now.
-    ///
-    /// # Errors
-    ///
-    /// As [`NetDevice::set_mac`].
-    pub fn restore_mac(&self, mac: MacAddr, rtnl: &Rtnl) -> Result {
-        if self.mac(rtnl) == mac {
-            return Ok(());
-        }
-        self.set_mac(mac, &mut ExtAck::none(), rtnl)
-    }
-
     /// Largest payload of a frame, in octets.
     pub fn mtu(&self) -> u32 {
         read_once!(self, mtu)
-    }
-
-    /// Sets the largest payload, as the device's administrator would.
-    ///
-    /// # Errors
-    ///
-    /// `EINVAL` where it is out of the device's range, and what its driver says against it.
-    pub fn set_mtu(&self, mtu: u32, _rtnl: &Rtnl) -> Result {
-        let mtu = c_int::try_from(mtu)?;
-        // SAFETY: The device is alive, and RTNL is held.
-        to_result(unsafe { bindings::dev_set_mtu(self.as_ptr(), mtu) })
-    }
-
-    /// Sets the largest payload of a device that is being unregistered, or moved to another network
-    /// namespace: nobody is told, since those told would take hold of it again.
-    ///
-    /// # Errors
-    ///
-    /// What its driver says against it.
-    pub fn set_mtu_silently(&self, mtu: u32, _rtnl: &Rtnl) -> Result {
-        let mtu = c_int::try_from(mtu)?;
-        // SAFETY: The device is alive, RTNL is held, and the device's lock is taken around the call.
-        to_result(unsafe {
-            helpers::netdev_lock_ops(self.as_ptr());
-            let err = bindings::__netif_set_mtu(self.as_ptr(), mtu);
-            helpers::netdev_unlock_ops(self.as_ptr());
-            err
-        })
-    }
-
-    /// Sets the device up, as its administrator would.
-    ///
-    /// # Errors
-    ///
-    /// What its driver says against it.
-    pub fn open(&self, extack: &mut ExtAck<'_>, _rtnl: &Rtnl) -> Result {
-        // SAFETY: The device is alive, and RTNL is held.
-        to_result(unsafe { bindings::dev_open(self.as_ptr(), extack.as_ptr()) })
-    }
-
-    /// Sets the device down, as its administrator would.
-    pub fn close(&self, _rtnl: &Rtnl) {
-        // SAFETY: The device is alive, and RTNL is held.
-        unsafe { bindings::dev_close(self.as_ptr()) };
-    }
-
-    /// Keeps IPv6 from giving the device addresses of its own, or allows it again.
-    pub fn set_no_addrconf(&self, on: bool, _rtnl: &Rtnl) {
-        let flag = bindings::netdev_priv_flags_IFF_NO_ADDRCONF as c_ulong;
-        // SAFETY: Alive by the type invariant; changed only by holders of RTNL.
-        unsafe {
-            let fast = &mut (*self.as_ptr()).__bindgen_anon_1.__bindgen_anon_1;
-            let flags = fast.priv_flags();
-            fast.set_priv_flags(if on { flags | flag } else { flags & !flag });
-        }
-    }
-
-    /// Stops the device from merging received frames so that they cannot be forwarded.
-    pub fn disable_lro(&self, _rtnl: &Rtnl) {
-        // SAFETY: The device is alive, and RTNL is held.
-        unsafe { bindings::dev_disable_lro(self.as_ptr()) };
     }
 
     /// Link speed in Mbit/s and whether it is full duplex. `None` where the driver knows no speed.
@@ -428,27 +333,6 @@ impl NetDevice {
         known.then_some((settings.base.speed, full))
     }
 
-    /// Is `upper` stacked on this device, directly or over others?
-    pub fn has_upper(&self, upper: &NetDevice, _rtnl: &Rtnl) -> bool {
-        // SAFETY: Both devices are alive, and RTNL is held.
-        unsafe { bindings::netdev_has_upper_dev(self.as_ptr(), upper.as_ptr()) }
-    }
-
-    /// Is the device stacked on others, as a VLAN is, or a bridge with ports?
-    pub fn has_lower(&self, _rtnl: &Rtnl) -> bool {
-        // SAFETY: Alive by the type invariant; the list changes only with RTNL held. It is empty if
-        // its head is what follows its head.
-        unsafe {
-            let list = &raw mut (*self.as_ptr()).adj_list.lower;
-            !ptr::eq((*list).next, list)
-        }
-    }
-
-    /// Is it a device that may be given ports: a bridge, a bond, a trunk?
-    pub fn takes_ports(&self) -> bool {
-        self.ops().ndo_add_slave.is_some()
-    }
-
     /// The operations of its driver.
     pub(crate) fn ops(&self) -> &bindings::net_device_ops {
         let ops = read_once!(self, netdev_ops);
@@ -457,79 +341,12 @@ impl NetDevice {
         unsafe { &*ops }
     }
 
-    /// The driver of the hardware behind the device, by name. `None` for most virtual devices.
-    pub fn parent_driver<'a>(&'a self, rtnl: &'a Rtnl) -> Option<&'a CStr> {
-        let parent = self.parent(rtnl)?;
-        // SAFETY: The parent is alive. It is taken from its driver, and the driver away, only after
-        // the driver has unregistered this device, for which it needs RTNL. Should it be none that
-        // does so, the pointer may still become null at any moment, so it is read once.
-        unsafe {
-            let driver = ptr::read_volatile(&raw const (*parent.as_ptr()).driver);
-            Self::name_at(driver.as_ref()?.name)
-        }
-    }
-
-    /// The kind of bus that the hardware behind the device is on, as `pci`.
-    pub fn parent_bus<'a>(&'a self, rtnl: &'a Rtnl) -> Option<&'a CStr> {
-        let parent = self.parent(rtnl)?;
-        // SAFETY: The parent is alive, and so is the kind of its bus, which never changes.
-        unsafe { Self::name_at((*parent.as_ptr()).bus.as_ref()?.name) }
-    }
-
-    fn parent(&self, rtnl: &Rtnl) -> Option<NonNull<bindings::device>> {
-        if !self.is_registered(rtnl) {
-            return None;
-        }
-        // SAFETY: Alive by the type invariant. A registered device refers to its parent, and stays
-        // registered while RTNL is held.
-        NonNull::new(unsafe { (*self.as_ptr()).dev.parent })
-    }
-
-    /// # Safety
-    ///
-    /// `name` must be null, or valid for all of `'a`.
-    unsafe fn name_at<'a>(name: *const c_char) -> Option<&'a CStr> {
-        // SAFETY: By the safety requirement.
-        (!name.is_null()).then(|| unsafe { CStr::from_char_ptr(name) })
-    }
-
-    /// Does somebody take the frames that the device receives (a bridge, a macvlan, a bond)?
-    pub fn is_rx_handler_busy(&self, _rtnl: &Rtnl) -> bool {
-        // SAFETY: The device is alive, and RTNL is held.
-        unsafe { bindings::netdev_is_rx_handler_busy(self.as_ptr()) }
-    }
-
-    /// The device that this one is enslaved to.
-    pub fn master<'a>(&'a self, _rtnl: &'a Rtnl) -> Option<&'a NetDevice> {
-        // SAFETY: The device is alive, and RTNL is held.
-        let master = unsafe { bindings::netdev_master_upper_dev_get(self.as_ptr()) };
-        // SAFETY: The link to the master holds a reference to it, and lasts at least as long as
-        // RTNL is held by this thread.
-        (!master.is_null()).then(|| unsafe { Self::from_raw(master) })
-    }
-
-    /// The device that this one is enslaved to, without RTNL: it may change meanwhile.
-    pub fn master_rcu<'a>(&'a self, _rcu: &'a Rcu) -> Option<&'a NetDevice> {
-        // SAFETY: The device is alive, and this is an RCU read-side critical section.
-        let master = unsafe { bindings::netdev_master_upper_dev_get_rcu(self.as_ptr()) };
-        // SAFETY: A master that is unlinked may be freed only after it has been unregistered, which
-        // waits for such sections.
-        (!master.is_null()).then(|| unsafe { Self::from_raw(master) })
-    }
-
-    /// Tells those who use the device for themselves that it has become part of another one:
-    /// netconsole sends by it no more.
-    pub fn has_joined(&self, _rtnl: &Rtnl) {
-        // SAFETY: The device is alive, and RTNL is held.
-        unsafe { self.notify(bindings::netdev_cmd_NETDEV_JOIN) };
-    }
-
     /// Tells all notifiers.
     ///
     /// # Safety
     ///
     /// RTNL must be held, and `event` be one without further information.
-    unsafe fn notify(&self, event: bindings::netdev_cmd) {
+    pub(crate) unsafe fn notify(&self, event: bindings::netdev_cmd) {
         // SAFETY: The device is alive, and by the safety requirement.
         unsafe { bindings::call_netdevice_notifiers(event as c_ulong, self.as_ptr()) };
     }
@@ -637,32 +454,6 @@ impl<T> Device<T> {
         }
     }
 
-    /// Announces that the device is about to get another MAC address, for those who use it to refuse
-    /// that.
-    ///
-    /// # Errors
-    ///
-    /// What one of them says against it; `extack` may say why.
-    pub fn announce_mac(&self, mac: MacAddr, extack: &mut ExtAck<'_>, _rtnl: &Rtnl) -> Result {
-        // SAFETY: The device is alive, and RTNL is held. An Ethernet address has six octets.
-        to_result(unsafe {
-            bindings::netif_pre_changeaddr_notify(
-                self.as_ptr(),
-                mac.octets().as_ptr().cast(),
-                extack.as_ptr(),
-            )
-        })
-    }
-
-    /// Takes over the MAC address of another device, and tells everybody.
-    pub fn steal_mac(&self, mac: MacAddr, _rtnl: &Rtnl) {
-        self.write_mac(mac);
-        // SAFETY: The device is alive, and holders of RTNL alone write this.
-        unsafe { (*self.as_ptr()).addr_assign_type = bindings::NET_ADDR_STOLEN as u8 };
-        // SAFETY: RTNL is held, and there is nothing more to say of this event.
-        unsafe { self.notify(bindings::netdev_cmd_NETDEV_CHANGEADDR) };
-    }
-
     /// Has whoever uses the device tell its neighbours where it is now: IPv4 and IPv6 by unasked
     /// ARP and neighbour messages, those stacked on it in turn.
     pub fn notify_peers(&self, _rtnl: &Rtnl) {
@@ -675,14 +466,5 @@ impl<T> Device<T> {
     pub fn rejoin_groups(&self, _rtnl: &Rtnl) {
         // SAFETY: The device is alive, and RTNL is held.
         unsafe { self.notify(bindings::netdev_cmd_NETDEV_RESEND_IGMP) };
-    }
-
-    pub(crate) fn write_mac(&self, mac: MacAddr) {
-        let octets = mac.octets();
-        // SAFETY: The device is alive, and only its own driver, with RTNL held, comes here. An
-        // Ethernet address has six octets.
-        unsafe {
-            bindings::dev_addr_mod(self.as_ptr(), 0, octets.as_ptr().cast(), octets.len());
-        }
     }
 }

@@ -188,6 +188,11 @@ impl<T: Send + Sync> Slot<T> {
     /// critical section.
     #[inline(always)]
     pub fn get<'a>(&'a self, _rcu: &'a Rcu) -> Option<&'a T> {
+        #[cfg(CONFIG_PROVE_RCU)]
+        {
+            // SAFETY: An FFI call without requirements.
+            kernel::warn_on!(!unsafe { helpers::rcu_read_lock_any_held() });
+        }
         // Acquire pairs with the release in `replace`: what the writer put into the object before
         // it was published is seen. (The C macro relies on the address dependency instead.)
         //

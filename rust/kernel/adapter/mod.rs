@@ -4,25 +4,27 @@
 //!
 //! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
 
+mod ethtool;
+#[cfg(CONFIG_NETPOLL)]
+mod netpoll;
+mod xdp;
+
+use self::ethtool::EthtoolAdapter;
 use crate::{
     addr::MacAddr,
     addr_lists::AddrLists,
-    area::Area,
     device::{read_once, Device, NetDevice},
     driver::Driver,
-    ethtool_ops::EthtoolAdapter,
     netlink::ExtAck,
-    rcu::{RcuBh, RcuIrq},
+    rcu::RcuBh,
     rtnl::Rtnl,
     setup::Setup,
     skb::SkBuff,
-    vlan::Vlan,
-    xdp::{Frames, Program}, //
+    vlan::Vlan, //
 };
 use core::{
     marker::PhantomData,
-    mem::ManuallyDrop,
-    sync::atomic::Ordering, //
+    mem::ManuallyDrop, //
 };
 use kernel::{
     error::from_result,
@@ -362,83 +364,6 @@ impl<T: Driver> Adapter<T> {
         0
     }
 
-    /// Returns whether netpoll has ever been about to send by the device.
-    ///
-    /// # Safety
-    ///
-    /// `dev` must be a registered device of the driver.
-    #[cfg(CONFIG_NETPOLL)]
-    #[inline(always)]
-    unsafe fn may_be_netpoll(dev: *mut bindings::net_device) -> bool {
-        // SAFETY: The area is part of the device, and has been made.
-        unsafe { (*Area::<T>::of(dev)).netpoll.load(Ordering::Relaxed) }
-    }
-
-    /// What `start_xmit` does with a frame that may be one of netpoll.
-    ///
-    /// # Safety
-    ///
-    /// See [`Adapter`].
-    #[cfg(CONFIG_NETPOLL)]
-    #[cold]
-    unsafe fn start_xmit_netpoll(
-        skb: *mut bindings::sk_buff,
-        dev: *mut bindings::net_device,
-    ) -> bindings::netdev_tx_t {
-        // SAFETY: Frames are sent through registered devices, and are the driver's from here on. They
-        // are not shared, as `setup` has cleared the flag.
-        let (dev, skb) = unsafe { (Device::<T>::from_raw(dev), SkBuff::from_raw(skb)) };
-        // SAFETY: An FFI call without requirements.
-        if unsafe { helpers::netpoll_tx_running(dev.as_ptr()) } {
-            // SAFETY: Interrupts are disabled, to the end of this call.
-            T::transmit_netpoll(dev, skb, unsafe { RcuIrq::assume() });
-            return bindings::netdev_tx_NETDEV_TX_OK;
-        }
-        // SAFETY: Frames are sent under RCU with bottom halves disabled, unless netpoll sends them.
-        T::transmit(dev, skb, unsafe { RcuBh::assume() });
-        bindings::netdev_tx_NETDEV_TX_OK
-    }
-
-    /// # Safety
-    ///
-    /// See [`Adapter`].
-    #[cfg(CONFIG_NETPOLL)]
-    unsafe extern "C" fn set_up_netpoll(raw: *mut bindings::net_device) -> c_int {
-        // SAFETY: A registered device, under RTNL.
-        let (dev, rtnl) = unsafe { (Device::<T>::from_raw(raw), Rtnl::assume_held()) };
-        // SAFETY: The area is part of the device, and has been made.
-        let netpoll = unsafe { &(*Area::<T>::of(raw)).netpoll };
-        // It stays: some frames of netpoll may come after its end.
-        if !netpoll.swap(true, Ordering::Relaxed) {
-            // Whoever finds out, after this call, that netpoll may send by the device, finds this,
-            // too: there is a grace period in between.
-            //
-            // SAFETY: No requirement but that the context may sleep.
-            unsafe { bindings::synchronize_net() };
-        }
-        from_result(|| dev.set_up_netpoll(rtnl).map(|()| 0))
-    }
-
-    /// # Safety
-    ///
-    /// See [`Adapter`].
-    #[cfg(CONFIG_NETPOLL)]
-    unsafe extern "C" fn end_netpoll(dev: *mut bindings::net_device) {
-        // SAFETY: A registered device, under RTNL.
-        let (dev, rtnl) = unsafe { (Device::<T>::from_raw(dev), Rtnl::assume_held()) };
-        dev.end_netpoll(rtnl);
-    }
-
-    /// # Safety
-    ///
-    /// See [`Adapter`].
-    #[cfg(CONFIG_NETPOLL)]
-    unsafe extern "C" fn poll(dev: *mut bindings::net_device) {
-        // SAFETY: A registered device. Netpoll calls this with interrupts disabled.
-        let (dev, context) = unsafe { (Device::<T>::from_raw(dev), RcuIrq::assume()) };
-        T::poll(dev, context);
-    }
-
     /// Which of the device's own queues a frame takes, where the user has given it several: so that
     /// the number of the queue it was received by, which is kept in the same place, is there still
     /// when a port chooses one of its queues by it. The queues are all the same to the device.
@@ -500,66 +425,5 @@ impl<T: Driver> Adapter<T> {
             )
         };
         from_result(|| T::del_port(dev, port, rtnl).map(|()| 0))
-    }
-
-    /// # Safety
-    ///
-    /// See [`Adapter`].
-    unsafe extern "C" fn bpf(
-        dev: *mut bindings::net_device,
-        request: *mut bindings::netdev_bpf,
-    ) -> c_int {
-        // SAFETY: A registered device, under RTNL; the request is valid.
-        let (dev, rtnl, request) = unsafe {
-            (
-                Device::<T>::from_raw(dev),
-                Rtnl::assume_held(),
-                &mut *request,
-            )
-        };
-        from_result(|| {
-            if request.command != bindings::bpf_netdev_command_XDP_SETUP_PROG {
-                return Err(EINVAL);
-            }
-            // SAFETY: This part of the union goes with the command. The program is null or valid;
-            // `extack` is null, or this call's alone.
-            let (program, mut extack) = unsafe {
-                let setup = &request.__bindgen_anon_1.__bindgen_anon_1;
-                (setup.prog, ExtAck::from_raw(setup.extack))
-            };
-            // SAFETY: The program is null or valid.
-            let own = unsafe { Program::from_raw(program) };
-            T::set_program(dev, own, &mut extack, rtnl)?;
-            if !program.is_null() {
-                // The driver has a reference of its own; the caller's is given up with success.
-                //
-                // SAFETY: The program is valid, and there is that reference.
-                unsafe { helpers::bpf_prog_put(program) };
-            }
-            Ok(0)
-        })
-    }
-
-    /// # Safety
-    ///
-    /// See [`Adapter`].
-    unsafe extern "C" fn xdp_xmit(
-        dev: *mut bindings::net_device,
-        len: c_int,
-        frames: *mut *mut bindings::xdp_frame,
-        flags: u32,
-    ) -> c_int {
-        // SAFETY: Frames are sent through registered devices.
-        let dev = unsafe { Device::<T>::from_raw(dev) };
-        // SAFETY: As many frames as `len` says are the driver's from here on, as far as it says that
-        // it has taken them. Bottom halves are disabled to the end of this call.
-        let mut frames = unsafe { Frames::from_raw(dev, frames, len, flags) };
-        // SAFETY: Frames are sent with bottom halves disabled and interrupts enabled, in an RCU
-        // read-side critical section.
-        let context = unsafe { RcuBh::assume() };
-        from_result(|| {
-            T::transmit_xdp(dev, &mut frames, context);
-            frames.result()
-        })
     }
 }
