@@ -8,7 +8,9 @@
 //!
 //! Which lock is held, and in which context code runs, is said by types: a function that needs
 //! RTNL takes an [`Rtnl`](rtnl::Rtnl), one that needs an RCU read-side critical section takes an
-//! [`Rcu`](rcu::Rcu), and callbacks are handed the tokens of the context they are called in.
+//! [`Rcu`](rcu::Rcu), and callbacks are handed the tokens of the context they are called in. Bottom
+//! halves disabled ([`RcuBh`](rcu::RcuBh)) and interrupts disabled ([`RcuIrq`](rcu::RcuIrq)) are two
+//! contexts.
 //!
 //! A driver implements [`Driver`](driver::Driver), names itself with a static
 //! [`LinkOps`](link_ops::LinkOps) and keeps a [`Registration`](link_ops::Registration) of it in its
@@ -19,6 +21,9 @@
 
 // What `pr_*!` puts before a message of this crate.
 const __LOG_PREFIX: &[u8] = b"netdev\0";
+
+// Counters of 64 bits are read in one piece.
+const _: () = assert!(cfg!(CONFIG_64BIT), "32-bit kernels are not supported");
 
 mod adapter;
 pub mod addr;

@@ -167,6 +167,11 @@ global_lock! {
 /// Whether there is a [`SocketWatch`]. Cleared with [`SOCKETS`] locked.
 static WATCHED: AtomicBool = AtomicBool::new(false);
 
+/// Takes out a socket that had that port id and is closed. Nothing is locked when this returns.
+fn take_closed(port_id: u32) -> Option<Socket> {
+    SOCKETS.lock().take_closed(port_id)
+}
+
 /// Learns which sockets are closed, for what belongs to a socket and ends with it.
 pub trait SocketsClosed {
     /// The socket of that [`Request::socket`](super::Request::socket), in `net`, is gone, and all of
@@ -272,7 +277,7 @@ unsafe extern "C" fn socket_event<W: SocketsClosed>(
     {
         // In another namespace the port id may be that of another socket. It is closed all the same,
         // so there will be, or was, an event for it, which finds nothing any more.
-        while let Some(socket) = SOCKETS.lock().take_closed(notify.portid) {
+        while let Some(socket) = take_closed(notify.portid) {
             // SAFETY: The socket keeps its namespace.
             W::closed(unsafe { Net::from_raw(socket.net()) }, socket.id);
         }
