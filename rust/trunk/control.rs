@@ -28,7 +28,10 @@ use crate::{
         put_trunk,
         put_trunk_figures, //
     },
-    port::Port,
+    port::{
+        LinkedPort,
+        Port, //
+    },
     probe::Prober,
     pure::{
         claims::Claim,
@@ -70,8 +73,7 @@ use kernel::{
     prelude::*,
     sync::{
         aref::ARef,
-        rcu,
-        Arc, //
+        rcu, //
     }, //
 };
 use netdev::{
@@ -90,7 +92,6 @@ use netdev::{
         SocketsClosed, //
     },
     link_ops,
-    lower::Lower,
     net::Net,
     netlink::ExtAck,
     rcu::Rcu,
@@ -241,7 +242,7 @@ fn not_a_port(dev: &NetDevice, attr: Attribute<'_>, extack: &mut ExtAck<'_>) -> 
 fn port_of<'a, 'r>(
     request: &mut Request<'r>,
     rtnl: &'a Rtnl,
-) -> Result<(&'a Device<Trunk>, Arc<Lower<Trunk>>, Attributes<'r>)> {
+) -> Result<(&'a Device<Trunk>, LinkedPort, Attributes<'r>)> {
     let (attributes, net) = (request.attributes(), request.net());
     let extack = request.extack();
     let (nest, attr) = port_nest(attributes, extack)?;

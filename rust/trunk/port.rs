@@ -25,7 +25,8 @@ use kernel::{
     prelude::*,
     sync::{
         aref::ARef,
-        rcu, //
+        rcu,
+        Arc, //
     },
     types::ScopeGuard, //
 };
@@ -35,6 +36,7 @@ use netdev::{
         Device,
         NetDevice, //
     },
+    lower::Lower,
     netlink::ExtAck,
     rtnl::Rtnl, //
 };
@@ -137,6 +139,9 @@ pub(crate) struct Port {
     /// The EtherType of probes, in network order. Here, since each frame is compared with it.
     probe_type: AtomicU16,
 }
+
+/// A port, as the link to it owns it.
+pub(crate) type LinkedPort = Arc<Lower<Trunk>>;
 
 impl Port {
     /// Can frames leave by it? Once they could, for as long as it is up and has a carrier; and not

@@ -145,8 +145,8 @@ impl Sockets {
         let number = self.last.wrapping_add(1);
         let id = SocketId { port_id, number };
         // SAFETY: By the safety requirement.
-        self.open
-            .push(unsafe { Socket::new(raw, id) }, GFP_KERNEL)?;
+        let socket = unsafe { Socket::new(raw, id) };
+        self.open.push(socket, GFP_KERNEL)?;
         self.last = number;
         Ok(id)
     }
