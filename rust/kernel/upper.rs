@@ -181,6 +181,7 @@ impl<T: Driver> Device<T> {
     }
 
     /// Sets up all ports for netpoll; those that were set up before an error are not any more.
+    #[cfg(CONFIG_NETPOLL)]
     pub(crate) fn set_up_netpoll(&self, rtnl: &Rtnl) -> Result {
         let mut result = Ok(());
         for port in (0..usize::MAX).map_while(|number| self.lower(number, rtnl)) {
@@ -192,6 +193,7 @@ impl<T: Driver> Device<T> {
     }
 
     /// Undoes [`Device::set_up_netpoll`].
+    #[cfg(CONFIG_NETPOLL)]
     pub(crate) fn end_netpoll(&self, rtnl: &Rtnl) {
         for port in (0..usize::MAX).map_while(|number| self.lower(number, rtnl)) {
             if let Some((_, lower)) = Self::of_port(port, rtnl) {
