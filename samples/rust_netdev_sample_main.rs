@@ -20,7 +20,7 @@ struct Dummy;
 #[vtable]
 impl Driver for Dummy {
     const KIND: &'static CStr = c"rdummy";
-    type Port = NoPorts<Self>;
+    type Port = NoPorts;
 
     fn link_ops() -> &'static LinkOps<Self> {
         static OPS: LinkOps<Dummy> = LinkOps::new();

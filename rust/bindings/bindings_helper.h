@@ -9,10 +9,12 @@
 
 #include <linux/etherdevice.h>
 #include <linux/ethtool.h>
+#include <linux/hrtimer.h>
 #include <linux/if_arp.h>
 #include <linux/if_vlan.h>
 #include <linux/netdevice.h>
 #include <linux/netlink.h>
+#include <linux/net.h>
 #include <linux/netpoll.h>
 #include <linux/pkt_sched.h>
 #include <linux/random.h>
@@ -24,6 +26,7 @@
 #include <net/flow_dissector.h>
 #include <net/genetlink.h>
 #include <net/rtnetlink.h>
+#include <net/sock.h>
 #include <net/xdp.h>
 
 /* Macros that bindgen cannot evaluate; the prefix is cut off afterwards. */

@@ -46,6 +46,8 @@ mod generated {
     include!(concat!(env!("NETDEV_BINDINGS"), "/bindings_generated.rs"));
 }
 
+mod layout;
+
 /// C helpers, in a module of their own: some wrap what other kernel configurations have as an
 /// exported function, and the two must not be mixed up.
 pub mod helpers {

@@ -11,3 +11,8 @@ void netdev_helper_rcu_read_unlock_bh(void)
 {
 	rcu_read_unlock_bh();
 }
+
+bool netdev_helper_rcu_read_lock_any_held(void)
+{
+	return rcu_read_lock_any_held();
+}

@@ -5,14 +5,16 @@
 //! [`NetDevice`] is any device, somebody else's included. [`Device<T>`] is one of the driver `T`,
 //! and gives access to the driver's data in it.
 //!
+//! Fields of a device that C writes are read in one of two ways. A field that may be written while it
+//! is read here is read once and in one piece, as by `READ_ONCE()`: by `read_once!`. A field that is
+//! written with RTNL held alone is read plainly, by functions that take an [`Rtnl`].
+//!
 //! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
 
 use crate::{
     addr::MacAddr,
-    driver::Driver,
-    netlink::ExtAck,
     percpu::this_cpu_count,
-    rcu::{Rcu, RcuBh},
+    rcu::{Rcu, RcuCpu},
     rtnl::Rtnl,
     stats::LinkCounters, //
 };
@@ -21,15 +23,26 @@ use core::{
     mem::offset_of,
     ops::Deref,
     ptr::{self, NonNull},
-    sync::atomic::{AtomicUsize, Ordering},
 };
 use kernel::{
-    error::to_result,
     prelude::*,
     sync::aref::AlwaysRefCounted,
     types::Opaque, //
 };
 use netdev_bindings::{self as bindings, helpers};
+
+/// Reads a field of a [`NetDevice`] that may be written meanwhile: once and in one piece, as
+/// `READ_ONCE()` does. For numbers and pointers.
+macro_rules! read_once {
+    ($dev:expr, $field:ident) => {{
+        let dev: &$crate::device::NetDevice = $dev;
+        let raw = dev.as_ptr();
+        // SAFETY: The device is alive, by the invariant of its type; and C writes such a field in one
+        // piece.
+        unsafe { ::core::ptr::read_volatile(&raw const (*raw).$field) }
+    }};
+}
+pub(crate) use read_once;
 
 /// Where a device's address comes from (`addr_assign_type`).
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -145,16 +158,14 @@ impl NetDevice {
         self.seems_registered()
     }
 
-    /// The same without RTNL. A device that was registered in an RCU read-side critical section is
-    /// not freed, and its unregistration waits, until the section ends.
+    /// Returns whether the device is registered now, without RTNL. One that was registered in an RCU
+    /// read-side critical section is not freed, and its unregistration waits, until the section ends.
     pub(crate) fn seems_registered(&self) -> bool {
         self.reg_state() == bindings::netdev_reg_state_NETREG_REGISTERED
     }
 
     fn reg_state(&self) -> bindings::netdev_reg_state {
-        // SAFETY: Alive by the type invariant. C too reads it in one piece.
-        let state = unsafe { ptr::read_volatile(&raw const (*self.as_ptr()).reg_state) };
-        state.into()
+        read_once!(self, reg_state).into()
     }
 
     /// Has the registration of the device come far enough for its driver to be asked things?
@@ -209,25 +220,17 @@ impl NetDevice {
 
     #[inline(always)]
     fn state(&self) -> usize {
-        // SAFETY: Alive by the type invariant. `state` is changed by atomic bit operations only, so
-        // may be seen as an atomic of its size and alignment.
-        let state = unsafe { AtomicUsize::from_ptr((&raw mut (*self.as_ptr()).state).cast()) };
-        state.load(Ordering::Relaxed)
+        read_once!(self, state)
     }
 
-    /// Interface index, unique in its network namespace.
+    /// Interface index, unique in its network namespace. It may change as the device moves to another
+    /// one.
     pub fn ifindex(&self) -> u32 {
-        // SAFETY: Alive by the type invariant. It may change when the device moves to another
-        // namespace; C reads it in one piece too.
-        let ifindex = unsafe { ptr::read_volatile(&raw const (*self.as_ptr()).ifindex) };
-        ifindex.unsigned_abs()
+        read_once!(self, ifindex).unsigned_abs()
     }
 
     fn has_flag(&self, flag: u32) -> bool {
-        // SAFETY: Alive by the type invariant. Changed by holders of RTNL while others read it, so
-        // C reads it in one piece too.
-        let flags = unsafe { ptr::read_volatile(&raw const (*self.as_ptr()).flags) };
-        flags & flag != 0
+        read_once!(self, flags) & flag != 0
     }
 
     /// Has the device been set up by its administrator (`IFF_UP`)?
@@ -257,8 +260,7 @@ impl NetDevice {
 
     /// Is this an Ethernet device (`ARPHRD_ETHER`)?
     pub fn is_ethernet(&self) -> bool {
-        // SAFETY: Alive by the type invariant.
-        let (kind, len) = unsafe { ((*self.as_ptr()).type_, (*self.as_ptr()).addr_len) };
+        let (kind, len) = (read_once!(self, type_), read_once!(self, addr_len));
         u32::from(kind) == bindings::ARPHRD_ETHER && u32::from(len) == bindings::ETH_ALEN
     }
 
@@ -300,166 +302,9 @@ impl NetDevice {
         }
     }
 
-    /// Gives the device another MAC address, as its administrator would.
-    ///
-    /// # Errors
-    ///
-    /// What its driver or another user of the device says against it; `extack` may say why.
-    pub fn set_mac(&self, mac: MacAddr, extack: &mut ExtAck<'_>, _rtnl: &Rtnl) -> Result {
-        let mut addr = bindings::__kernel_sockaddr_storage::default();
-        // SAFETY: A socket address begins with the family, and then has more than six octets. All
-        // zeroes and any octets are fine for both.
-        unsafe {
-            let raw: *mut bindings::sockaddr = (&raw mut addr).cast();
-            (*raw).sa_family = (*self.as_ptr()).type_;
-            (&raw mut (*raw).sa_data).cast::<MacAddr>().write(mac);
-        }
-        // SAFETY: The device is alive, RTNL is held, and the address is valid for the call.
-        to_result(unsafe {
-            bindings::dev_set_mac_address(self.as_ptr(), &mut addr, extack.as_ptr())
-        })
-    }
-
-    /// Gives the device back the MAC address it had, if it has another now.
-    ///
-    /// # Errors
-    ///
-    /// As [`NetDevice::set_mac`].
-    pub fn restore_mac(&self, mac: MacAddr, rtnl: &Rtnl) -> Result {
-        if self.mac(rtnl) == mac {
-            return Ok(());
-        }
-        self.set_mac(mac, &mut ExtAck::none(), rtnl)
-    }
-
     /// Largest payload of a frame, in octets.
     pub fn mtu(&self) -> u32 {
-        // SAFETY: Alive by the type invariant. Changed by holders of RTNL while others read it, so
-        // C reads it in one piece too.
-        unsafe { ptr::read_volatile(&raw const (*self.as_ptr()).mtu) }
-    }
-
-    /// Sets the largest payload, as the device's administrator would.
-    ///
-    /// # Errors
-    ///
-    /// `EINVAL` where it is out of the device's range, and what its driver says against it.
-    pub fn set_mtu(&self, mtu: u32, _rtnl: &Rtnl) -> Result {
-        let mtu = c_int::try_from(mtu)?;
-        // SAFETY: The device is alive, and RTNL is held.
-        to_result(unsafe { bindings::dev_set_mtu(self.as_ptr(), mtu) })
-    }
-
-    /// Sets the largest payload of a device that is being unregistered, or moved to another network
-    /// namespace: nobody is told, since those told would take hold of it again.
-    ///
-    /// # Errors
-    ///
-    /// What its driver says against it.
-    pub fn set_mtu_silently(&self, mtu: u32, _rtnl: &Rtnl) -> Result {
-        let mtu = c_int::try_from(mtu)?;
-        // SAFETY: The device is alive, RTNL is held, and the device's lock is taken around the call.
-        to_result(unsafe {
-            helpers::netdev_lock_ops(self.as_ptr());
-            let err = bindings::__netif_set_mtu(self.as_ptr(), mtu);
-            helpers::netdev_unlock_ops(self.as_ptr());
-            err
-        })
-    }
-
-    /// Sets the device up, as its administrator would.
-    ///
-    /// # Errors
-    ///
-    /// What its driver says against it.
-    pub fn open(&self, extack: &mut ExtAck<'_>, _rtnl: &Rtnl) -> Result {
-        // SAFETY: The device is alive, and RTNL is held.
-        to_result(unsafe { bindings::dev_open(self.as_ptr(), extack.as_ptr()) })
-    }
-
-    /// Sets the device down, as its administrator would.
-    pub fn close(&self, _rtnl: &Rtnl) {
-        // SAFETY: The device is alive, and RTNL is held.
-        unsafe { bindings::dev_close(self.as_ptr()) };
-    }
-
-    /// Adds a user who wants all frames, or takes one away.
-    ///
-    /// # Errors
-    ///
-    /// `EOVERFLOW` with too many users; what the driver says against it.
-    pub fn promiscuous(&self, on: bool, _rtnl: &Rtnl) -> Result {
-        // SAFETY: The device is alive, and RTNL is held.
-        to_result(unsafe { bindings::dev_set_promiscuity(self.as_ptr(), if on { 1 } else { -1 }) })
-    }
-
-    /// Adds a user who wants all group-addressed frames, or takes one away.
-    ///
-    /// # Errors
-    ///
-    /// As [`NetDevice::promiscuous`].
-    pub fn all_multicast(&self, on: bool, _rtnl: &Rtnl) -> Result {
-        // SAFETY: The device is alive, and RTNL is held.
-        to_result(unsafe { bindings::dev_set_allmulti(self.as_ptr(), if on { 1 } else { -1 }) })
-    }
-
-    /// Adds a user who wants the frames to `mac` as well as those to the device's own address. A
-    /// device whose hardware cannot filter by several receives all frames. For an Ethernet device.
-    ///
-    /// # Errors
-    ///
-    /// `ENOMEM`.
-    pub fn add_unicast(&self, mac: MacAddr, _rtnl: &Rtnl) -> Result {
-        // SAFETY: As in `add_multicast`.
-        to_result(unsafe { bindings::dev_uc_add(self.as_ptr(), mac.octets().as_ptr()) })
-    }
-
-    /// Takes such a user away.
-    ///
-    /// # Errors
-    ///
-    /// `ENOENT` if there is none.
-    pub fn remove_unicast(&self, mac: MacAddr, _rtnl: &Rtnl) -> Result {
-        // SAFETY: As in `add_multicast`.
-        to_result(unsafe { bindings::dev_uc_del(self.as_ptr(), mac.octets().as_ptr()) })
-    }
-
-    /// Adds a user who wants the frames to the group address `mac`. For an Ethernet device.
-    ///
-    /// # Errors
-    ///
-    /// `ENOMEM`.
-    pub fn add_multicast(&self, mac: MacAddr, _rtnl: &Rtnl) -> Result {
-        // SAFETY: The device is alive, and its addresses have six octets, as this one. The lock of
-        // its lists, which is taken inside, is not held where RTNL is at hand.
-        to_result(unsafe { bindings::dev_mc_add(self.as_ptr(), mac.octets().as_ptr()) })
-    }
-
-    /// Takes such a user away.
-    ///
-    /// # Errors
-    ///
-    /// `ENOENT` if there is none.
-    pub fn remove_multicast(&self, mac: MacAddr, _rtnl: &Rtnl) -> Result {
-        // SAFETY: As in `add_multicast`.
-        to_result(unsafe { bindings::dev_mc_del(self.as_ptr(), mac.octets().as_ptr()) })
-    }
-
-    /// Keeps IPv6 from giving the device addresses of its own, or allows it again.
-    pub fn set_no_addrconf(&self, on: bool, _rtnl: &Rtnl) {
-        let flag = bindings::netdev_priv_flags_IFF_NO_ADDRCONF as c_ulong;
-        // SAFETY: Alive by the type invariant; changed only by holders of RTNL.
-        unsafe {
-            let fast = &mut (*self.as_ptr()).__bindgen_anon_1.__bindgen_anon_1;
-            let flags = fast.priv_flags();
-            fast.set_priv_flags(if on { flags | flag } else { flags & !flag });
-        }
-    }
-
-    /// Stops the device from merging received frames so that they cannot be forwarded.
-    pub fn disable_lro(&self, _rtnl: &Rtnl) {
-        // SAFETY: The device is alive, and RTNL is held.
-        unsafe { bindings::dev_disable_lro(self.as_ptr()) };
+        read_once!(self, mtu)
     }
 
     /// Link speed in Mbit/s and whether it is full duplex. `None` where the driver knows no speed.
@@ -468,7 +313,7 @@ impl NetDevice {
         unsafe { self.link_speed_by(bindings::__ethtool_get_link_ksettings) }
     }
 
-    /// The same, by one of two functions.
+    /// Link speed in Mbit/s and whether it is full duplex, by one of two functions.
     ///
     /// # Safety
     ///
@@ -488,94 +333,12 @@ impl NetDevice {
         known.then_some((settings.base.speed, full))
     }
 
-    /// Is `upper` stacked on this device, directly or over others?
-    pub fn has_upper(&self, upper: &NetDevice, _rtnl: &Rtnl) -> bool {
-        // SAFETY: Both devices are alive, and RTNL is held.
-        unsafe { bindings::netdev_has_upper_dev(self.as_ptr(), upper.as_ptr()) }
-    }
-
-    /// Is the device stacked on others, as a VLAN is, or a bridge with ports?
-    pub fn has_lower(&self, _rtnl: &Rtnl) -> bool {
-        // SAFETY: Alive by the type invariant; the list changes only with RTNL held. It is empty if
-        // its head is what follows its head.
-        unsafe {
-            let list = &raw mut (*self.as_ptr()).adj_list.lower;
-            !ptr::eq((*list).next, list)
-        }
-    }
-
-    /// Is it a device that may be given ports: a bridge, a bond, a trunk?
-    pub fn takes_ports(&self) -> bool {
-        // SAFETY: Alive by the type invariant; a registered device has operations, which are
-        // constant.
-        unsafe { (*(*self.as_ptr()).netdev_ops).ndo_add_slave.is_some() }
-    }
-
-    /// The driver of the hardware behind the device, by name. `None` for most virtual devices.
-    pub fn parent_driver<'a>(&'a self, rtnl: &'a Rtnl) -> Option<&'a CStr> {
-        let parent = self.parent(rtnl)?;
-        // SAFETY: The parent is alive. It is taken from its driver, and the driver away, only after
-        // the driver has unregistered this device, for which it needs RTNL. Should it be none that
-        // does so, the pointer may still become null at any moment, so it is read once.
-        unsafe {
-            let driver = ptr::read_volatile(&raw const (*parent.as_ptr()).driver);
-            Self::name_at(driver.as_ref()?.name)
-        }
-    }
-
-    /// The kind of bus that the hardware behind the device is on, as `pci`.
-    pub fn parent_bus<'a>(&'a self, rtnl: &'a Rtnl) -> Option<&'a CStr> {
-        let parent = self.parent(rtnl)?;
-        // SAFETY: The parent is alive, and so is the kind of its bus, which never changes.
-        unsafe { Self::name_at((*parent.as_ptr()).bus.as_ref()?.name) }
-    }
-
-    fn parent(&self, rtnl: &Rtnl) -> Option<NonNull<bindings::device>> {
-        if !self.is_registered(rtnl) {
-            return None;
-        }
-        // SAFETY: Alive by the type invariant. A registered device refers to its parent, and stays
-        // registered while RTNL is held.
-        NonNull::new(unsafe { (*self.as_ptr()).dev.parent })
-    }
-
-    /// # Safety
-    ///
-    /// `name` must be null, or valid for all of `'a`.
-    unsafe fn name_at<'a>(name: *const c_char) -> Option<&'a CStr> {
-        // SAFETY: By the safety requirement.
-        (!name.is_null()).then(|| unsafe { CStr::from_char_ptr(name) })
-    }
-
-    /// Does somebody take the frames that the device receives (a bridge, a macvlan, a bond)?
-    pub fn is_rx_handler_busy(&self, _rtnl: &Rtnl) -> bool {
-        // SAFETY: The device is alive, and RTNL is held.
-        unsafe { bindings::netdev_is_rx_handler_busy(self.as_ptr()) }
-    }
-
-    /// The device that this one is enslaved to.
-    pub fn master<'a>(&'a self, _rtnl: &'a Rtnl) -> Option<&'a NetDevice> {
-        // SAFETY: The device is alive, and RTNL is held.
-        let master = unsafe { bindings::netdev_master_upper_dev_get(self.as_ptr()) };
-        // SAFETY: The link to the master holds a reference to it, and lasts at least as long as
-        // RTNL is held by this thread.
-        (!master.is_null()).then(|| unsafe { Self::from_raw(master) })
-    }
-
-    /// The same without RTNL.
-    pub fn master_rcu<'a>(&'a self, _rcu: &'a Rcu) -> Option<&'a NetDevice> {
-        // SAFETY: The device is alive, and this is an RCU read-side critical section.
-        let master = unsafe { bindings::netdev_master_upper_dev_get_rcu(self.as_ptr()) };
-        // SAFETY: A master that is unlinked may be freed only after it has been unregistered, which
-        // waits for such sections.
-        (!master.is_null()).then(|| unsafe { Self::from_raw(master) })
-    }
-
-    /// Tells those who use the device for themselves that it has become part of another one:
-    /// netconsole sends by it no more.
-    pub fn has_joined(&self, _rtnl: &Rtnl) {
-        // SAFETY: The device is alive, and RTNL is held.
-        unsafe { self.notify(bindings::netdev_cmd_NETDEV_JOIN) };
+    /// The operations of its driver.
+    pub(crate) fn ops(&self) -> &bindings::net_device_ops {
+        let ops = read_once!(self, netdev_ops);
+        // SAFETY: By the type invariant the device is alive and past its initialisation, so has
+        // operations. They are constant, and stay for as long as the device does.
+        unsafe { &*ops }
     }
 
     /// Tells all notifiers.
@@ -583,7 +346,7 @@ impl NetDevice {
     /// # Safety
     ///
     /// RTNL must be held, and `event` be one without further information.
-    unsafe fn notify(&self, event: bindings::netdev_cmd) {
+    pub(crate) unsafe fn notify(&self, event: bindings::netdev_cmd) {
         // SAFETY: The device is alive, and by the safety requirement.
         unsafe { bindings::call_netdevice_notifiers(event as c_ulong, self.as_ptr()) };
     }
@@ -593,14 +356,14 @@ impl NetDevice {
 ///
 /// # Invariants
 ///
-/// As [`NetDevice`]; the device was made by `T`'s [`LinkOps`](crate::link_ops::LinkOps), and the
-/// `T` in its private area is initialised.
+/// As [`NetDevice`]; the device was made by the [`LinkOps`](crate::link_ops::LinkOps) of the driver
+/// `T`, and the `T` in its private area is initialised.
 #[repr(transparent)]
-pub struct Device<T: Driver>(NetDevice, PhantomData<T>);
+pub struct Device<T>(NetDevice, PhantomData<T>);
 
-// SAFETY: As for `NetDevice`; the counter is the same one. The `T` is dropped only when the last
-// reference is gone.
-unsafe impl<T: Driver> AlwaysRefCounted for Device<T> {
+// SAFETY: The counter is that of the `NetDevice`, which keeps the device allocated. The `T` is dropped
+// only when the last reference is gone.
+unsafe impl<T> AlwaysRefCounted for Device<T> {
     fn inc_ref(&self) {
         self.0.inc_ref();
     }
@@ -611,7 +374,7 @@ unsafe impl<T: Driver> AlwaysRefCounted for Device<T> {
     }
 }
 
-impl<T: Driver> Deref for Device<T> {
+impl<T> Deref for Device<T> {
     type Target = NetDevice;
 
     #[inline(always)]
@@ -620,13 +383,13 @@ impl<T: Driver> Deref for Device<T> {
     }
 }
 
-impl<T: Driver> Device<T> {
+impl<T> Device<T> {
     /// Borrows a device of this driver.
     ///
     /// # Safety
     ///
-    /// As [`NetDevice::from_raw`]; the device must be one of this driver, with its private data
-    /// initialised.
+    /// `ptr` must point to an initialised `net_device` that stays allocated for all of `'a`. The
+    /// device must be one of this driver, with its private data initialised.
     #[inline(always)]
     pub(crate) unsafe fn from_raw<'a>(ptr: *mut bindings::net_device) -> &'a Self {
         // SAFETY: By the safety requirement; the type is transparent to `net_device`.
@@ -640,16 +403,6 @@ impl<T: Driver> Device<T> {
             .cast()
     }
 
-    /// `dev` as a device of this driver, if it is one. Not before it is registered.
-    pub fn from_netdev(dev: &NetDevice) -> Option<&Self> {
-        // SAFETY: Alive by the type invariant; set before anyone sees the device, then constant.
-        let ops = unsafe { (*dev.as_ptr()).rtnl_link_ops };
-        let ours = ptr::eq(ops, T::link_ops().as_ptr()) && dev.is_initialised();
-        // SAFETY: Nobody else has this `LinkOps`, so the device was made by it. The private data
-        // are initialised before the device is registered.
-        ours.then(|| unsafe { Self::from_raw(dev.as_ptr()) })
-    }
-
     /// The driver's data in this device.
     #[inline(always)]
     pub fn data(&self) -> Pin<&T> {
@@ -661,7 +414,7 @@ impl<T: Driver> Device<T> {
     /// Counts a received frame of `octets`, for `ip -s link`. What a receive handler passes on is
     /// counted without it.
     #[inline(always)]
-    pub fn count_received(&self, octets: u32, _context: &RcuBh) {
+    pub fn count_received(&self, octets: u32, _context: &RcuCpu) {
         const FIRST: usize = offset_of!(bindings::pcpu_sw_netstats, rx_packets);
         static_assert!(offset_of!(bindings::pcpu_sw_netstats, rx_bytes) == FIRST + 8);
 
@@ -676,11 +429,11 @@ impl<T: Driver> Device<T> {
 
     /// Counts a transmitted frame of `octets`, for `ip -s link`.
     #[inline(always)]
-    pub fn count_transmitted(&self, octets: u32, _context: &RcuBh) {
+    pub fn count_transmitted(&self, octets: u32, _context: &RcuCpu) {
         const FIRST: usize = offset_of!(bindings::pcpu_sw_netstats, tx_packets);
         static_assert!(offset_of!(bindings::pcpu_sw_netstats, tx_bytes) == FIRST + 8);
 
-        // SAFETY: As above.
+        // SAFETY: The device is alive, and has such counters: `Adapter::setup` asks for them.
         unsafe {
             let stats = (*self.as_ptr()).__bindgen_anon_2.tstats;
             if this_cpu_count(stats.wrapping_byte_add(FIRST).cast(), octets.into()).is_none() {
@@ -709,16 +462,6 @@ impl<T: Driver> Device<T> {
         unsafe { bindings::ethtool_op_get_link(self.as_ptr()) };
     }
 
-    /// Takes over the MAC address of another device, and tells everybody.
-    pub fn steal_mac(&self, mac: MacAddr, _rtnl: &Rtnl) {
-        self.write_mac(mac);
-        // SAFETY: The device is alive; RTNL, which serialises these, is held.
-        unsafe {
-            (*self.as_ptr()).addr_assign_type = bindings::NET_ADDR_STOLEN as u8;
-            self.notify(bindings::netdev_cmd_NETDEV_CHANGEADDR);
-        }
-    }
-
     /// Has whoever uses the device tell its neighbours where it is now: IPv4 and IPv6 by unasked
     /// ARP and neighbour messages, those stacked on it in turn.
     pub fn notify_peers(&self, _rtnl: &Rtnl) {
@@ -731,14 +474,5 @@ impl<T: Driver> Device<T> {
     pub fn rejoin_groups(&self, _rtnl: &Rtnl) {
         // SAFETY: The device is alive, and RTNL is held.
         unsafe { self.notify(bindings::netdev_cmd_NETDEV_RESEND_IGMP) };
-    }
-
-    pub(crate) fn write_mac(&self, mac: MacAddr) {
-        let octets = mac.octets();
-        // SAFETY: The device is alive, and only its own driver, with RTNL held, comes here. An
-        // Ethernet address has six octets.
-        unsafe {
-            bindings::dev_addr_mod(self.as_ptr(), 0, octets.as_ptr().cast(), octets.len());
-        }
     }
 }

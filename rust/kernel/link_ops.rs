@@ -5,9 +5,11 @@
 //! C header: [`include/net/rtnetlink.h`](srctree/include/net/rtnetlink.h)
 
 use crate::{
+    adapter::Adapter,
     addr::MacAddr,
+    area::Area,
     device::Device,
-    driver::{Adapter, Driver},
+    driver::Driver,
     genl::Family,
     netlink::{
         Attribute,
@@ -15,7 +17,9 @@ use crate::{
         ExtAck,
         Message, //
     },
-    rtnl::{self, Rtnl}, //
+    notifier,
+    rtnl::{self, Rtnl},
+    upper::PortsKeepType, //
 };
 use core::{
     marker::PhantomData,
@@ -30,33 +34,20 @@ use kernel::{
 };
 use netdev_bindings::{self as bindings, helpers};
 
-/// The kind of device that the driver `T` makes. One `static` of each driver, which is also what
-/// its devices are recognised by.
-///
-/// # Invariants
-///
-/// Describes how devices with a `T` in their private area are made, and only they.
-pub struct LinkOps<T: Driver> {
-    ops: Opaque<bindings::rtnl_link_ops>,
-    registered: AtomicBool,
-    _driver: PhantomData<T>,
-}
-
-// SAFETY: After construction only the core changes it, and does so under locks of its own.
-unsafe impl<T: Driver> Sync for LinkOps<T> {}
+pub use crate::driver::{LinkOps, Settings};
 
 impl<T: Driver> LinkOps<T> {
     /// The link operations of `T`.
     #[expect(clippy::new_without_default)]
     pub const fn new() -> Self {
         // The private area of a device begins at a cache line.
-        assert!(align_of::<T>() <= align_of::<bindings::net_device>());
+        assert!(align_of::<Area<T>>() <= align_of::<bindings::net_device>());
 
         // INVARIANT: Size, set-up and destruction are those of `T`.
         Self {
             ops: Opaque::new(bindings::rtnl_link_ops {
                 kind: kernel::str::as_char_ptr_in_const_context(T::KIND).cast(),
-                priv_size: Device::<T>::PRIVATE_SIZE,
+                priv_size: size_of::<Area<T>>(),
                 setup: Some(Adapter::<T>::setup),
                 validate: Some(validate),
                 newlink: if T::HAS_CONFIGURE {
@@ -82,19 +73,9 @@ impl<T: Driver> LinkOps<T> {
                 ..pin_init::zeroed()
             }),
             registered: AtomicBool::new(false),
-            _driver: PhantomData,
+            driver: PhantomData,
         }
     }
-
-    pub(crate) fn as_ptr(&self) -> *mut bindings::rtnl_link_ops {
-        self.ops.get()
-    }
-}
-
-/// What a link message may say of a device's settings: what an operation of a family may, too.
-pub struct Settings {
-    policy: *const bindings::nla_policy,
-    max: u32,
 }
 
 impl Settings {
@@ -114,7 +95,10 @@ impl Settings {
 /// # Invariants
 ///
 /// The link operations of `T` are registered while an instance exists.
-pub struct Registration<T: Driver>(PhantomData<T>);
+pub struct Registration<T: Driver> {
+    /// Dropped after the last device is gone.
+    _ports: Option<Pin<KBox<notifier::Registration<PortsKeepType<T>>>>>,
+}
 
 impl<T: Driver> Registration<T> {
     /// Registers the kind.
@@ -122,7 +106,7 @@ impl<T: Driver> Registration<T> {
     /// # Errors
     ///
     /// `EEXIST` if there is a kind of this name; `EINVAL` if there are no such settings as
-    /// [`Driver::settings`] names.
+    /// [`Driver::settings`] names; `ENOMEM`.
     pub fn new() -> Result<Self> {
         if T::HAS_CONFIGURE {
             let settings = T::settings().ok_or(EINVAL)?;
@@ -142,11 +126,19 @@ impl<T: Driver> Registration<T> {
         if T::link_ops().registered.swap(true, Ordering::Acquire) {
             return Err(EEXIST);
         }
+        Self::register().inspect_err(|_| T::link_ops().registered.store(false, Ordering::Release))
+    }
+
+    /// Registers the kind, which is not registered.
+    fn register() -> Result<Self> {
+        let ports = match T::HAS_ADD_PORT {
+            true => Some(KBox::pin_init(notifier::Registration::new(), GFP_KERNEL)?),
+            false => None,
+        };
         // SAFETY: A static that is fully set up, and not registered.
-        to_result(unsafe { bindings::rtnl_link_register(T::link_ops().as_ptr()) })
-            .inspect_err(|_| T::link_ops().registered.store(false, Ordering::Release))?;
+        to_result(unsafe { bindings::rtnl_link_register(T::link_ops().as_ptr()) })?;
         // INVARIANT: Just registered.
-        Ok(Self(PhantomData))
+        Ok(Self { _ports: ports })
     }
 }
 
@@ -168,7 +160,7 @@ unsafe extern "C" fn validate(
     _data: *mut *mut bindings::nlattr,
     extack: *mut bindings::netlink_ext_ack,
 ) -> c_int {
-    // SAFETY: By the contract of the callback.
+    // SAFETY: The core gives null, or what is this call's alone.
     let mut extack = unsafe { ExtAck::from_raw(extack) };
     // SAFETY: By the safety requirement.
     let address = unsafe { *tb.add(bindings::IFLA_ADDRESS as usize) };
@@ -226,7 +218,8 @@ unsafe extern "C" fn newlink<T: Driver>(
     if let Err(err) = to_result(unsafe { bindings::register_netdevice(dev) }) {
         return err.to_errno();
     }
-    // SAFETY: As above; the device is registered, and of this driver.
+    // SAFETY: The device is registered, and of this driver; `params` and `extack` are valid, and RTNL
+    // is held, by the safety requirement.
     let result = unsafe { configure::<T>(dev, (*params).tb, extack) };
     if result != 0 {
         // No message of rtnetlink has told of it yet.
@@ -254,7 +247,7 @@ unsafe extern "C" fn changelink<T: Driver>(
 ///
 /// # Safety
 ///
-/// As for [`changelink`].
+/// `dev` is a registered device of the driver, `tb` and `extack` are of the message, and RTNL is held.
 unsafe fn configure<T: Driver>(
     dev: *mut bindings::net_device,
     tb: *mut *mut bindings::nlattr,

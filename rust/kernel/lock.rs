@@ -159,31 +159,22 @@ mod tests {
     use crate::rcu::read_lock_bh;
 
     #[test]
-    fn it_has_one_owner_at_a_time_however_it_is_taken() -> Result {
+    fn it_may_be_taken_in_each_way() -> Result {
         let lock = KBox::pin_init(new_spinlock_bh!(1u32, "test"), GFP_KERNEL)?;
-        let mut owner = lock.lock();
-        *owner = 2;
-        assert!(lock.try_lock().is_none());
-        {
-            let context = read_lock_bh();
-            assert!(lock.try_lock_with(&context).is_none());
-        }
-        drop(owner);
+        *lock.lock() = 2;
+        assert!(lock.try_lock().is_some_and(|owner| *owner == 2));
 
         let context = read_lock_bh();
-        let mut owner = lock.lock_with(&context);
-        assert_eq!(*owner, 2);
-        *owner = 3;
-        assert!(lock.try_lock().is_none());
-        assert!(lock.try_lock_with(&context).is_none());
-        drop(owner);
+        *lock.lock_with(&context) = 3;
         assert!(lock
             .try_lock_with(&context)
             .is_some_and(|owner| *owner == 3));
         // Where they are disabled already, they stay so.
-        drop(lock.lock());
-        drop(lock.try_lock());
+        assert_eq!(*lock.lock(), 3);
+        assert!(lock.try_lock().is_some());
         assert!(in_softirq());
+        drop(context);
+        assert!(!in_softirq());
         Ok(())
     }
 

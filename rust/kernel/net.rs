@@ -5,8 +5,7 @@
 //! C header: [`include/net/net_namespace.h`](srctree/include/net/net_namespace.h)
 
 use crate::{
-    device::{Device, NetDevice},
-    driver::Driver,
+    device::NetDevice,
     rcu::Rcu,
     rtnl::Rtnl, //
 };
@@ -83,7 +82,7 @@ pub struct HeldNet(NonNull<bindings::net>);
 // SAFETY: Any thread may use a namespace and give up the count.
 unsafe impl Send for HeldNet {}
 
-// SAFETY: As for `Net`.
+// SAFETY: A shared reference offers a `Net`, which is `Sync`.
 unsafe impl Sync for HeldNet {}
 
 impl Deref for HeldNet {
@@ -216,7 +215,8 @@ impl NetDevice {
         unsafe { self.net_if_registered() }
     }
 
-    /// The same without RTNL. The device may be unregistered meanwhile.
+    /// The namespace the device is in, without RTNL: the device may be unregistered meanwhile. `None`
+    /// for a device that is not registered.
     pub fn net_rcu<'a>(&'a self, _rcu: &'a Rcu) -> Option<&'a Net> {
         // SAFETY: A device that is registered now is unregistered, or its move elsewhere ends, only
         // with a wait for RCU readers, which we are, and its namespace does not end before that.
@@ -251,12 +251,13 @@ impl NetDevice {
         unsafe { Self::first_from(net, from) }.map(|(_, dev)| dev)
     }
 
-    /// The same, and by which index it was found: it may have another one by now.
+    /// The device in `net` with the smallest interface index that is `from` or more, and by which index
+    /// it was found: it may have another one by now.
     ///
     /// # Safety
     ///
     /// For all of `'a`, RTNL must be held, or this be an RCU read-side critical section.
-    unsafe fn first_from<'a>(net: &Net, from: u32) -> Option<(u32, &'a Self)> {
+    pub(crate) unsafe fn first_from<'a>(net: &Net, from: u32) -> Option<(u32, &'a Self)> {
         let mut index = from as c_ulong;
         // SAFETY: The namespace is alive, and has its table of devices by index. The pointer is
         // valid for reads and writes.
@@ -268,36 +269,9 @@ impl NetDevice {
                 bindings::XA_PRESENT,
             )
         };
-        // SAFETY: As in `by_index` and `by_index_rcu`: only registered devices are in the table.
+        // SAFETY: Only registered devices are in the table. With RTNL held they stay registered; and one
+        // that is unregistered goes only after all RCU readers that may have found it.
         (!dev.is_null()).then(|| (index as u32, unsafe { Self::from_raw(dev.cast()) }))
-    }
-}
-
-impl<T: Driver> Device<T> {
-    /// The device of this driver in `net` with the smallest interface index that is `from` or more.
-    pub fn next<'a>(net: &Net, from: u32, _rtnl: &'a Rtnl) -> Option<&'a Self> {
-        // SAFETY: RTNL is held for as long as the result lives.
-        unsafe { Self::first_of_ours(net, from) }
-    }
-
-    /// The same without RTNL. It may be unregistered meanwhile.
-    pub fn next_rcu<'a>(net: &Net, from: u32, _rcu: &'a Rcu) -> Option<&'a Self> {
-        // SAFETY: The section lasts for as long as the result lives.
-        unsafe { Self::first_of_ours(net, from) }
-    }
-
-    /// # Safety
-    ///
-    /// As [`NetDevice::first_from`].
-    unsafe fn first_of_ours<'a>(net: &Net, mut from: u32) -> Option<&'a Self> {
-        loop {
-            // SAFETY: By the safety requirement.
-            let (index, dev) = unsafe { NetDevice::first_from(net, from) }?;
-            if let Some(dev) = Self::from_netdev(dev) {
-                return Some(dev);
-            }
-            from = index.checked_add(1)?;
-        }
     }
 }
 

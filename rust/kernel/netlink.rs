@@ -201,7 +201,7 @@ impl Message<'_> {
                 }
                 Ok(())
             })
-            // SAFETY: As above.
+            // SAFETY: `start` is in the skb: `fill` can only add to what is there.
             .inspect_err(|_| unsafe { helpers::nla_nest_cancel(skb, start) })
     }
 
@@ -517,7 +517,7 @@ mod tests {
         assert!(core::ptr::eq(raw._msg, raw._msg_buf.as_ptr()));
         assert!(core::ptr::eq(raw.bad_attr.cast(), message.as_ptr()));
 
-        // SAFETY: As above.
+        // SAFETY: Valid, and the one before is not used any more.
         let mut extack = unsafe { ExtAck::from_raw(&mut raw) };
         // 1 + 2 n octets: the last character that fits in part is left out.
         extack.refuse_fmt(EINVAL, None, fmt!("x{:é<100}", ""));
@@ -525,12 +525,12 @@ mod tests {
         assert!(core::str::from_utf8(extack_text(&raw)).is_ok());
         assert!(raw.bad_attr.is_null());
 
-        // SAFETY: As above.
+        // SAFETY: Valid, and the one before is not used any more.
         let mut extack = unsafe { ExtAck::from_raw(&mut raw) };
         extack.refuse_fmt(EINVAL, None, fmt!("{:é<100}", ""));
         assert_eq!(extack_text(&raw).len(), 78);
 
-        // SAFETY: As above.
+        // SAFETY: Valid, and the one before is not used any more.
         let mut extack = unsafe { ExtAck::from_raw(&mut raw) };
         extack.refuse_fmt(EINVAL, None, fmt!(""));
         assert!(extack_text(&raw).is_empty());

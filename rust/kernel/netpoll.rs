@@ -3,14 +3,15 @@
 //! Netpoll: frames that are sent with interrupts disabled, in any context, as those of the kernel's
 //! console over the network are.
 //!
-//! A device that is stacked on others sends such frames by [`Netpoll::send`]. In a kernel without
-//! netpoll there are none.
+//! A device that is stacked on others sends such frames by
+//! [`Lower::transmit_netpoll`](crate::lower::Lower::transmit_netpoll). In a kernel without netpoll
+//! there are none.
 //!
 //! C header: [`include/linux/netpoll.h`](srctree/include/linux/netpoll.h)
 
 use crate::{
     device::NetDevice,
-    rcu::RcuBh,
+    rcu::RcuIrq,
     rtnl::Rtnl,
     skb::{DropReason, SkBuff}, //
 };
@@ -24,7 +25,7 @@ use kernel::{
     prelude::*,
     sync::aref::ARef, //
 };
-use netdev_bindings::{self as bindings, helpers};
+use netdev_bindings as bindings;
 
 /// A lower device, as netpoll may send by it.
 ///
@@ -32,7 +33,7 @@ use netdev_bindings::{self as bindings, helpers};
 ///
 /// The pointer is null, or `__netpoll_setup` has succeeded with it for `dev`, and it owns what it
 /// points to.
-pub struct Netpoll {
+pub(crate) struct Netpoll {
     np: AtomicPtr<bindings::netpoll>,
     #[cfg_attr(not(CONFIG_NETPOLL), expect(dead_code))]
     dev: ARef<NetDevice>,
@@ -40,7 +41,7 @@ pub struct Netpoll {
 
 impl Netpoll {
     /// Not set up yet.
-    pub fn new(dev: ARef<NetDevice>) -> Self {
+    pub(crate) fn new(dev: ARef<NetDevice>) -> Self {
         // INVARIANT: Null.
         Self {
             np: AtomicPtr::new(ptr::null_mut()),
@@ -55,7 +56,7 @@ impl Netpoll {
     ///
     /// `ENOTSUPP` where it cannot, `ENOMEM`.
     #[cfg(CONFIG_NETPOLL)]
-    pub fn set_up(&self, _rtnl: &Rtnl) -> Result {
+    pub(crate) fn set_up(&self, _rtnl: &Rtnl) -> Result {
         if !self.np.load(Ordering::Relaxed).is_null() {
             return Ok(());
         }
@@ -78,12 +79,12 @@ impl Netpoll {
 
     /// As there is no netpoll, nobody asks for this.
     #[cfg(not(CONFIG_NETPOLL))]
-    pub fn set_up(&self, _rtnl: &Rtnl) -> Result {
+    pub(crate) fn set_up(&self, _rtnl: &Rtnl) -> Result {
         Err(EOPNOTSUPP)
     }
 
     /// Undoes [`Netpoll::set_up`], and waits for those who are just sending.
-    pub fn end(&self, _rtnl: &Rtnl) {
+    pub(crate) fn end(&self, _rtnl: &Rtnl) {
         // INVARIANT: Null.
         let np = self.np.swap(ptr::null_mut(), Ordering::AcqRel);
         #[cfg(CONFIG_NETPOLL)]
@@ -97,7 +98,7 @@ impl Netpoll {
     }
 
     /// Sends a frame of netpoll by the device. It is dropped where that is not set up.
-    pub fn send(&self, skb: SkBuff, _context: &RcuBh) {
+    pub(crate) fn send(&self, skb: SkBuff, _context: &RcuIrq) {
         let np = self.np.load(Ordering::Acquire);
         #[cfg(CONFIG_NETPOLL)]
         if !np.is_null() {
@@ -126,19 +127,11 @@ impl NetDevice {
         }
     }
 
-    /// May a frame that is given to the device now be one of netpoll? If so, whoever holds a lock
-    /// may be this very CPU, and must not be waited for.
-    #[inline]
-    pub fn is_netpoll_sending(&self, _context: &RcuBh) -> bool {
-        // SAFETY: The device is alive.
-        unsafe { helpers::netpoll_tx_running(self.as_ptr()) }
-    }
-
     /// Sees to what the device has received, and to frames that it has sent.
-    pub fn poll(&self, _context: &RcuBh) {
+    pub fn poll(&self, _context: &RcuIrq) {
         #[cfg(CONFIG_NETPOLL)]
         {
-            // SAFETY: The device is alive, and this is an RCU read-side critical section.
+            // SAFETY: The device is alive, and interrupts are disabled.
             unsafe { bindings::netpoll_poll_dev(self.as_ptr()) };
         }
     }

@@ -49,36 +49,23 @@ impl<'a> From<&'a rcu::Guard> for &'a Rcu {
     }
 }
 
-/// Evidence of an RCU read-side critical section with bottom halves disabled: what a frame is
-/// processed in. The CPU does not change meanwhile.
+/// Evidence of an RCU read-side critical section that neither changes its CPU nor is interrupted by
+/// a softirq: [`RcuBh`] or [`RcuIrq`], if it does not matter which.
 ///
 /// # Invariants
 ///
-/// As [`Rcu`], and bottom halves are disabled.
-pub struct RcuBh(Rcu);
+/// As [`Rcu`], and bottom halves or interrupts are disabled on this CPU.
+pub struct RcuCpu(Rcu);
 
-impl RcuBh {
-    /// States that such a section is on.
-    ///
-    /// # Safety
-    ///
-    /// For all of `'a`, the current thread must be in an RCU read-side critical section, and bottom
-    /// halves or interrupts must be disabled on its CPU.
-    #[inline(always)]
-    pub(crate) unsafe fn assume<'a>() -> &'a Self {
-        // INVARIANT: By the safety requirement.
-        // SAFETY: `Self` has size zero and alignment one, so any non-null pointer will do.
-        unsafe { NonNull::<Self>::dangling().as_ref() }
-    }
-
-    /// The CPU this runs on, to the end of the section.
+impl RcuCpu {
+    /// Returns the CPU this runs on, to the end of the section.
     #[inline(always)]
     pub fn cpu(&self) -> CpuId {
         CpuId::current()
     }
 }
 
-impl Deref for RcuBh {
+impl Deref for RcuCpu {
     type Target = Rcu;
 
     #[inline(always)]
@@ -87,8 +74,72 @@ impl Deref for RcuBh {
     }
 }
 
+/// Evidence of an RCU read-side critical section with bottom halves disabled and interrupts enabled:
+/// what a frame is processed in.
+///
+/// # Invariants
+///
+/// As [`RcuCpu`]; bottom halves are disabled, and interrupts are not.
+pub struct RcuBh(RcuCpu);
+
+impl RcuBh {
+    /// States that such a section is on.
+    ///
+    /// # Safety
+    ///
+    /// For all of `'a`, the current thread must be in an RCU read-side critical section, with bottom
+    /// halves disabled on its CPU, and whoever called it must not have disabled interrupts.
+    #[inline(always)]
+    pub(crate) unsafe fn assume<'a>() -> &'a Self {
+        // INVARIANT: By the safety requirement.
+        // SAFETY: `Self` has size zero and alignment one, so any non-null pointer will do.
+        unsafe { NonNull::<Self>::dangling().as_ref() }
+    }
+}
+
+impl Deref for RcuBh {
+    type Target = RcuCpu;
+
+    #[inline(always)]
+    fn deref(&self) -> &RcuCpu {
+        &self.0
+    }
+}
+
+/// Evidence of an RCU read-side critical section with interrupts disabled: what netpoll sends frames
+/// in. It may have interrupted anybody, so must not wait for a lock.
+///
+/// # Invariants
+///
+/// As [`RcuCpu`], and interrupts are disabled.
+pub struct RcuIrq(RcuCpu);
+
+impl RcuIrq {
+    /// States that such a section is on.
+    ///
+    /// # Safety
+    ///
+    /// For all of `'a`, interrupts must be disabled on the CPU of the current thread. That is an RCU
+    /// read-side critical section, too.
+    #[cfg(CONFIG_NETPOLL)]
+    pub(crate) unsafe fn assume<'a>() -> &'a Self {
+        // INVARIANT: By the safety requirement.
+        // SAFETY: `Self` has size zero and alignment one, so any non-null pointer will do.
+        unsafe { NonNull::<Self>::dangling().as_ref() }
+    }
+}
+
+impl Deref for RcuIrq {
+    type Target = RcuCpu;
+
+    #[inline(always)]
+    fn deref(&self) -> &RcuCpu {
+        &self.0
+    }
+}
+
 /// Begins an [`RcuBh`] section, which lasts until what is returned is dropped. For process context:
-/// where frames are processed there is one already.
+/// where frames are processed there is one already. Interrupts must be enabled.
 pub fn read_lock_bh() -> BhGuard {
     // SAFETY: An FFI call without requirements; the guard undoes it.
     unsafe { helpers::rcu_read_lock_bh() };
@@ -141,6 +192,11 @@ impl<T: Send + Sync> Slot<T> {
     /// critical section.
     #[inline(always)]
     pub fn get<'a>(&'a self, _rcu: &'a Rcu) -> Option<&'a T> {
+        #[cfg(CONFIG_PROVE_RCU)]
+        {
+            // SAFETY: An FFI call without requirements.
+            kernel::warn_on!(!unsafe { helpers::rcu_read_lock_any_held() });
+        }
         // Acquire pairs with the release in `replace`: what the writer put into the object before
         // it was published is seen. (The C macro relies on the address dependency instead.)
         //

@@ -9,9 +9,15 @@ use crate::random::random_u64;
 use kernel::prelude::*;
 use netdev_bindings::{self as bindings, helpers};
 
-/// A key.
-#[derive(Clone, Copy)]
+/// A key. It is wiped when it is dropped; moving it may leave copies.
 pub struct Key([u64; 2]);
+
+impl Drop for Key {
+    fn drop(&mut self) {
+        // SAFETY: The key is valid for writes, and any octets are one.
+        unsafe { helpers::memzero_explicit((&raw mut self.0).cast(), size_of_val(&self.0)) };
+    }
+}
 
 impl Key {
     /// A key that nobody knows.

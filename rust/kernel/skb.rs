@@ -35,6 +35,8 @@ use netdev_bindings::helpers::consume_skb;
 pub struct DropReason(bindings::skb_drop_reason);
 
 impl DropReason {
+    /// None: it has done its work.
+    const CONSUMED: Self = Self(bindings::skb_drop_reason_SKB_CONSUMED);
     /// No reason known.
     pub const NOT_SPECIFIED: Self = Self(bindings::skb_drop_reason_SKB_DROP_REASON_NOT_SPECIFIED);
     /// There is no device ready to take it.
@@ -182,21 +184,20 @@ impl SkBuff {
         };
         // INVARIANT: A new frame.
         let mut skb = Self(NonNull::new(skb)?);
-        // SAFETY: The frame is valid and without data, and there is room for both.
-        let data = unsafe {
-            helpers::skb_reserve(skb.as_ptr(), bindings::LL_MAX_HEADER as c_int);
-            bindings::skb_put(skb.as_ptr(), padded).cast::<u8>()
-        };
+        // SAFETY: The frame is valid and without data, and there is room for this and the data.
+        unsafe { helpers::skb_reserve(skb.as_ptr(), bindings::LL_MAX_HEADER as c_int) };
+        // SAFETY: The frame is valid, and there is room for `padded` octets.
+        let data = unsafe { bindings::skb_put(skb.as_ptr(), padded).cast::<u8>() };
         // SAFETY: There are `padded` octets from `data` on, which nobody else knows of.
-        unsafe {
-            ptr::write_bytes(data, 0, padded as usize);
-            ptr::copy_nonoverlapping(octets.as_ptr(), data, octets.len());
-        }
+        unsafe { ptr::write_bytes(data, 0, padded as usize) };
+        // SAFETY: There are at least as many octets as those given from `data` on, which nobody else
+        // knows of.
+        unsafe { ptr::copy_nonoverlapping(octets.as_ptr(), data, octets.len()) };
         // SAFETY: The frame is valid, and its header is at the beginning of its data.
-        unsafe {
-            helpers::skb_reset_mac_header(skb.as_ptr());
-            helpers::skb_set_network_header(skb.as_ptr(), HEADER_LEN);
-        }
+        unsafe { helpers::skb_reset_mac_header(skb.as_ptr()) };
+        // SAFETY: The frame is valid, and as many octets as a header has are at the beginning of its
+        // data.
+        unsafe { helpers::skb_set_network_header(skb.as_ptr(), HEADER_LEN) };
         let headers = skb.headers_mut();
         headers.protocol = u16::from_ne_bytes([high, low]);
         headers.priority = bindings::TC_PRIO_CONTROL;
@@ -250,7 +251,7 @@ impl SkBuff {
         //
         // SAFETY: By the safety requirement.
         let clone = unsafe { bindings::skb_clone(*pskb, bindings::GFP_ATOMIC) };
-        // SAFETY: As above.
+        // SAFETY: `pskb` is valid for reads and writes, by the safety requirement.
         let shared = unsafe { ptr::replace(pskb, clone) };
         if clone.is_null() {
             // SAFETY: The reference is given up.
@@ -270,7 +271,8 @@ impl SkBuff {
     }
 
     fn headers_mut(&mut self) -> &mut Headers {
-        // SAFETY: As above, and `self` is borrowed mutably.
+        // SAFETY: Valid by the type invariant, and `self` is borrowed mutably; both views of the union
+        // are the same.
         unsafe { (*self.as_ptr()).__bindgen_anon_4.headers.as_mut() }
     }
 
@@ -341,11 +343,10 @@ impl SkBuff {
         unsafe { bindings::dev_kfree_skb_any_reason(self.into_raw(), reason.0) };
     }
 
-    /// Disposes of a frame that has done its work: no drop.
+    /// Disposes of a frame that has done its work: no drop. In any context.
     #[inline]
     pub fn consume(self) {
-        // SAFETY: The reference is given up.
-        unsafe { consume_skb(self.into_raw()) };
+        self.drop_for(DropReason::CONSUMED);
     }
 }
 

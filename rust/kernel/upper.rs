@@ -2,29 +2,33 @@
 
 //! Upper and lower devices: how a master has its ports.
 //!
-//! The link between the two, and the handler of the frames that the port receives, own the driver's
-//! data of the port. Whatever ports a driver leaves behind are released when its device goes, so
-//! that neither outlives the module.
+//! The link between the two, and the handler of the frames that the port receives, own a [`Lower`],
+//! which holds the driver's data of the port. Whatever ports a driver leaves behind are released when
+//! its device goes, so that neither outlives the module.
+//!
+//! A port is an Ethernet device and stays one, for received frames have the header of one.
 //!
 //! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
 
 use crate::{
     device::{Device, NetDevice},
     driver::Driver,
+    lower::Lower,
     netlink::ExtAck,
-    rtnl::Rtnl,
-    rx_handler, //
+    notifier::{Event, Notice, Notifier},
+    receive::receive,
+    rtnl::Rtnl, //
 };
-use core::ptr::{
-    self,
-    NonNull, //
+use core::{
+    marker::PhantomData,
+    ptr::{self, NonNull}, //
 };
 use kernel::{
     error::to_result,
     prelude::*,
     sync::{Arc, ArcBorrow}, //
 };
-use netdev_bindings::{self as bindings, helpers};
+use netdev_bindings as bindings;
 
 /// How a link aggregate chooses a port, for lower devices that may do it in hardware
 /// (`enum netdev_lag_hash`).
@@ -38,47 +42,46 @@ pub enum LagHash {
     Unknown,
 }
 
-/// Evidence that the lock of a device's address lists is held.
-pub struct AddrLists<'a, T: Driver>(&'a Device<T>);
-
-impl<'a, T: Driver> AddrLists<'a, T> {
-    /// States that the lock is held.
-    ///
-    /// # Safety
-    ///
-    /// It must be, for all of `'a`.
-    pub(crate) unsafe fn assume_locked(dev: &'a Device<T>) -> Self {
-        Self(dev)
-    }
-
-    /// Adds to `port` the unicast and multicast addresses that the device wants and the port does
-    /// not have of it yet, and removes those no longer wanted.
-    pub fn sync_to(&self, port: &NetDevice) {
-        // SAFETY: Both devices are alive, and the lock of the upper one's lists is held. A port
-        // that has no memory for an address misses it, as one that is out of filters would.
-        unsafe {
-            bindings::dev_uc_sync_multiple(port.as_ptr(), self.0.as_ptr());
-            bindings::dev_mc_sync_multiple(port.as_ptr(), self.0.as_ptr());
-        }
-    }
-}
-
 impl<T: Driver> Device<T> {
-    /// Makes `port` a port of this device, and `data` the taker of its frames.
+    /// Makes `port` a port of this device, and `data` the taker of its frames. If netpoll sends by
+    /// this device, it may then send by the port.
     ///
     /// # Errors
     ///
-    /// `EBUSY` if somebody else has the port or a loop would arise, `EMLINK` if devices would be
-    /// stacked too high, `ENOMEM`. Nothing is changed then.
+    /// `EINVAL` if `port` is no Ethernet device, `EBUSY` if somebody else has the port or a loop would
+    /// arise, `EMLINK` if devices would be stacked too high, `ENOTSUPP` if netpoll cannot send by the
+    /// port and has to, `ENOMEM`. Nothing is changed then.
     pub fn enslave(
         &self,
         port: &NetDevice,
-        data: Arc<T::Port>,
+        data: T::Port,
         hash: LagHash,
         extack: &mut ExtAck<'_>,
-        _rtnl: &Rtnl,
+        rtnl: &Rtnl,
+    ) -> Result<Arc<Lower<T>>> {
+        const { assert!(T::HAS_ADD_PORT, "the driver is not one of master devices") };
+
+        if !port.is_ethernet() {
+            return Err(EINVAL);
+        }
+        let lower = Arc::new(Lower::new(self, port, data), GFP_KERNEL)?;
+        if self.is_in_netpoll(rtnl) {
+            lower.set_up_netpoll(rtnl)?;
+        }
+        self.link(port, lower.clone(), hash, extack)
+            .inspect_err(|_| lower.end_netpoll(rtnl))?;
+        Ok(lower)
+    }
+
+    /// Links `port` to this device, and has the frames it receives handled.
+    fn link(
+        &self,
+        port: &NetDevice,
+        lower: Arc<Lower<T>>,
+        hash: LagHash,
+        extack: &mut ExtAck<'_>,
     ) -> Result {
-        let data = Arc::into_raw(data).cast_mut().cast();
+        let data = Arc::into_raw(lower).cast_mut().cast();
         let mut info = bindings::netdev_lag_upper_info {
             tx_type: bindings::netdev_lag_tx_type_NETDEV_LAG_TX_TYPE_HASH,
             hash_type: match hash {
@@ -88,17 +91,15 @@ impl<T: Driver> Device<T> {
             },
         };
 
-        // SAFETY: Both devices are alive and RTNL is held. `data` belongs to the link from here on,
-        // and is taken back after the handler is gone: below, or in `release`.
+        // SAFETY: The device is alive, and whoever calls this holds RTNL. `data` belongs to the link
+        // from here on, and is taken back after the handler is gone: below, or in `release`. The port
+        // is an Ethernet device, and stays one: `PortsKeepType` sees to it.
         let linked = to_result(unsafe {
-            bindings::netdev_rx_handler_register(
-                port.as_ptr(),
-                Some(rx_handler::receive::<T::Port>),
-                data,
-            )
+            bindings::netdev_rx_handler_register(port.as_ptr(), Some(receive::<T>), data)
         })
         .and_then(|()| {
-            // SAFETY: As above; `info` is read during the call only.
+            // SAFETY: Both devices are alive and RTNL is held. `data` belongs to the link from here
+            // on; `info` is read during the call only.
             to_result(unsafe {
                 bindings::netdev_master_upper_dev_link(
                     port.as_ptr(),
@@ -113,39 +114,40 @@ impl<T: Driver> Device<T> {
         });
         if linked.is_err() {
             // SAFETY: From `into_raw` above, and no handler has it any more.
-            drop(unsafe { Arc::from_raw(data.cast::<T::Port>()) });
+            drop(unsafe { Arc::from_raw(data.cast::<Lower<T>>()) });
         }
         linked
     }
 
     /// What the link to `port` owns, if it is one of ours.
-    fn port_data(&self, port: &NetDevice) -> *mut T::Port {
+    fn port_data(&self, port: &NetDevice) -> *mut Lower<T> {
         // SAFETY: Both devices are alive; callers hold RTNL.
         unsafe { bindings::netdev_lower_dev_get_private(self.as_ptr(), port.as_ptr()) }.cast()
     }
 
     /// Undoes [`Device::enslave`]: no frame is being handled when this returns. Gives back the
     /// data, or `None` if `port` is not a port of this device.
-    pub fn release(&self, port: &NetDevice, _rtnl: &Rtnl) -> Option<Arc<T::Port>> {
+    pub fn release(&self, port: &NetDevice, rtnl: &Rtnl) -> Option<Arc<Lower<T>>> {
         let data = self.port_data(port);
         if data.is_null() {
             return None;
         }
-        // SAFETY: Both devices are alive and RTNL is held; they were linked by `enslave`, which is
-        // the only one to link a lower device with data. Unregistering waits for handlers at work.
-        unsafe {
-            bindings::netdev_rx_handler_unregister(port.as_ptr());
-            bindings::netdev_upper_dev_unlink(port.as_ptr(), self.as_ptr());
-        }
-        // SAFETY: From `into_raw` in `enslave`; the link that owned it is gone.
-        Some(unsafe { Arc::from_raw(data) })
+        // SAFETY: The device is alive and RTNL is held. Only `link` links a lower device with data,
+        // so the handler is of there. This waits for handlers at work.
+        unsafe { bindings::netdev_rx_handler_unregister(port.as_ptr()) };
+        // SAFETY: Both devices are alive and RTNL is held; they are linked, as there are data.
+        unsafe { bindings::netdev_upper_dev_unlink(port.as_ptr(), self.as_ptr()) };
+        // SAFETY: From `into_raw` in `link`; the link that owned it is gone.
+        let lower = unsafe { Arc::from_raw(data) };
+        lower.end_netpoll(rtnl);
+        Some(lower)
     }
 
     /// The device of this driver that `dev` is a port of, and its data as a port.
-    pub fn of_port<'a>(dev: &'a NetDevice, rtnl: &'a Rtnl) -> Option<(&'a Self, Arc<T::Port>)> {
+    pub fn of_port<'a>(dev: &'a NetDevice, rtnl: &'a Rtnl) -> Option<(&'a Self, Arc<Lower<T>>)> {
         let upper = Self::from_netdev(dev.master(rtnl)?)?;
         let data = NonNull::new(upper.port_data(dev))?;
-        // SAFETY: From `into_raw` in `enslave`, and owned by the link, which is there now.
+        // SAFETY: From `into_raw` in `link`, and owned by the link, which is there now.
         let data = unsafe { ArcBorrow::from_raw(data.as_ptr()) };
         Some((upper, data.into()))
     }
@@ -178,6 +180,28 @@ impl<T: Driver> Device<T> {
         }
     }
 
+    /// Sets up all ports for netpoll; those that were set up before an error are not any more.
+    #[cfg(CONFIG_NETPOLL)]
+    pub(crate) fn set_up_netpoll(&self, rtnl: &Rtnl) -> Result {
+        let mut result = Ok(());
+        for port in (0..usize::MAX).map_while(|number| self.lower(number, rtnl)) {
+            if let Some((_, lower)) = Self::of_port(port, rtnl) {
+                result = result.and_then(|()| lower.set_up_netpoll(rtnl));
+            }
+        }
+        result.inspect_err(|_| self.end_netpoll(rtnl))
+    }
+
+    /// Undoes [`Device::set_up_netpoll`].
+    #[cfg(CONFIG_NETPOLL)]
+    pub(crate) fn end_netpoll(&self, rtnl: &Rtnl) {
+        for port in (0..usize::MAX).map_while(|number| self.lower(number, rtnl)) {
+            if let Some((_, lower)) = Self::of_port(port, rtnl) {
+                lower.end_netpoll(rtnl);
+            }
+        }
+    }
+
     /// Does the device have ports?
     pub fn has_ports(&self, rtnl: &Rtnl) -> bool {
         self.lower(0, rtnl).is_some()
@@ -189,25 +213,6 @@ impl<T: Driver> Device<T> {
             if self.release(port, rtnl).is_none() {
                 return;
             }
-        }
-    }
-
-    /// Gives `port` the addresses that this device wants to receive.
-    pub fn sync_addresses(&self, port: &NetDevice, _rtnl: &Rtnl) {
-        // SAFETY: The device is alive.
-        unsafe { helpers::netif_addr_lock_bh(self.as_ptr()) };
-        // SAFETY: Just locked.
-        unsafe { AddrLists::assume_locked(self) }.sync_to(port);
-        // SAFETY: Locked above.
-        unsafe { helpers::netif_addr_unlock_bh(self.as_ptr()) };
-    }
-
-    /// Takes from `port` the addresses it has of this device.
-    pub fn unsync_addresses(&self, port: &NetDevice, _rtnl: &Rtnl) {
-        // SAFETY: Both devices are alive. The locks of both lists are taken inside.
-        unsafe {
-            bindings::dev_uc_unsync(port.as_ptr(), self.as_ptr());
-            bindings::dev_mc_unsync(port.as_ptr(), self.as_ptr());
         }
     }
 
@@ -239,6 +244,20 @@ impl<T: Driver> Device<T> {
         // `info` is read during the call only.
         unsafe {
             bindings::netdev_lower_state_changed(port.as_ptr(), (&raw mut info).cast());
+        }
+    }
+}
+
+/// Refuses that a port of the driver `T` becomes another type of device.
+pub(crate) struct PortsKeepType<T>(PhantomData<T>);
+
+impl<T: Driver> Notifier for PortsKeepType<T> {
+    fn notify(notice: &Notice<'_>) -> Result {
+        match notice.event() {
+            Event::PreTypeChange if Device::<T>::of_port(notice.dev(), notice.rtnl()).is_some() => {
+                Err(EBUSY)
+            }
+            _ => Ok(()),
         }
     }
 }

@@ -9,7 +9,6 @@
 
 use crate::{
     device::{Device, NetDevice},
-    driver::Driver,
     rtnl::Rtnl, //
 };
 use kernel::{
@@ -52,7 +51,7 @@ impl NetDevice {
     }
 }
 
-impl<T: Driver> Device<T> {
+impl<T> Device<T> {
     /// Has `port` receive all VLANs that this device has to receive.
     ///
     /// # Errors

@@ -9,6 +9,7 @@
 //! C header: [`include/linux/workqueue.h`](srctree/include/linux/workqueue.h)
 
 use crate::{
+    area::Area,
     device::Device,
     driver::Driver, //
 };
@@ -21,29 +22,14 @@ use kernel::{
     time::{
         msecs_to_jiffies,
         Msecs, //
-    },
-    types::Opaque, //
+    }, //
 };
 use netdev_bindings::{self as bindings, helpers};
 
-/// The private area of a device whose driver defines [`Driver::work`].
-#[repr(C)]
-struct Area<T> {
-    data: T,
-    work: Opaque<bindings::delayed_work>,
-}
-
 impl<T: Driver> Device<T> {
-    /// Octets of the private area.
-    pub(crate) const PRIVATE_SIZE: usize = if T::HAS_WORK {
-        size_of::<Area<T>>()
-    } else {
-        size_of::<T>()
-    };
-
-    /// Where the work item of a device is, if its driver has work.
-    fn work_area(dev: *mut bindings::net_device) -> *mut bindings::delayed_work {
-        Self::private_area(dev)
+    /// Where the work item of a device of this driver is.
+    fn work_item(dev: *mut bindings::net_device) -> *mut bindings::delayed_work {
+        Area::<T>::of(dev)
             .wrapping_byte_add(offset_of!(Area<T>, work))
             .cast()
     }
@@ -55,8 +41,8 @@ impl<T: Driver> Device<T> {
     /// `dev` must be a device of this driver that nobody else knows of yet.
     pub(crate) unsafe fn init_work(dev: *mut bindings::net_device) {
         if T::HAS_WORK {
-            // SAFETY: There is room for it, by `PRIVATE_SIZE`. It is cancelled by `destroy_work`.
-            unsafe { helpers::INIT_DELAYED_WORK(Self::work_area(dev), Some(run::<T>)) };
+            // SAFETY: There is room for it in the area. It is cancelled by `destroy_work`.
+            unsafe { helpers::INIT_DELAYED_WORK(Self::work_item(dev), Some(run::<T>)) };
         }
     }
 
@@ -72,7 +58,7 @@ impl<T: Driver> Device<T> {
     pub(crate) unsafe fn destroy_work(dev: *mut bindings::net_device) {
         if T::HAS_WORK {
             // SAFETY: Made by `init_work`; the context may sleep, as for all who free a device.
-            unsafe { bindings::cancel_delayed_work_sync(Self::work_area(dev)) };
+            unsafe { bindings::cancel_delayed_work_sync(Self::work_item(dev)) };
         }
     }
 
@@ -90,17 +76,19 @@ impl<T: Driver> Device<T> {
         if !self.seems_registered() {
             return;
         }
-        let work = Self::work_area(self.as_ptr());
-        // SAFETY: Made by `init_work`, as the device is past its initialisation; and as we refer to
-        // the device, it is not destroyed yet. The queue is there as long as the kernel.
-        unsafe {
-            if after == 0 {
-                bindings::mod_delayed_work_on(ANY_CPU, bindings::system_dfl_wq, work, 0);
-            } else {
-                // The current jiffy is over in part.
-                let delay = msecs_to_jiffies(after).saturating_add(1);
-                bindings::queue_delayed_work_on(ANY_CPU, bindings::system_dfl_wq, work, delay);
-            }
+        let work = Self::work_item(self.as_ptr());
+        // SAFETY: The queue is set when the kernel boots, and is there as long as it runs.
+        let queue = unsafe { bindings::system_dfl_wq };
+        if after == 0 {
+            // SAFETY: Made by `init_work`, as the device is past its initialisation; and as we refer
+            // to the device, it is not destroyed yet.
+            unsafe { bindings::mod_delayed_work_on(ANY_CPU, queue, work, 0) };
+        } else {
+            // The current jiffy is over in part.
+            let delay = msecs_to_jiffies(after).saturating_add(1);
+            // SAFETY: Made by `init_work`, as the device is past its initialisation; and as we refer
+            // to the device, it is not destroyed yet.
+            unsafe { bindings::queue_delayed_work_on(ANY_CPU, queue, work, delay) };
         }
     }
 }
@@ -113,13 +101,11 @@ impl<T: Driver> Device<T> {
 unsafe extern "C" fn run<T: Driver>(work: *mut bindings::work_struct) {
     const OFFSET: usize = offset_of!(bindings::delayed_work, work);
 
-    let area = work
-        .wrapping_byte_sub(OFFSET)
-        .wrapping_byte_sub(offset_of!(Area<T>, work));
-    let dev = area.wrapping_byte_sub(offset_of!(bindings::net_device, priv_));
+    let offset = const { offset_of!(Area<T>, work) + OFFSET };
+    let dev = Area::<T>::device(work.cast(), offset);
     // SAFETY: By the safety requirement. The device is not destroyed before `destroy_work` has
     // waited for the end of this function.
-    let dev = unsafe { Device::<T>::from_raw(dev.cast()) };
+    let dev = unsafe { Device::<T>::from_raw(dev) };
 
     // A device is unregistered with a wait for RCU readers before its references are waited for.
     // So the reference is taken in time, or not at all.

@@ -5,8 +5,7 @@
 //! C header: [`include/net/xdp.h`](srctree/include/net/xdp.h)
 
 use crate::{
-    device::{Device, NetDevice},
-    driver::Driver,
+    device::{read_once, Device, NetDevice},
     netlink::ExtAck,
     rcu::RcuBh,
     rtnl::Rtnl,
@@ -33,7 +32,8 @@ pub struct Program(NonNull<bindings::bpf_prog>);
 // SAFETY: A program belongs to no thread, and is not changed any more once it is loaded.
 unsafe impl Send for Program {}
 
-// SAFETY: As above.
+// SAFETY: A program is not changed any more once it is loaded, but for its counter of references,
+// which any thread may change.
 unsafe impl Sync for Program {}
 
 impl Program {
@@ -76,7 +76,7 @@ impl XdpFeatures {
     pub const NONE: Self = Self(0);
     /// Takes frames that programs send.
     const TRANSMIT: Self = Self(bindings::netdev_xdp_act_NETDEV_XDP_ACT_NDO_XMIT);
-    /// The same with frames in several pieces.
+    /// Takes frames that programs send, and that are in several pieces.
     const TRANSMIT_PIECES: Self = Self(bindings::netdev_xdp_act_NETDEV_XDP_ACT_NDO_XMIT_SG);
     /// What an upper device may offer if its lower devices do: all but zero-copy and programs in
     /// hardware, which are matters of one device's queues.
@@ -104,15 +104,12 @@ impl BitAnd for XdpFeatures {
 impl NetDevice {
     /// What the device can do now.
     pub fn xdp_features(&self) -> XdpFeatures {
-        // SAFETY: Alive by the type invariant. C reads it in one piece, too, while it may change.
-        XdpFeatures(unsafe { ptr::read_volatile(&raw const (*self.as_ptr()).xdp_features) })
+        XdpFeatures(read_once!(self, xdp_features))
     }
 
     /// Can its driver run programs?
     pub fn runs_programs(&self) -> bool {
-        // SAFETY: Alive by the type invariant; a registered device has operations, which are
-        // constant.
-        unsafe { (*(*self.as_ptr()).netdev_ops).ndo_bpf.is_some() }
+        self.ops().ndo_bpf.is_some()
     }
 
     /// Has a program been attached to just this device, in whatever mode? What
@@ -166,8 +163,7 @@ impl NetDevice {
         {
             return 0;
         }
-        // SAFETY: Alive by the type invariant; as in `runs_programs`.
-        let Some(transmit) = (unsafe { (*(*self.as_ptr()).netdev_ops).ndo_xdp_xmit }) else {
+        let Some(transmit) = self.ops().ndo_xdp_xmit else {
             return 0;
         };
         let Ok(len) = c_int::try_from(frames.len()) else {
@@ -181,7 +177,7 @@ impl NetDevice {
     }
 }
 
-impl<T: Driver> Device<T> {
+impl<T> Device<T> {
     /// Says what the device can do with programs and their frames. Those who watch are told.
     pub fn set_xdp_features(&self, features: XdpFeatures, _rtnl: &Rtnl) {
         // SAFETY: The device is alive. Its own lock is taken inside; RTNL is held, under which those
@@ -259,25 +255,29 @@ const RUN: usize = 16;
 
 /// Frames that programs send by a device.
 pub struct Frames<'a> {
+    /// The device.
+    dev: &'a NetDevice,
     frames: &'a mut [NonNull<XdpFrame>],
     flags: u32,
     sent: usize,
 }
 
 impl<'a> Frames<'a> {
-    /// Takes over frames; none has been sent yet.
+    /// Takes over frames that are to be sent by `dev`; none has been sent yet.
     ///
     /// # Safety
     ///
     /// `first` must be followed by `len` pointers to valid frames, for nobody else's use during
     /// `'a`, on a CPU with bottom halves disabled all the while.
     pub(crate) unsafe fn from_raw(
+        dev: &'a NetDevice,
         first: *mut *mut bindings::xdp_frame,
         len: c_int,
         flags: u32,
     ) -> Self {
         let len = usize::try_from(len).unwrap_or(0);
         Self {
+            dev,
             // SAFETY: By the safety requirement; `XdpFrame` is transparent to what they point to.
             frames: unsafe { core::slice::from_raw_parts_mut(first.cast(), len) },
             flags,
@@ -295,7 +295,8 @@ impl<'a> Frames<'a> {
 
     /// Sends each frame by the device that `way` names, those in a row with the same way together.
     /// A frame that has none, or that its device does not take, holds up no other, and is left to
-    /// whoever wanted it sent. Of one that is taken, `taken` is told what `way` has said beside.
+    /// whoever wanted it sent. The device that the frames are given to is no way: it would have them
+    /// again, and for ever. Of one that is taken, `taken` is told what `way` has said beside.
     pub fn send<'d, T: Copy>(
         &mut self,
         mut way: impl FnMut(&XdpFrame) -> Option<(&'d NetDevice, T)>,
@@ -342,6 +343,7 @@ impl<'a> Frames<'a> {
         taken: impl FnMut(T),
     ) -> usize {
         let flags = self.flags;
+        let to = to.filter(|to| !to.is(self.dev));
         let sent = match (to, self.frames.get_mut(start..end)) {
             (Some(dev), Some(run)) if !run.is_empty() => dev.transmit_xdp(run, flags),
             _ => 0,

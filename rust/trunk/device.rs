@@ -39,6 +39,7 @@ use kernel::{
 };
 use netdev::{
     addr::MacAddr,
+    addr_lists::AddrLists,
     device::{
         Device,
         NetDevice, //
@@ -58,13 +59,13 @@ use netdev::{
     },
     rcu::{
         read_lock_bh,
-        RcuBh, //
+        RcuBh,
+        RcuIrq, //
     },
     rtnl::Rtnl,
     skb::SkBuff,
     stats::LinkStats,
     time,
-    upper::AddrLists,
     vlan::Vlan,
     xdp::{
         Frames,
@@ -189,13 +190,13 @@ impl Driver for Trunk {
 
     fn open(dev: &Device<Self>, rtnl: &Rtnl) -> Result {
         up(dev, true);
-        probe::run(dev, rtnl).inspect_err(|_| up(dev, false))
+        probe::run(dev, rtnl);
+        Ok(())
     }
 
     fn stop(dev: &Device<Self>, rtnl: &Rtnl) {
         up(dev, false);
-        // To stop cannot fail.
-        let _ = probe::run(dev, rtnl);
+        probe::run(dev, rtnl);
         dev.for_each_port(rtnl, |port, _| dev.unsync_addresses(port, rtnl));
     }
 
@@ -204,7 +205,7 @@ impl Driver for Trunk {
         let all = Input::EndClaims(Ending::All);
         let effects = switch::step_later(dev, all, (&rcu::read_lock()).into());
         Count::Claims.sub(net, effects.ended);
-        let _ = probe::run(dev, rtnl);
+        probe::run(dev, rtnl);
         enslave::release_all(dev, rtnl);
     }
 
@@ -253,7 +254,7 @@ impl Driver for Trunk {
         dev.for_each_port(rtnl, |port, _| port.remove_vlan(vlan, rtnl));
     }
 
-    fn set_rx_mode(dev: &Device<Self>, lists: AddrLists<'_, Self>, rcu: &RcuBh) {
+    fn set_rx_mode(dev: &Device<Self>, lists: AddrLists<'_>, rcu: &RcuBh) {
         for port in dev.data().ports(rcu) {
             lists.sync_to(&port.dev);
         }
@@ -276,23 +277,11 @@ impl Driver for Trunk {
         });
     }
 
-    fn set_up_netpoll(dev: &Device<Self>, rtnl: &Rtnl) -> Result {
-        Self::change_all_ports(
-            dev,
-            rtnl,
-            |_, port| port.netpoll.set_up(rtnl),
-            |_, port| port.netpoll.end(rtnl),
-        )?;
-        switch::set_netpoll(dev, true, rtnl);
-        Ok(())
+    fn transmit_netpoll(dev: &Device<Self>, skb: SkBuff, context: &RcuIrq) {
+        send::transmit_netpoll(dev, skb, context);
     }
 
-    fn end_netpoll(dev: &Device<Self>, rtnl: &Rtnl) {
-        switch::set_netpoll(dev, false, rtnl);
-        dev.for_each_port(rtnl, |_, port| port.netpoll.end(rtnl));
-    }
-
-    fn poll(dev: &Device<Self>, context: &RcuBh) {
+    fn poll(dev: &Device<Self>, context: &RcuIrq) {
         for port in dev.data().ports(context) {
             port.dev.poll(context);
         }

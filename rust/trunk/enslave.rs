@@ -24,8 +24,7 @@ use kernel::{
     prelude::*,
     sync::{
         aref::ARef,
-        rcu,
-        Arc, //
+        rcu, //
     },
     types::ScopeGuard, //
 };
@@ -87,6 +86,7 @@ pub(crate) fn join(
     // Set before the device is opened: many cannot change it afterwards.
     let inherit = inherits_mac(dev, rtnl);
     let second_mac = if inherit {
+        dev.announce_mac(own_mac, extack, rtnl)?;
         None
     } else {
         set_or_add_mac(port, dev.mac(rtnl), extack, rtnl).map_err(|err| {
@@ -132,20 +132,14 @@ pub(crate) fn join(
     let probe_mac = port.permanent_mac(rtnl).unwrap_or(own_mac);
     let own = (own_mac, own_mtu);
     let new = Port::new(id, port, dev, own, second_mac, probe_mac);
-    let new = Arc::new(new, GFP_KERNEL)?;
-    if dev.is_in_netpoll(rtnl) {
-        new.netpoll.set_up(rtnl).map_err(|err| {
-            extack.refuse_weakly(
-                err,
-                c"trunk: netpoll cannot send by the port, as by the trunk",
-            )
-        })?;
-    }
-    let netpoll = ScopeGuard::new(|| new.netpoll.end(rtnl));
-
-    dev.enslave(port, new.clone(), trunk.lag_hash(), extack, rtnl)
+    let new = dev
+        .enslave(port, new, trunk.lag_hash(), extack, rtnl)
         .map_err(|err| {
-            extack.refuse_weakly(err, c"trunk: the port cannot be linked to the trunk")
+            let reason = match err == ENOTSUPP {
+                true => c"trunk: netpoll cannot send by the port, as by the trunk",
+                false => c"trunk: the port cannot be linked to the trunk",
+            };
+            extack.refuse_weakly(err, reason)
         })?;
     let link = ScopeGuard::new(|| drop(dev.release(port, rtnl)));
 
@@ -155,7 +149,6 @@ pub(crate) fn join(
 
     // Nothing can fail from here on.
     link.dismiss();
-    netpoll.dismiss();
     vlans.dismiss();
     probes.dismiss();
     open.dismiss();
@@ -238,7 +231,8 @@ pub(crate) fn leave(dev: &Device<Trunk>, port: &NetDevice, going: bool, rtnl: &R
         .ok_or(EINVAL)?;
     let id = data.id;
 
-    probe::say_goodbye(dev, [&*data].into_iter(), &read_lock_bh());
+    let leaving: &Port = &data;
+    probe::say_goodbye(dev, [leaving].into_iter(), &read_lock_bh());
     let left = step_later(dev, Input::Leave(id), (&rcu::read_lock()).into()).left;
     drop(left);
     if let Some(slot) = trunk.ports.get(id.index()) {
@@ -250,7 +244,6 @@ pub(crate) fn leave(dev: &Device<Trunk>, port: &NetDevice, going: bool, rtnl: &R
     dev.unsync_addresses(port, rtnl);
     drop(dev.release(port, rtnl));
     dev.remove_vlans_from(port, rtnl);
-    data.netpoll.end(rtnl);
     forget_mac(port, data.second_mac(), rtnl);
 
     port.close(rtnl);

@@ -59,11 +59,13 @@ impl Notifier for Events {
                 Ok(())
             }
             Event::Unregister => enslave::leave(trunk, dev, true, rtnl),
-            // It would not be an Ethernet device any more.
-            Event::PreTypeChange => Err(EBUSY),
             // The trunk says what MTU its ports have: frames of its own would not fit otherwise.
             Event::PreChangeMtu if !trunk.data().sets_mtu(rtnl) => Err(EBUSY),
-            Event::PreChangeMtu | Event::Register | Event::ChangeName | Event::Other => Ok(()),
+            Event::PreChangeMtu
+            | Event::PreTypeChange
+            | Event::Register
+            | Event::ChangeName
+            | Event::Other => Ok(()),
         }
     }
 }

@@ -55,7 +55,6 @@ use netdev::{
         Received,
         SkBuff, //
     },
-    timer::IdleTimer, //
 };
 
 /// Bytes of an Ethernet header.
@@ -155,41 +154,32 @@ fn send(trunk: &Trunk, port: &Port, probe: &Probe, context: &RcuBh) {
 // While links are tested
 
 /// Starts or stops testing, as it is needed: while the trunk is up, or has claims.
-///
-/// # Errors
-///
-/// `ENOMEM`; to stop cannot fail.
-pub(crate) fn run(dev: &Device<Trunk>, rtnl: &Rtnl) -> Result {
-    let trunk = dev.data().get_ref();
-    let needed = trunk.state.lock().needs_tests();
-    let runs = trunk.timer.lock().is_some();
+pub(crate) fn run(dev: &Device<Trunk>, rtnl: &Rtnl) {
+    let (runs, needed) = {
+        let state = dev.data().get_ref().state.lock();
+        (state.is_testing(), state.needs_tests())
+    };
     match (runs, needed) {
         (false, true) => start(dev, rtnl),
-        (true, false) => {
-            stop(dev, rtnl);
-            Ok(())
-        }
-        _ => Ok(()),
+        (true, false) => stop(dev, rtnl),
+        _ => (),
     }
 }
 
 /// Starts testing. The first round comes at once.
-fn start(dev: &Device<Trunk>, rtnl: &Rtnl) -> Result {
-    let timer = IdleTimer::new(dev, rtnl)?;
+fn start(dev: &Device<Trunk>, rtnl: &Rtnl) {
     let own = Identity {
         system: dev.net(rtnl).map_or(0, system),
         trunk: dev.ifindex(),
     };
     step(dev, Input::Start(own), &read_lock_bh());
-    *dev.data().timer.lock() = Some(timer.start(rtnl));
-    Ok(())
+    dev.start_timer(rtnl);
 }
 
 /// Stops testing, and says goodbye to all peers.
-fn stop(dev: &Device<Trunk>, _rtnl: &Rtnl) {
+fn stop(dev: &Device<Trunk>, rtnl: &Rtnl) {
     let trunk = dev.data().get_ref();
-    let timer = trunk.timer.lock().take();
-    drop(timer);
+    dev.stop_timer(rtnl);
     let context = read_lock_bh();
     say_goodbye(dev, trunk.ports(&context), &context);
     step(dev, Input::Stop, &context);
@@ -201,7 +191,6 @@ fn stop(dev: &Device<Trunk>, _rtnl: &Rtnl) {
 pub(crate) struct Change {
     settings: Settings,
     key: Option<Option<Arc<Key>>>,
-    timer: Option<IdleTimer<Trunk>>,
 }
 
 impl Change {
@@ -223,10 +212,6 @@ impl Change {
             Some(None) => Some(None),
             None => None,
         };
-        let timer = match trunk.timer.lock().is_some() {
-            true => Some(IdleTimer::new(dev, rtnl)?),
-            false => None,
-        };
         let address = MacAddr::new(settings.probe_address);
         if trunk.probes.address() != address {
             Trunk::change_all_ports(
@@ -236,11 +221,7 @@ impl Change {
                 |port, _| ignore_to(port, address, rtnl),
             )?;
         }
-        Ok(Self {
-            settings,
-            key,
-            timer,
-        })
+        Ok(Self { settings, key })
     }
 
     /// Goes by these settings; `settle` has the state go by them.
@@ -265,10 +246,9 @@ impl Change {
             drop(frames.key.replace(key));
         }
         settle();
-        if let Some(timer) = self.timer {
-            // It goes by the new settings at once; the old one waits for what was due before.
-            let old = trunk.timer.lock().replace(timer.start(rtnl));
-            drop(old);
+        if trunk.state.lock().is_testing() {
+            // It goes by the new settings at once, and does not wait for what was due before.
+            dev.start_timer(rtnl);
         }
     }
 }

@@ -6,13 +6,9 @@ use crate::{
     probe,
     stats::Count,
     switch,
-    trunk::{
-        Port,
-        Trunk, //
-    }, //
+    trunk::Port, //
 };
 use netdev::{
-    device::Device,
     rcu::RcuBh,
     rx_handler::{
         RxHandler,
@@ -25,13 +21,6 @@ use netdev::{
 };
 
 impl RxHandler for Port {
-    type Upper = Trunk;
-
-    #[inline(always)]
-    fn upper(&self) -> &Device<Trunk> {
-        &self.trunk
-    }
-
     #[inline(always)]
     fn passes(&self, skb: &Received) -> bool {
         match skb.is_for_host() {

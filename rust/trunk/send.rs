@@ -17,7 +17,10 @@ use crate::{
 };
 use netdev::{
     device::Device,
-    rcu::RcuBh,
+    rcu::{
+        RcuBh,
+        RcuIrq, //
+    },
     skb::{
         DropReason,
         SkBuff, //
@@ -36,7 +39,7 @@ pub(crate) fn transmit(dev: &Device<Trunk>, skb: SkBuff, context: &RcuBh) {
     };
     match table.way() {
         Way::Bucket(selector) => by_bucket(dev, table, selector, skb, context),
-        Way::Special => specially(dev, table, skb, context),
+        Way::Special => by_mark(dev, table, skb, context),
     }
 }
 
@@ -67,29 +70,23 @@ fn by_bucket(
     skb.transmit(&port.dev, context);
 }
 
-/// With claims, or with netpoll.
-#[inline(never)] // Off the way of those that have neither.
-fn specially(dev: &Device<Trunk>, table: &Table, skb: SkBuff, context: &RcuBh) {
-    if dev.is_netpoll_sending(context) {
-        by_netpoll(dev, table, skb, context);
-    } else {
-        by_mark(dev, table, skb, context);
-    }
-}
-
 /// A frame of netpoll leaves by the port that carries its bucket, or if that has failed, by any other
-/// that is usable. Nobody is told: this may have interrupted the very one who holds the table's lock.
-fn by_netpoll(dev: &Device<Trunk>, table: &Table, mut skb: SkBuff, context: &RcuBh) {
+/// that is usable. Nobody is notified: this may have interrupted the very one who holds the state's
+/// lock.
+pub(crate) fn transmit_netpoll(dev: &Device<Trunk>, mut skb: SkBuff, context: &RcuIrq) {
     let trunk = dev.data().get_ref();
+    let Some(table) = trunk.table.get(context) else {
+        return skb.drop_for(DropReason::DEV_READY);
+    };
     let index = index(table.selector, &mut skb);
     let port = index
-        .and_then(|index| trunk.port(table.port(table.bucket(index))?, context))
+        .and_then(|index| trunk.lower(table.port(table.bucket(index))?, context))
         .filter(|port| port.dev.is_operational())
-        .or_else(|| trunk.ports(context).find(|port| trunk.live.act().contains(port.id)));
+        .or_else(|| trunk.lowers(context).find(|port| trunk.live.act().contains(port.id)));
     match port {
         Some(port) => {
             dev.count_transmitted(skb.len(), context);
-            port.netpoll.send(skb, context);
+            port.transmit_netpoll(skb, context);
         }
         None => {
             trunk.statistics.count(context.cpu(), Count::TxNoPort);
@@ -100,6 +97,7 @@ fn by_netpoll(dev: &Device<Trunk>, table: &Table, mut skb: SkBuff, context: &Rcu
 
 /// A frame of a claim leaves by the claim's link, and counts in no bucket. While the claim has none,
 /// and without a claim, it goes by its bucket as any other.
+#[inline(never)] // Off the way of those without.
 fn by_mark(dev: &Device<Trunk>, table: &Table, skb: SkBuff, context: &RcuBh) {
     let trunk = dev.data().get_ref();
     let mark = skb.mark();

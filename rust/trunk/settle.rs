@@ -9,7 +9,6 @@ use crate::{
         Trunk, //
     }, //
 };
-use kernel::prelude::*;
 use netdev::{
     device::Device,
     rtnl::{
@@ -41,9 +40,7 @@ pub(crate) fn settle(dev: &Device<Trunk>) -> Result<(), Busy> {
     }
     // Who is above the trunk hears of its carrier at once, as above a bond.
     dev.sync_carrier(rtnl);
-    if probe::run(dev, rtnl).is_err() {
-        pr_warn!("{}: no memory to test its links\n", dev.name(rtnl));
-    }
+    probe::run(dev, rtnl);
     dev.for_each_port(rtnl, |_, port| tell_lower_state(dev, port, rtnl));
     if unsettled.announce && dev.is_up(rtnl) {
         dev.notify_peers(rtnl);

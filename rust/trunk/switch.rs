@@ -21,7 +21,6 @@ use crate::{
         Trunk, //
     },
 };
-use core::sync::atomic::Ordering;
 use kernel::{
     prelude::*,
     sync::{
@@ -113,7 +112,7 @@ fn carry_out(dev: &Device<Trunk>, state: &State<Heap>, table: &Table) {
     let live = &dev.data().get_ref().live;
     let decision = state.decision();
     live.set(&decision, state.claims());
-    table.set_special(decision.marks || live.netpoll.load(Ordering::Relaxed));
+    table.set_special(decision.marks);
     dev.set_carrier(decision.carrier);
     #[cfg(CONFIG_TRUNK_DEBUG)]
     kernel::warn_on!(!state.is_sound(table.buckets()));
@@ -148,15 +147,4 @@ pub(crate) fn accepts_groups_from(dev: &Device<Trunk>, port: &Port, rcu: &Rcu) -
     }
     follow_links(dev, rcu);
     trunk.live.accepted().contains(port.id)
-}
-
-/// Says whether netpoll sends by the trunk.
-pub(crate) fn set_netpoll(dev: &Device<Trunk>, on: bool, _rtnl: &Rtnl) {
-    let trunk = dev.data().get_ref();
-    let guard = rcu::read_lock();
-    let state = trunk.state.lock();
-    trunk.live.netpoll.store(on, Ordering::Relaxed);
-    if let Some(table) = trunk.table.get((&guard).into()) {
-        table.set_special(on || state.decision().marks);
-    }
 }

@@ -35,8 +35,7 @@ use netdev::stats::PerCpu;
 pub(crate) enum Way {
     /// By its bucket.
     Bucket(Selector),
-    /// There are claims: by its mark, or else by its bucket. Or netpoll sends by the trunk: its
-    /// frames are to be told from others.
+    /// There are claims: by its mark, or else by its bucket.
     Special,
 }
 

@@ -42,11 +42,14 @@ use crate::{
     },
     waiting::Waiting, //
 };
-use core::sync::atomic::{
-    AtomicBool,
-    AtomicU16,
-    AtomicU64,
-    Ordering, //
+use core::{
+    ops::Deref,
+    sync::atomic::{
+        AtomicBool,
+        AtomicU16,
+        AtomicU64,
+        Ordering, //
+    }, //
 };
 use kernel::{
     new_mutex,
@@ -68,14 +71,13 @@ use netdev::{
         new_spinlock_bh,
         SpinLockBh, //
     },
-    netpoll::Netpoll,
+    lower::Lower,
     rcu::{
         Rcu,
         Slot as RcuSlot, //
     },
     rtnl::Rtnl,
     siphash::Key,
-    timer::Timer,
     upper::LagHash,
     xdp::Program, //
 };
@@ -87,7 +89,7 @@ const EVENTS: usize = 256;
 #[pin_data]
 pub(crate) struct Trunk {
     /// The ports, by number. Changed under RTNL.
-    pub(crate) ports: [RcuSlot<Port>; MAX_PORTS],
+    pub(crate) ports: [RcuSlot<Lower<Trunk>>; MAX_PORTS],
     /// Never empty. Replaced under RTNL and the state's lock.
     pub(crate) table: RcuSlot<Table>,
     pub(crate) live: Live,
@@ -95,9 +97,6 @@ pub(crate) struct Trunk {
     #[pin]
     pub(crate) state: SpinLockBh<State<Heap>>,
     pub(crate) probes: ProbeFrames,
-    /// Runs while links are tested. Changed under RTNL.
-    #[pin]
-    pub(crate) timer: Mutex<Option<Timer<Trunk>>>,
     #[pin]
     pub(crate) waiting: Waiting,
     pub(crate) statistics: Statistics,
@@ -137,7 +136,6 @@ impl Trunk {
                 "trunk",
             ),
             probes: ProbeFrames::new(),
-            timer <- new_mutex!(None),
             waiting <- Waiting::new(),
             statistics: Statistics::new()?,
             program <- new_mutex!(None),
@@ -161,11 +159,22 @@ impl Trunk {
     /// Returns the port of that number.
     #[inline(always)]
     pub(crate) fn port<'a>(&'a self, id: PortId, rcu: &'a Rcu) -> Option<&'a Port> {
-        self.ports.get(id.index())?.get(rcu)
+        self.lower(id, rcu).map(Deref::deref)
     }
 
     /// Returns the ports there are.
     pub(crate) fn ports<'a>(&'a self, rcu: &'a Rcu) -> impl Iterator<Item = &'a Port> {
+        self.lowers(rcu).map(Deref::deref)
+    }
+
+    /// Returns the port of that number, as a lower device.
+    #[inline(always)]
+    pub(crate) fn lower<'a>(&'a self, id: PortId, rcu: &'a Rcu) -> Option<&'a Lower<Self>> {
+        self.ports.get(id.index())?.get(rcu)
+    }
+
+    /// Returns the ports there are, as lower devices.
+    pub(crate) fn lowers<'a>(&'a self, rcu: &'a Rcu) -> impl Iterator<Item = &'a Lower<Self>> {
         self.ports.iter().filter_map(move |slot| slot.get(rcu))
     }
 
@@ -274,8 +283,6 @@ pub(crate) struct Live {
     started: AtomicU64,
     /// The mark of each claim and the port that serves it, in one word; 0 for no claim.
     claims: [AtomicU64; MAX_CLAIMS],
-    /// Netpoll sends by the trunk.
-    pub(crate) netpoll: AtomicBool,
 }
 
 impl Live {
@@ -286,7 +293,6 @@ impl Live {
             operational: AtomicU64::new(0),
             started: AtomicU64::new(0),
             claims: [const { AtomicU64::new(0) }; MAX_CLAIMS],
-            netpoll: AtomicBool::new(false),
         }
     }
 
@@ -382,7 +388,6 @@ pub(crate) struct Port {
     pub(crate) own_mtu: u32,
     /// The trunk's address, if the port receives for it beside its own. Written under RTNL.
     second_mac: AtomicU64,
-    pub(crate) netpoll: Netpoll,
     /// The address that its probes come from.
     probe_mac: MacAddr,
     /// The EtherType of probes, in network order. Here, since each frame is compared with it.
@@ -390,6 +395,9 @@ pub(crate) struct Port {
     /// Its counters when they were last reset.
     base: [AtomicU64; PORT_FIGURES],
 }
+
+/// A port, as the link to it owns it.
+pub(crate) type LinkedPort = Arc<Lower<Trunk>>;
 
 impl Port {
     /// Makes a port of `trunk`, which has the EtherType of its probes.
@@ -409,7 +417,6 @@ impl Port {
             own_mac,
             own_mtu,
             second_mac: AtomicU64::new(second_mac.map_or(0, MacAddr::to_u64)),
-            netpoll: Netpoll::new(dev.into()),
             probe_mac,
             probe_type: AtomicU16::new(trunk.data().probes.ethertype().to_be()),
             base: [const { AtomicU64::new(0) }; PORT_FIGURES],

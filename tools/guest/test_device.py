@@ -209,6 +209,15 @@ def test_what_the_trunk_listens_to_its_ports_listen_to():
 
 
 @trodden
+def test_udev_is_told_that_it_is_a_trunk():
+    """
+    trunk0    DEVTYPE=trunk, by which udev and networkd tell devices apart
+    """
+    load()
+    ip(f"link add trunk0 type {KIND}")
+    expect(f"DEVTYPE={KIND}\n" in open("/sys/class/net/trunk0/uevent").read(), "no DEVTYPE")
+
+
 def test_a_trunk_does_not_change_namespaces():
     """
     here │ there       the ports would stay behind

@@ -258,6 +258,26 @@ class Console:
         equal(sorted(heard), sorted((text, by) for text in wanted), "messages")
 
 
+TUNSETLINK, ARPHRD_ETHER, ARPHRD_PPP = 0x400454CD, 1, 512
+
+
+def test_a_port_stays_an_ethernet_device():
+    """
+    trunk0 ─── tap1    may not become a device without Ethernet headers, before it is none of the trunk
+    """
+    load()
+    file = tap("tap1")
+    ip(f"link add trunk0 type {KIND}\nlink set tap1 master trunk0\nlink set tap1 down")
+    try:
+        fcntl.ioctl(file, TUNSETLINK, ARPHRD_PPP)
+        expect(False, "a port has become another type of device")
+    except OSError as error:
+        equal(error.errno, errno.EBUSY, "errno")
+    ip("link set tap1 nomaster\nlink set tap1 down")
+    fcntl.ioctl(file, TUNSETLINK, ARPHRD_PPP)
+    fcntl.ioctl(file, TUNSETLINK, ARPHRD_ETHER)
+
+
 def test_the_console_over_the_network():
     """
     netconsole ── trunk0 ─┬─ tap1    its messages are sent with interrupts disabled, at any moment: by

@@ -64,6 +64,7 @@ use netdev::{
         Dump,
         Message,
         Request,
+        SocketId,
         SocketsClosed, //
     },
     net::Net,
@@ -121,14 +122,13 @@ pub(super) fn add(request: &mut Request<'_>) -> Result {
         check(dev, mark, mark_attr, request.extack())?;
         let holder = Holder {
             mark,
-            socket: socket(request),
+            socket: socket(request.socket()?),
             ifindex: port.to_u32().unwrap_or(0),
             name,
         };
         step_later(dev, Input::Claim(id, holder), (&rcu::read_lock()).into());
         Count::Claims.add(request.net(), 1);
-        let net = request.net();
-        probe::run(dev, rtnl).inspect_err(|_| end(dev, Ending::Mark(mark), net))?;
+        probe::run(dev, rtnl);
         (dev.into(), port)
     };
     let claim = loop {
@@ -152,11 +152,11 @@ pub(super) fn add(request: &mut Request<'_>) -> Result {
     .inspect_err(|_| end(&asked, Ending::Mark(mark), request.net()))
 }
 
-/// Returns the socket that a request comes from.
-fn socket(request: &Request<'_>) -> Socket {
+/// Returns a socket as the state knows it.
+fn socket(id: SocketId) -> Socket {
     Socket {
-        port_id: request.port_id(),
-        cookie: 0,
+        port_id: id.port_id(),
+        cookie: id.number(),
     }
 }
 
@@ -191,7 +191,7 @@ pub(super) fn del(request: &mut Request<'_>) -> Result {
     let guard = rtnl::lock();
     let rtnl: &Rtnl = &guard;
     let dev = trunk_to_set(request, rtnl)?;
-    let (attributes, socket) = (request.attributes(), socket(request));
+    let (attributes, socket) = (request.attributes(), socket(request.socket()?));
     let extack = request.extack();
     let (nest, attr) = claim_nest(attributes, extack)?;
     only(&SETTABLE, nest.nest(), &claim::NAMES, "claim", extack)?;
@@ -212,7 +212,8 @@ pub(super) fn del(request: &mut Request<'_>) -> Result {
         }
         Some(_) => {
             end(dev, Ending::Mark(mark), request.net());
-            probe::run(dev, rtnl)
+            probe::run(dev, rtnl);
+            Ok(())
         }
     }
 }
@@ -288,14 +289,14 @@ pub(super) fn put_told(
 pub(crate) struct Holders;
 
 impl SocketsClosed for Holders {
-    fn closed(net: &Net, port_id: u32) {
+    fn closed(net: &Net, id: SocketId) {
         // Sockets come and go by the hundred, and claims are rare.
         if Count::Claims.get(net) == 0 {
             return;
         }
         let guard = rcu::read_lock();
         let rcu: &Rcu = (&guard).into();
-        let socket = Socket { port_id, cookie: 0 };
+        let socket = socket(id);
         let mut from = 0;
         while let Some(dev) = Device::<Trunk>::next_rcu(net, from, rcu) {
             end(dev, Ending::Socket(socket), net);

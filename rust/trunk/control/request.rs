@@ -12,7 +12,7 @@ use crate::{
         }, //
     },
     trunk::{
-        Port,
+        LinkedPort,
         Trunk, //
     }, //
 };
@@ -20,8 +20,7 @@ use kernel::{
     prelude::*,
     sync::{
         aref::ARef,
-        rcu,
-        Arc, //
+        rcu, //
     }, //
 };
 use netdev::{
@@ -184,7 +183,7 @@ pub(super) fn not_a_port(dev: &NetDevice, attr: Attribute<'_>, extack: &mut ExtA
 pub(super) fn port_to_set<'a, 'r>(
     request: &mut Request<'r>,
     rtnl: &'a Rtnl,
-) -> Result<(&'a Device<Trunk>, Arc<Port>, Attributes<'r>)> {
+) -> Result<(&'a Device<Trunk>, LinkedPort, Attributes<'r>)> {
     let (attributes, net) = (request.attributes(), request.net());
     let extack = request.extack();
     let (nest, attr) = port_nest(attributes, extack)?;

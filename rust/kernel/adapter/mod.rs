@@ -1,0 +1,432 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! What the C side calls of a driver: the operations of its devices.
+//!
+//! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
+
+mod ethtool;
+#[cfg(CONFIG_NETPOLL)]
+mod netpoll;
+mod xdp;
+
+use self::ethtool::EthtoolAdapter;
+use crate::{
+    addr::MacAddr,
+    addr_lists::AddrLists,
+    device::{read_once, Device, NetDevice},
+    driver::Driver,
+    net::Net,
+    netlink::ExtAck,
+    rcu::RcuBh,
+    rtnl::Rtnl,
+    setup::Setup,
+    skb::SkBuff,
+    vlan::Vlan, //
+};
+use core::{
+    marker::PhantomData,
+    mem::ManuallyDrop, //
+};
+use kernel::{
+    error::from_result,
+    prelude::*, //
+};
+use netdev_bindings::{self as bindings, helpers};
+
+/// The C side of a [`Driver`].
+///
+/// Every callback is for the operations of this driver's devices alone: what they are called with,
+/// and under which locks, is what `struct net_device_ops` documents.
+pub(crate) struct Adapter<T: Driver>(PhantomData<T>);
+
+impl<T: Driver> Adapter<T> {
+    /// What udev is told of the devices (`DEVTYPE`).
+    const TYPE: bindings::device_type = bindings::device_type {
+        name: kernel::str::as_char_ptr_in_const_context(T::KIND).cast(),
+        ..pin_init::zeroed()
+    };
+
+    const OPS: bindings::net_device_ops = bindings::net_device_ops {
+        ndo_init: Some(Self::init),
+        ndo_uninit: Some(Self::uninit),
+        ndo_start_xmit: Some(Self::start_xmit),
+        ndo_validate_addr: Some(bindings::eth_validate_addr),
+        ndo_open: if T::HAS_OPEN { Some(Self::open) } else { None },
+        ndo_stop: if T::HAS_STOP { Some(Self::stop) } else { None },
+        ndo_get_stats64: if T::HAS_LINK_STATS {
+            Some(Self::link_stats)
+        } else {
+            None
+        },
+        ndo_set_mac_address: if T::HAS_SET_MAC {
+            Some(Self::set_mac)
+        } else {
+            Some(bindings::eth_mac_addr)
+        },
+        ndo_change_mtu: if T::HAS_CHANGE_MTU {
+            Some(Self::change_mtu)
+        } else {
+            None
+        },
+        ndo_set_rx_mode: if T::HAS_SET_RX_MODE {
+            Some(Self::set_rx_mode)
+        } else {
+            None
+        },
+        ndo_change_rx_flags: if T::HAS_CHANGE_RX_FLAGS {
+            Some(Self::change_rx_flags)
+        } else {
+            None
+        },
+        ndo_vlan_rx_add_vid: if T::HAS_ADD_VLAN {
+            Some(Self::add_vlan)
+        } else {
+            None
+        },
+        ndo_vlan_rx_kill_vid: if T::HAS_REMOVE_VLAN {
+            Some(Self::remove_vlan)
+        } else {
+            None
+        },
+        #[cfg(CONFIG_NETPOLL)]
+        ndo_netpoll_setup: if T::HAS_TRANSMIT_NETPOLL {
+            Some(Self::set_up_netpoll)
+        } else {
+            None
+        },
+        #[cfg(CONFIG_NETPOLL)]
+        ndo_netpoll_cleanup: if T::HAS_TRANSMIT_NETPOLL {
+            Some(Self::end_netpoll)
+        } else {
+            None
+        },
+        #[cfg(CONFIG_NETPOLL)]
+        ndo_poll_controller: if T::HAS_POLL { Some(Self::poll) } else { None },
+        // What queue a port takes is for the port to say.
+        ndo_select_queue: if T::HAS_ADD_PORT {
+            Some(Self::select_queue)
+        } else {
+            None
+        },
+        ndo_add_slave: if T::HAS_ADD_PORT {
+            Some(Self::add_port)
+        } else {
+            None
+        },
+        ndo_del_slave: if T::HAS_DEL_PORT {
+            Some(Self::del_port)
+        } else {
+            None
+        },
+        ndo_bpf: if T::HAS_SET_PROGRAM {
+            Some(Self::bpf)
+        } else {
+            None
+        },
+        ndo_xdp_xmit: if T::HAS_TRANSMIT_XDP {
+            Some(Self::xdp_xmit)
+        } else {
+            None
+        },
+        // Frames that a port cannot take as they are, the core makes fit at the port.
+        ndo_features_check: if T::HAS_ADD_PORT {
+            Some(bindings::passthru_features_check)
+        } else {
+            None
+        },
+        ..pin_init::zeroed()
+    };
+
+    /// # Safety
+    ///
+    /// For `rtnl_link_ops` alone: `dev` is allocated and not registered.
+    pub(crate) unsafe extern "C" fn setup(dev: *mut bindings::net_device) {
+        // SAFETY: By the safety requirement.
+        unsafe { bindings::ether_setup(dev) };
+        // SAFETY: By the safety requirement, nobody else uses the device.
+        let raw = unsafe { &mut *dev };
+        raw.netdev_ops = &Self::OPS;
+        raw.ethtool_ops = &EthtoolAdapter::<T>::OPS;
+        raw.dev.type_ = &Self::TYPE;
+        raw.needs_free_netdev = true;
+        raw.set_pcpu_stat_type(bindings::netdev_stat_type_NETDEV_PCPU_STAT_TSTATS);
+        raw.priv_destructor = Some(Self::destroy);
+        // SAFETY: By the safety requirement, nobody else uses the device.
+        let mut setup = unsafe { Setup::new(dev) };
+        // What `SkBuff` relies on: nobody else refers to a frame that the driver is given.
+        setup.change_flags(bindings::netdev_priv_flags_IFF_TX_SKB_SHARING, 0);
+        if !T::HAS_TRANSMIT_NETPOLL {
+            // Its frames come with interrupts disabled, which `transmit` is not made for.
+            setup.change_flags(0, bindings::netdev_priv_flags_IFF_DISABLE_NETPOLL);
+        }
+        T::setup(&mut setup);
+    }
+
+    /// # Safety
+    ///
+    /// See [`Adapter`]. Called once, before anything but `setup`.
+    unsafe extern "C" fn init(dev: *mut bindings::net_device) -> c_int {
+        // SAFETY: Registration happens under RTNL, and the device is set up.
+        let (netdev, rtnl) = unsafe { (NetDevice::from_raw(dev), Rtnl::assume_held()) };
+        // SAFETY: Nobody takes the device's locks yet.
+        unsafe { helpers::netdev_lockdep_set_classes(dev) };
+        // SAFETY: The device is one of the driver, and nobody else knows of it yet.
+        unsafe { Device::<T>::init_work(dev) };
+        // SAFETY: The device is one of the driver, and nobody else knows of it yet.
+        unsafe { Device::<T>::init_timer(dev) };
+        // The area is zeroed, so netpoll has not sent by the device yet.
+        let data = T::new(netdev.mac(rtnl));
+        // SAFETY: The private area has room for a `T` and its alignment, by `LinkOps::new`. It
+        // does not move, and `destroy` drops what is in it exactly if this succeeds.
+        match unsafe { data.__init(Device::<T>::private_area(dev)) } {
+            Ok(()) => 0,
+            Err(err) => err.to_errno(),
+        }
+    }
+
+    /// # Safety
+    ///
+    /// See [`Adapter`]. Called once after a successful `init`, when nobody refers to the device.
+    unsafe extern "C" fn destroy(dev: *mut bindings::net_device) {
+        // SAFETY: By the safety requirement.
+        unsafe { Device::<T>::destroy_work(dev) };
+        // SAFETY: Initialised by `init`, and used by nobody any more.
+        unsafe { core::ptr::drop_in_place(Device::<T>::private_area(dev)) };
+    }
+
+    /// # Safety
+    ///
+    /// See [`Adapter`].
+    unsafe extern "C" fn uninit(dev: *mut bindings::net_device) {
+        // SAFETY: The device was initialised, and is being unregistered under RTNL.
+        let (dev, rtnl) = unsafe { (Device::<T>::from_raw(dev), Rtnl::assume_held()) };
+        // One that could not be registered is freed whoever refers to it, so nobody must.
+        if !dev.may_be_kept() {
+            return;
+        }
+        dev.stop_timer(rtnl);
+        if T::HAS_UNINIT {
+            // SAFETY: The device's namespace ends after its devices have been unregistered.
+            let net = unsafe { Net::from_raw(helpers::dev_net(dev.as_ptr())) };
+            T::uninit(dev, net, rtnl);
+        }
+        dev.release_all(rtnl);
+    }
+
+    /// # Safety
+    ///
+    /// See [`Adapter`].
+    unsafe extern "C" fn start_xmit(
+        skb: *mut bindings::sk_buff,
+        dev: *mut bindings::net_device,
+    ) -> bindings::netdev_tx_t {
+        #[cfg(CONFIG_NETPOLL)]
+        // SAFETY: `dev` is a registered device of the driver.
+        if T::HAS_TRANSMIT_NETPOLL && unsafe { Self::may_be_netpoll(dev) } {
+            // SAFETY: A frame for a registered device of the driver, which is the driver's from here
+            // on, in the context of `ndo_start_xmit`.
+            return unsafe { Self::start_xmit_netpoll(skb, dev) };
+        }
+        // SAFETY: Frames are sent through registered devices, under RCU with bottom halves disabled,
+        // and are the driver's from here on. They are not shared, as `setup` has cleared the flag.
+        // Netpoll alone sends with interrupts disabled, and does not come here.
+        let (dev, skb, context) = unsafe {
+            (
+                Device::<T>::from_raw(dev),
+                SkBuff::from_raw(skb),
+                RcuBh::assume(),
+            )
+        };
+        T::transmit(dev, skb, context);
+        bindings::netdev_tx_NETDEV_TX_OK
+    }
+
+    /// # Safety
+    ///
+    /// See [`Adapter`].
+    unsafe extern "C" fn open(dev: *mut bindings::net_device) -> c_int {
+        // SAFETY: A registered device, under RTNL.
+        let (dev, rtnl) = unsafe { (Device::<T>::from_raw(dev), Rtnl::assume_held()) };
+        from_result(|| T::open(dev, rtnl).map(|()| 0))
+    }
+
+    /// # Safety
+    ///
+    /// See [`Adapter`].
+    unsafe extern "C" fn stop(dev: *mut bindings::net_device) -> c_int {
+        // SAFETY: A registered device, under RTNL.
+        let (dev, rtnl) = unsafe { (Device::<T>::from_raw(dev), Rtnl::assume_held()) };
+        T::stop(dev, rtnl);
+        0
+    }
+
+    /// # Safety
+    ///
+    /// See [`Adapter`].
+    unsafe extern "C" fn link_stats(
+        dev: *mut bindings::net_device,
+        stats: *mut bindings::rtnl_link_stats64,
+    ) {
+        // SAFETY: A registered device, with the counters this function sums up; `stats` is valid.
+        unsafe { bindings::dev_get_tstats64(dev, stats) };
+        // SAFETY: `LinkStats` is transparent to what `stats` points to, and nobody else uses it.
+        let (dev, stats) = unsafe { (Device::<T>::from_raw(dev), &mut *stats.cast()) };
+        T::link_stats(dev, stats);
+    }
+
+    /// # Safety
+    ///
+    /// See [`Adapter`].
+    unsafe extern "C" fn set_mac(dev: *mut bindings::net_device, addr: *mut c_void) -> c_int {
+        // SAFETY: A registered device, under RTNL.
+        let (dev, rtnl) = unsafe { (Device::<T>::from_raw(dev), Rtnl::assume_held()) };
+        // SAFETY: `addr` is a socket address with as many octets as the device's addresses have.
+        let mac = MacAddr::new(unsafe {
+            let sa_data = &raw const (*addr.cast::<bindings::sockaddr>()).sa_data;
+            sa_data.cast::<[u8; 6]>().read()
+        });
+        from_result(|| {
+            if !mac.is_valid_station() {
+                return Err(EADDRNOTAVAIL);
+            }
+            T::set_mac(dev, mac, rtnl)?;
+            dev.write_mac(mac);
+            Ok(0)
+        })
+    }
+
+    /// # Safety
+    ///
+    /// See [`Adapter`].
+    unsafe extern "C" fn change_mtu(dev: *mut bindings::net_device, mtu: c_int) -> c_int {
+        // SAFETY: A registered device, under RTNL.
+        let (netdev, rtnl) = unsafe { (Device::<T>::from_raw(dev), Rtnl::assume_held()) };
+        from_result(|| {
+            let mtu = u32::try_from(mtu)?;
+            T::change_mtu(netdev, mtu, rtnl)?;
+            // SAFETY: The device is alive; others read the MTU in one piece.
+            unsafe { core::ptr::write_volatile(&raw mut (*dev).mtu, mtu) };
+            Ok(0)
+        })
+    }
+
+    /// # Safety
+    ///
+    /// See [`Adapter`].
+    unsafe extern "C" fn set_rx_mode(dev: *mut bindings::net_device) {
+        // SAFETY: A registered device.
+        let dev = unsafe { Device::<T>::from_raw(dev) };
+        let rcu = kernel::sync::rcu::read_lock();
+        // SAFETY: The lock of the address lists is held to the end of this call.
+        let lists = unsafe { AddrLists::assume_locked(dev) };
+        // SAFETY: RCU was locked above, and the lock of the address lists disables bottom halves.
+        let context = unsafe { RcuBh::assume() };
+        T::set_rx_mode(dev, lists, context);
+        drop(rcu);
+    }
+
+    /// # Safety
+    ///
+    /// See [`Adapter`].
+    unsafe extern "C" fn change_rx_flags(dev: *mut bindings::net_device, changed: c_int) {
+        // SAFETY: A registered device, under RTNL.
+        let (dev, rtnl) = unsafe { (Device::<T>::from_raw(dev), Rtnl::assume_held()) };
+        let changed = |flag: u32| changed as u32 & flag != 0;
+        T::change_rx_flags(
+            dev,
+            changed(bindings::net_device_flags_IFF_PROMISC).then(|| dev.is_promiscuous(rtnl)),
+            changed(bindings::net_device_flags_IFF_ALLMULTI).then(|| dev.is_all_multicast(rtnl)),
+            rtnl,
+        );
+    }
+
+    /// # Safety
+    ///
+    /// See [`Adapter`].
+    unsafe extern "C" fn add_vlan(
+        dev: *mut bindings::net_device,
+        proto: bindings::__be16,
+        id: u16,
+    ) -> c_int {
+        // SAFETY: A registered device, under RTNL.
+        let (dev, rtnl) = unsafe { (Device::<T>::from_raw(dev), Rtnl::assume_held()) };
+        from_result(|| T::add_vlan(dev, Vlan::from_raw(proto, id), rtnl).map(|()| 0))
+    }
+
+    /// # Safety
+    ///
+    /// See [`Adapter`].
+    unsafe extern "C" fn remove_vlan(
+        dev: *mut bindings::net_device,
+        proto: bindings::__be16,
+        id: u16,
+    ) -> c_int {
+        // SAFETY: A registered device, under RTNL.
+        let (dev, rtnl) = unsafe { (Device::<T>::from_raw(dev), Rtnl::assume_held()) };
+        T::remove_vlan(dev, Vlan::from_raw(proto, id), rtnl);
+        0
+    }
+
+    /// Which of the device's own queues a frame takes, where the user has given it several: so that
+    /// the number of the queue it was received by, which is kept in the same place, is there still
+    /// when a port chooses one of its queues by it. The queues are all the same to the device.
+    ///
+    /// # Safety
+    ///
+    /// See [`Adapter`].
+    unsafe extern "C" fn select_queue(
+        dev: *mut bindings::net_device,
+        skb: *mut bindings::sk_buff,
+        _subordinate: *mut bindings::net_device,
+    ) -> u16 {
+        // SAFETY: A frame that is lent to us.
+        let skb = unsafe { ManuallyDrop::new(SkBuff::from_raw(skb)) };
+        // SAFETY: A registered device.
+        let dev = unsafe { NetDevice::from_raw(dev) };
+        let queues = read_once!(dev, real_num_tx_queues);
+        let queue = skb.queue_mapping();
+        if u32::from(queue) < queues {
+            queue
+        } else {
+            0
+        }
+    }
+
+    /// # Safety
+    ///
+    /// See [`Adapter`].
+    unsafe extern "C" fn add_port(
+        dev: *mut bindings::net_device,
+        port: *mut bindings::net_device,
+        extack: *mut bindings::netlink_ext_ack,
+    ) -> c_int {
+        // SAFETY: Registered devices, under RTNL; `extack` is null, or this call's alone.
+        let (dev, port, mut extack, rtnl) = unsafe {
+            (
+                Device::<T>::from_raw(dev),
+                NetDevice::from_raw(port),
+                ExtAck::from_raw(extack),
+                Rtnl::assume_held(),
+            )
+        };
+        from_result(|| T::add_port(dev, port, &mut extack, rtnl).map(|()| 0))
+    }
+
+    /// # Safety
+    ///
+    /// See [`Adapter`].
+    unsafe extern "C" fn del_port(
+        dev: *mut bindings::net_device,
+        port: *mut bindings::net_device,
+    ) -> c_int {
+        // SAFETY: Registered devices, under RTNL.
+        let (dev, port, rtnl) = unsafe {
+            (
+                Device::<T>::from_raw(dev),
+                NetDevice::from_raw(port),
+                Rtnl::assume_held(),
+            )
+        };
+        from_result(|| T::del_port(dev, port, rtnl).map(|()| 0))
+    }
+}
