@@ -1,19 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# Every entry point. What it takes is made on the way, see tools/lab/setup.sh; what kbuild reads
-# is Kbuild.
+# All entry points. Each prepares what it needs, see tools/lab/setup.sh. kbuild reads Kbuild.
 
 SHELL := /bin/bash
 LAB := tools/lab
 # The kernel tree of the lab that `make modules` builds against.
 TREE ?= stock
-# The guests `make test-guest` tests in.
+# The guests that `make test-guest` uses.
 GUEST ?= stock debug uml
-# The guests `make test-peers` runs in: debug for what Debian's kernel has not.
+# The guests that `make test-peers` uses: debug has what Debian's kernel lacks.
 PEERS ?= stock debug
 export TEST SEED
 
-# Modules for a guest, or the tool, said in one line unless they do not build.
+# Builds the modules for a guest, or the tool. Prints one line, or on failure the log.
 quietly = echo "$(if $(filter tools,$(1)),trunkctl,modules for the $(1) guest)" && mkdir -p build/log && \
 	{ $(LAB)/build $(1) > build/log/build-$(1).log 2>&1 || { cat build/log/build-$(1).log; exit 1; }; }
 
@@ -22,18 +21,18 @@ help: ## this list
 	@echo
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 20
 	@echo
-	@echo "TEST=NAME           those guest tests alone whose name contains NAME"
-	@echo "GUEST=NAME          guest tests in this guest alone: stock, debug or uml"
-	@echo "SEED=N              what tests take random numbers from, as they said; else that of the sources"
+	@echo "TEST=NAME           only guest tests whose name contains NAME"
+	@echo "GUEST=NAME          guest tests only in this guest: stock, debug or uml"
+	@echo "SEED=N              seed of the tests' random numbers; by default one made from the sources"
 	@echo "SERIES=7.3          the series of Debian kernels"
-	@echo "TRUNK_CACHE=DIR     where the lab keeps what it made"
-	@echo "ACCEL=kvm           run guests on hardware, not by emulation"
+	@echo "TRUNK_CACHE=DIR     where the lab keeps what it builds"
+	@echo "ACCEL=kvm           run guests on hardware, without emulation"
 
 demo: ## two trunks carry traffic, and links fail in three ways
 	@$(LAB)/setup.sh stock && $(call quietly,stock) && $(LAB)/in-root $(LAB)/guest.py demo
 
 demo-one-switch: ## a server, a switch and clients behind it, and links that fail
-demo-two-switches: ## a server between two switches, and what may fail there
+demo-two-switches: ## a server between two switches, and links and switches that fail
 demo-one-switch demo-two-switches:
 	@$(LAB)/setup.sh stock && $(call quietly,stock) && $(call quietly,tools) && $(LAB)/in-root $(LAB)/guest.py demo $(@:demo-%=%)
 
@@ -43,10 +42,10 @@ shell: ## a prompt in a guest with the topology of the demo
 test: ## all tests
 	@$(LAB)/setup.sh && $(LAB)/in-root $(LAB)/run-tests host kunit graft $(GUEST)
 
-test-host: ## tests that need no kernel: cargo, formatting, lints, set-up
+test-host: ## tests that need no kernel: cargo, formatting, lints, setup
 	@$(LAB)/setup.sh && $(LAB)/in-root $(LAB)/run-tests host
 
-test-kunit: ## KUnit tests, as module and built in
+test-kunit: ## KUnit tests, as a module and built in
 	@$(LAB)/setup.sh kunit && $(LAB)/in-root $(LAB)/run-tests kunit graft
 
 test-guest: ## tests of the module in guests
@@ -57,22 +56,22 @@ test-peers: ## the kernel's own tests of bonding and team, on those and on trunk
 	@case " $(PEERS) " in *" debug "*) $(LAB)/setup.sh debug && $(call quietly,debug) ;; esac
 	@PEERS="$(PEERS)" $(LAB)/in-root $(LAB)/peers.py $(TEST)
 
-bench: ## what it costs, in instructions, beside bonding
+bench: ## cost in instructions per packet, beside bonding
 	@$(LAB)/setup.sh stock && $(call quietly,stock) && $(LAB)/in-root $(LAB)/guest.py bench
 
-bench-failover: ## how soon frames arrive again after a link failed, beside bonding and team
+bench-failover: ## time until frames arrive again after a link failed, beside bonding and team
 	@$(LAB)/setup.sh stock && $(call quietly,stock) && $(LAB)/in-root $(LAB)/guest.py bench failover
 
-bench-probes: ## what it takes to test 64 links each millisecond
+bench-probes: ## cost of testing 64 links each millisecond
 	@$(LAB)/setup.sh stock && $(call quietly,stock) && $(LAB)/in-root $(LAB)/guest.py bench probes
 
-bench-switches: ## how soon clients of one switch or two are answered again, whatever fails
+bench-switches: ## time until clients of one switch or two get answers again, after each failure
 	@$(LAB)/setup.sh stock && $(call quietly,stock) && $(call quietly,tools) && $(LAB)/in-root $(LAB)/guest.py bench switches
 
-pictures: ## what trunkctl shows, for Documentation/images
+pictures: ## pictures of trunkctl, for Documentation/images
 	@$(LAB)/setup.sh stock && $(call quietly,stock) && $(call quietly,tools) && $(LAB)/in-root $(LAB)/pictures.py
 
-setup: ## prepare all of the lab
+setup: ## prepare the whole lab
 	@$(LAB)/setup.sh
 
 ifdef KDIR
@@ -88,7 +87,7 @@ endif
 trunkctl: ## build the tool, build/cargo/release/trunkctl
 	@$(LAB)/setup.sh root && $(LAB)/build tools
 
-# What is installed is laid out in the build root, where trunkctl runs.
+# The files to install are staged in the build root, where trunkctl runs.
 PREFIX ?= /usr/local
 STAGE := $(CURDIR)/build/stage
 in_root_stage = $(LAB)/in-root env PREFIX=$(PREFIX) TRUNKCTL=build/cargo/release/trunkctl \
@@ -109,7 +108,7 @@ endif
 uninstall: ## remove what was installed
 	@DESTDIR=$(DESTDIR) PREFIX=$(PREFIX) tools/install remove
 
-deb: ## build trunk-dkms and trunkctl, Debian packages, in build/deb
+deb: ## build the Debian packages trunk-dkms and trunkctl in build/deb
 	@$(LAB)/setup.sh stock && $(LAB)/build tools && $(LAB)/build plugin && $(LAB)/in-root tools/packaging/deb
 
 test-package: ## a clean Debian 13 in a guest: packages installed, rebooted, trunk up, traffic flows (long)
@@ -118,10 +117,10 @@ test-package: ## a clean Debian 13 in a guest: packages installed, rebooted, tru
 graft: ## put the project into the kernel source KSRC=DIR as drivers/net/trunk
 	$(LAB)/graft $(KSRC)
 
-clean: ## remove what was built
+clean: ## remove what was built in the checkout
 	rm -rf build tools/target
 
-clean-cache: ## remove what the lab has made: build root and kernels
+clean-cache: ## remove the cache of the lab: build root and kernels
 	@. $(LAB)/env.sh && set -x && rm -rf --one-file-system "$$cache"
 
 .PHONY: help demo demo-one-switch demo-two-switches shell test test-host test-kunit test-guest test-peers bench bench-failover bench-probes bench-switches pictures setup modules trunkctl install uninstall deb test-package graft clean clean-cache

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The smallest useful network device driver in Rust: a device that counts the frames it is given,
-//! and drops them. `ip link add NAME type rdummy` makes one.
+//! The smallest useful network device driver in Rust: its device counts frames and drops them.
+//! `ip link add NAME type rdummy` makes one.
 
 use kernel::prelude::*;
 use netdev::{
@@ -14,7 +14,7 @@ use netdev::{
     skb::SkBuff, //
 };
 
-/// What each device has of its own: nothing.
+/// The data of a device: none.
 struct Dummy;
 
 #[vtable]

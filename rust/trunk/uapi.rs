@@ -11,7 +11,7 @@ pub const VERSION: u8 = 1;
 /// A multicast group.
 pub const MCGRP_EVENTS: &str = "events";
 
-/// What picks the bucket of a frame, and so its port.
+/// What selects the bucket of a frame, and so its port.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u32)]
 pub enum Selector {
@@ -19,7 +19,7 @@ pub enum Selector {
     Dmac = 0,
     /// The low bits of the source MAC address.
     Smac = 1,
-    /// The low bits of both, combined by exclusive or.
+    /// The low bits of both, by exclusive or.
     SmacDmac = 2,
     /// The hash of the flow, over addresses and ports of upper layers.
     Flow = 3,
@@ -194,7 +194,7 @@ impl Peers {
     }
 }
 
-/// What a trunk has in reserve.
+/// Redundancy of the ports.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u32)]
 pub enum Redundancy {
@@ -229,9 +229,9 @@ impl Redundancy {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u32)]
 pub enum State {
-    /// Not usable.
+    /// The link is not usable.
     Sby = 0,
-    /// Usable both ways.
+    /// The link is usable in both directions.
     Act = 1,
 }
 
@@ -257,23 +257,23 @@ impl State {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u32)]
 pub enum Reason {
-    /// It is act.
+    /// The port is act.
     None = 0,
     /// The port is down.
     AdminDown = 1,
     /// There is no signal on the link.
     NoCarrier = 2,
-    /// The user has taken it out of use.
+    /// The user has disabled the port.
     Disabled = 3,
     /// The peer does not answer.
     ProbeTimeout = 4,
-    /// Only receives; the peer is heard, but does not hear this end.
+    /// Only receives; the peer does not hear this end.
     OneWayRx = 5,
-    /// Only transmits; the peer hears this end, but is not heard.
+    /// Only transmits; this end does not hear the peer.
     OneWayTx = 6,
-    /// All ports fell silent at once, so it is the peer that died.
+    /// All ports fell silent together, so the peer died.
     PeerSilent = 7,
-    /// It leads to another trunk or system than its fellows, or back to this one.
+    /// The port leads to another trunk or system than the others, or back to this one.
     PeerMismatch = 8,
     /// The link works again, but failed too often lately.
     HeldDown = 9,
@@ -324,25 +324,25 @@ impl Reason {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u32)]
 pub enum EventKind {
-    /// A port's link changed between act and sby, or is sby for another reason.
+    /// A link changed between act and sby, or is sby for another reason than reported.
     PortState = 0,
-    /// The buckets of a port moved, since it became sby.
+    /// The buckets of a port moved because it became sby.
     Failover = 1,
-    /// Buckets moved back to a port, since it is act again.
+    /// Buckets moved back to a port because it is act again.
     Failback = 2,
     /// The user changed the table.
     Table = 3,
-    /// A setting of the trunk or of a port changed, or a share that goes by link speed.
+    /// A setting of the trunk or of a port changed, or a share that follows the link speed.
     Config = 4,
     /// A device became a port.
     Join = 5,
-    /// A device ceased to be a port.
+    /// A device stopped being a port.
     Leave = 6,
-    /// The peer answered a probe for the first time; from now on it must.
+    /// The peer answered a probe for the first time; answers are required from now on.
     PeerFound = 7,
     /// The peer said goodbye; the port goes by carrier again.
     PeerBye = 8,
-    /// All ports fell silent at once while their carrier stayed.
+    /// All ports fell silent together while their carrier stayed.
     PeerLost = 9,
     /// The peer has another priority for the link, so may choose another spare.
     PeerDiffers = 10,
@@ -405,26 +405,26 @@ impl EventKind {
 
 /// Attributes of messages.
 pub mod attr {
-    /// The trunk.
+    /// Interface index of the trunk.
     pub const IFINDEX: u16 = 1;
-    /// Its name.
+    /// Name of the trunk.
     pub const IFNAME: u16 = 2;
-    /// M; the table has 2^M buckets. A change makes a new table, whose counters begin at 0.
+    /// M; the table has 2^M buckets. A change makes a new table, whose counters start at 0.
     pub const BITS: u16 = 3;
-    /// What picks the bucket of a frame.
+    /// What selects the bucket of a frame.
     pub const SELECTOR: u16 = 4;
-    /// In a request, sets selector and rx-group as it says, so is not to be combined with these. In
-    /// a reply, there if both are as it says.
+    /// In a request, sets selector and rx-group, so it must not be combined with these. In a reply,
+    /// present if both are as the role sets them.
     pub const ROLE: u16 = 5;
     /// When a working port that is act again takes its buckets back.
     pub const FAILBACK: u16 = 6;
-    /// For failback delay, how long, in milliseconds; up to a day.
+    /// Delay of failback delay, in milliseconds; up to a day.
     pub const FAILBACK_DELAY: u16 = 7;
     /// The ports from which broadcast and multicast is accepted.
     pub const RX_GROUP: u16 = 8;
-    /// What the trunk has in reserve.
+    /// Redundancy of the ports.
     pub const REDUNDANCY: u16 = 9;
-    /// Whatever homes of buckets the user has set, forget them.
+    /// Forgets all homes of buckets that the user has set.
     pub const TABLE_AUTO: u16 = 10;
     /// A port.
     pub const PORT: u16 = 11;
@@ -432,11 +432,11 @@ pub mod attr {
     pub const BUCKET: u16 = 12;
     /// Counters of the trunk, or with a port, of the port.
     pub const STATISTICS: u16 = 13;
-    /// Something that happened.
+    /// An event.
     pub const EVENT: u16 = 14;
     /// Whether links are tested, beyond their carrier.
     pub const PROBE: u16 = 15;
-    /// From one round of probes to the next, in microseconds; 1 ms to 60 s.
+    /// Time from one round of probes to the next, in microseconds; 1 ms to 60 s.
     pub const INTERVAL: u16 = 16;
     /// How long after its probe a reply counts, in microseconds; not longer than the interval.
     pub const REPLY_TIMEOUT: u16 = 17;
@@ -444,27 +444,26 @@ pub mod attr {
     pub const MISSES: u16 = 18;
     /// Rounds in a row with reply that make it act again.
     pub const HITS: u16 = 19;
-    /// The longest that a port is held down which fails again and again, in milliseconds; up to an
-    /// hour, 0 for not at all.
+    /// The longest time that a port which fails repeatedly is held down, in milliseconds; up to an
+    /// hour, 0 to disable.
     pub const HOLD_DOWN: u16 = 20;
     /// Whether all ports lead to one trunk.
     pub const PEERS: u16 = 21;
     /// EtherType of probes, none of those that hosts and switches rely on, such as 0x0800. Other
     /// protocols may use the same one.
     pub const PROBE_ETHERTYPE: u16 = 22;
-    /// Where probes are sent to.
+    /// Destination MAC address of probes.
     pub const PROBE_ADDRESS: u16 = 23;
-    /// 16 octets that both ends know, to tell true probes from forged ones; no octets for no key.
-    /// Only in requests.
+    /// 16 bytes known to both ends, to sign probes; empty for no key. Only in requests.
     pub const KEY: u16 = 24;
     /// There is a key.
     pub const KEYED: u16 = 25;
-    /// What tells this system from others in probes.
+    /// Identifies this system in probes.
     pub const SYSTEM: u16 = 26;
     /// A claim to a link.
     pub const CLAIM: u16 = 27;
-    /// Devices that become ports by themselves when they appear. In a request, with nothing in it,
-    /// none do.
+    /// Rule for devices that become ports by themselves when they appear. An empty nest in a
+    /// request removes the rule.
     pub const AUTO_JOIN: u16 = 28;
 
     /// Names of these, by number; 0 has none.
@@ -503,54 +502,54 @@ pub mod attr {
 
 /// Attributes of the nest `port`.
 pub mod port {
-    /// The device that is the port.
+    /// Interface index of the port.
     pub const IFINDEX: u16 = 1;
-    /// Its name.
+    /// Name of the port.
     pub const IFNAME: u16 = 2;
-    /// Its number within the trunk, 0 to 63; ports of one priority rank by it.
+    /// Number of the port within the trunk, 0 to 63; ports of one priority rank by it.
     pub const ID: u16 = 3;
     /// 1 is a working port; 2 and more a spare, lower numbers first.
     pub const PRIORITY: u16 = 4;
-    /// Share of a working port in proportion to the others'; 0 is by link speed.
+    /// Relative share of a working port; 0 follows the link speed.
     pub const WEIGHT: u16 = 5;
-    /// The weight in use; what weight 0 comes to.
+    /// The weight in use; for weight 0, the weight by link speed.
     pub const SHARE: u16 = 6;
-    /// 0 takes the port out of use, without losing a frame; 1 puts it back.
+    /// 0 takes the port out of use without losing a frame; 1 puts it back.
     pub const ENABLED: u16 = 7;
-    /// Whether its link is usable.
+    /// Whether the link is usable.
     pub const STATE: u16 = 8;
-    /// Why it is not.
+    /// Why the port is sby.
     pub const REASON: u16 = 9;
-    /// The moment of the last change of state, in ns of CLOCK_MONOTONIC.
+    /// Time of the last change of state, in ns of CLOCK_MONOTONIC.
     pub const SINCE: u16 = 10;
-    /// The number of buckets whose home it is.
+    /// Number of buckets whose home the port is.
     pub const HOMES: u16 = 11;
-    /// The number of buckets it carries now.
+    /// Number of buckets that the port carries now.
     pub const BUCKETS: u16 = 12;
-    /// The working port whose place this spare has taken, by interface index.
+    /// Interface index of the working port that this spare stands in for.
     pub const STANDS_IN_FOR: u16 = 13;
-    /// The spare that has taken the place of this working port, by interface index.
+    /// Interface index of the spare that stands in for this working port.
     pub const STAND_IN: u16 = 14;
-    /// This working port is act again, but waits for its buckets as failback says.
+    /// This working port is act again, but failback makes it wait for its buckets.
     pub const HELD_BACK: u16 = 15;
-    /// It serves buckets or a claim.
+    /// The port serves buckets or a claim.
     pub const IN_USE: u16 = 16;
-    /// The number of claims that it serves.
+    /// Number of claims that the port serves.
     pub const CLAIMS: u16 = 17;
-    /// It goes by probes, not by carrier alone.
+    /// Probes decide the state of the port, not the carrier alone.
     pub const PROBED: u16 = 18;
-    /// The port at the other end, as it last said; none before it answered, after it said goodbye,
-    /// and after the carrier was lost.
+    /// The port at the other end, by its last message; absent before the first answer, after a
+    /// goodbye, and after the carrier was lost.
     pub const PEER: u16 = 19;
-    /// Rounds of probes since it became a port.
+    /// Rounds of probes since the device became a port.
     pub const ROUNDS: u16 = 20;
     /// Rounds without a reply in time.
     pub const ROUNDS_MISSED: u16 = 21;
-    /// Round trip of the last reply in time, in ns; as the next two, absent before the first.
+    /// Round trip of the last reply in time, in ns; absent before the first.
     pub const ROUND_TRIP_LAST: u16 = 22;
-    /// The shortest, in ns.
+    /// Shortest round trip, in ns; absent before the first reply in time.
     pub const ROUND_TRIP_MIN: u16 = 23;
-    /// The average, in ns, in which the last counts for an eighth.
+    /// Average round trip, in ns, in which the last counts for an eighth; absent before the first.
     pub const ROUND_TRIP_AVG: u16 = 24;
     /// Round trip of the last reply that came too late, in ns.
     pub const ROUND_TRIP_LATE: u16 = 25;
@@ -588,17 +587,17 @@ pub mod port {
 
 /// Attributes of the nest `bucket`.
 pub mod bucket {
-    /// Its number; the low bits that the selector looks at.
+    /// Number of the bucket; the low bits of what the selector takes.
     pub const INDEX: u16 = 1;
-    /// The working port it belongs to, by interface index. In a request, none means automatic.
+    /// Interface index of the working port it belongs to. In a request, absent for automatic.
     pub const HOME: u16 = 2;
-    /// The port that carries it now, by interface index; none if no port is usable.
+    /// Interface index of the port that carries it now; absent if no port is usable.
     pub const PORT: u16 = 3;
-    /// The home was set by the user.
+    /// The user has set the home.
     pub const USER_SET: u16 = 4;
     /// Frames sent.
     pub const TX_PACKETS: u16 = 5;
-    /// Octets sent.
+    /// Bytes sent.
     pub const TX_BYTES: u16 = 6;
 
     /// Names of these, by number; 0 has none.
@@ -617,19 +616,19 @@ pub mod bucket {
 pub mod statistics {
     /// Frames received.
     pub const RX_PACKETS: u16 = 1;
-    /// Octets received.
+    /// Bytes received.
     pub const RX_BYTES: u16 = 2;
     /// Frames sent.
     pub const TX_PACKETS: u16 = 3;
-    /// Octets sent.
+    /// Bytes sent.
     pub const TX_BYTES: u16 = 4;
     /// Frames dropped on receipt.
     pub const RX_DROPPED: u16 = 5;
     /// Frames dropped instead of being sent.
     pub const TX_DROPPED: u16 = 6;
-    /// Of a trunk; frames dropped since no port was usable.
+    /// Of a trunk; frames dropped because no port was usable.
     pub const TX_NO_PORT: u16 = 7;
-    /// Of a trunk; frames dropped since the trunk itself had sent them.
+    /// Of a trunk; frames dropped because the trunk itself had sent them.
     pub const RX_OWN_SOURCE: u16 = 8;
     /// Of a trunk; copies of broadcast and multicast dropped, as rx-group says.
     pub const RX_MULTICAST_FILTERED: u16 = 9;
@@ -637,13 +636,13 @@ pub mod statistics {
     pub const PORT_UP: u16 = 10;
     /// Times that a port, or this port, became sby.
     pub const PORT_DOWN: u16 = 11;
-    /// Of a trunk; times that buckets moved since a port became sby.
+    /// Of a trunk; times that buckets moved because a port became sby.
     pub const FAILOVERS: u16 = 12;
-    /// Of a trunk; times that buckets moved back since a port was act again.
+    /// Of a trunk; times that buckets moved back because a port was act again.
     pub const FAILBACKS: u16 = 13;
     /// Of a trunk; buckets moved from port to port, for any reason.
     pub const BUCKETS_MOVED: u16 = 14;
-    /// Of a trunk; events that were overwritten before they could be told.
+    /// Of a trunk; events that were overwritten before they were sent.
     pub const EVENTS_LOST: u16 = 15;
     /// Of a port; probes sent.
     pub const PROBES_SENT: u16 = 16;
@@ -655,12 +654,12 @@ pub mod statistics {
     pub const REPLIES_RECEIVED: u16 = 19;
     /// Of a port; replies received too late.
     pub const REPLIES_LATE: u16 = 20;
-    /// Of a port; probes not answered, since there were too many.
+    /// Of a port; probes not answered because there were too many.
     pub const PROBES_LIMITED: u16 = 21;
-    /// Of a port; parts of probes and replies that this version does not know, and passed over.
+    /// Of a port; TLVs of probes and replies that this version does not know, and skipped.
     pub const TLVS_UNKNOWN: u16 = 22;
-    /// Of a port; probes that were malformed, of another version, without the right tag or an
-    /// answer to nothing asked.
+    /// Of a port; frames with the EtherType of probes that were malformed, of another version,
+    /// without the right tag, or not the reply to a test.
     pub const PROBES_REFUSED: u16 = 23;
 
     /// Names of these, by number; 0 has none.
@@ -694,23 +693,23 @@ pub mod statistics {
 
 /// Attributes of the nest `peer`.
 pub mod peer {
-    /// What tells its system from others.
+    /// Identifies the peer's system.
     pub const SYSTEM: u16 = 1;
-    /// What tells its trunk from others of its system.
+    /// Identifies the peer's trunk within its system.
     pub const TRUNK: u16 = 2;
-    /// Number of the port at its end.
+    /// Number of the peer's port.
     pub const PORT: u16 = 3;
-    /// Priority that the port has there.
+    /// Priority of the peer's port.
     pub const PRIORITY: u16 = 4;
-    /// It finds the link usable.
+    /// The peer finds the link usable.
     pub const USABLE: u16 = 5;
-    /// It uses the link.
+    /// The peer uses the link.
     pub const IN_USE: u16 = 6;
-    /// From one of its rounds to the next, in microseconds.
+    /// Time from one of the peer's rounds to the next, in microseconds.
     pub const INTERVAL: u16 = 7;
-    /// The moment it was last heard, in ns of CLOCK_MONOTONIC.
+    /// Time at which the peer was last heard, in ns of CLOCK_MONOTONIC.
     pub const HEARD: u16 = 8;
-    /// MAC address of its trunk, if it tells.
+    /// MAC address of the peer's trunk, if the peer sends it.
     pub const ADDRESS: u16 = 9;
 
     /// Names of these, by number; 0 has none.
@@ -724,19 +723,19 @@ pub mod peer {
 pub mod claim {
     /// Frames with this mark (SO_MARK) leave by the claim's link; names the claim within its trunk.
     pub const MARK: u16 = 1;
-    /// The port that it should have, by interface index.
+    /// Interface index of the port that the claim wants.
     pub const PORT: u16 = 2;
-    /// The port that it has, by interface index; none if no spare is free.
+    /// Interface index of the port that the claim has; absent if no spare is free.
     pub const LINK: u16 = 3;
-    /// Of a notification; the port that it had before, by interface index.
+    /// Of a notification; interface index of the port that the claim had before.
     pub const OLD_LINK: u16 = 4;
-    /// Of a notification; why it lost the port it had.
+    /// Of a notification; why the claim lost the port it had.
     pub const REASON: u16 = 5;
-    /// What the holder calls itself.
+    /// Name that the holder gives itself.
     pub const NAME: u16 = 6;
     /// Port id of the netlink socket that holds it.
     pub const HOLDER: u16 = 7;
-    /// Number of the link's port at the peer, if that is known.
+    /// Number of the peer's port on the link, if known.
     pub const PEER_PORT: u16 = 8;
 
     /// Names of these, by number; 0 has none.
@@ -755,15 +754,15 @@ pub mod claim {
 
 /// Attributes of the nest `auto-join`.
 pub mod auto_join {
-    /// A pattern for its name; * stands for any characters, ? for any one.
+    /// Pattern for the name; * stands for any characters, ? for any one.
     pub const NAME: u16 = 1;
-    /// Name of the driver of its parent, as in /sys/class/net/DEVICE/device/driver.
+    /// Name of the parent's driver, as in /sys/class/net/DEVICE/device/driver.
     pub const DRIVER: u16 = 2;
-    /// Name of its parent's bus, as in /sys/class/net/DEVICE/device/subsystem.
+    /// Name of the parent's bus, as in /sys/class/net/DEVICE/device/subsystem.
     pub const BUS: u16 = 3;
-    /// What its permanent MAC address begins with; 1 to 6 octets.
+    /// The first 1 to 6 bytes of the permanent MAC address.
     pub const ADDRESS: u16 = 4;
-    /// Priority that it has as a port; 1 if none is given.
+    /// Priority of the device as a port; 1 by default.
     pub const PRIORITY: u16 = 5;
 
     /// Names of these, by number; 0 has none.
@@ -772,20 +771,21 @@ pub mod auto_join {
 
 /// Attributes of the nest `event`.
 pub mod event {
-    /// Number of the event within its trunk, from 1; a gap is events lost.
+    /// Number of the event within its trunk, from 1; a gap means lost events.
     pub const SEQ: u16 = 1;
-    /// When it happened, in ns of CLOCK_MONOTONIC.
+    /// Time of the event, in ns of CLOCK_MONOTONIC.
     pub const TIME: u16 = 2;
-    /// What happened.
+    /// Kind of the event.
     pub const KIND: u16 = 3;
-    /// The port it is about, by interface index.
+    /// Interface index of the port that the event is about.
     pub const PORT: u16 = 4;
-    /// Its name, if it still exists.
+    /// Name of that port, if it still exists.
     pub const PORT_NAME: u16 = 5;
-    /// The stand-in, by interface index. Of a failover, who took over; none if the buckets were
-    /// spread, or nobody was left. Of a failback, who gave back.
+    /// Interface index of the stand-in. Of a failover, the port that took over; absent if the
+    /// buckets were spread, or no port was left. Of a failback, the port that gave the buckets
+    /// back.
     pub const OTHER: u16 = 6;
-    /// Its name, if it still exists.
+    /// Name of the stand-in, if it still exists.
     pub const OTHER_NAME: u16 = 7;
     /// The state before.
     pub const OLD_STATE: u16 = 8;
@@ -793,16 +793,16 @@ pub mod event {
     pub const NEW_STATE: u16 = 9;
     /// Why the state changed, or the buckets moved.
     pub const REASON: u16 = 10;
-    /// The number of buckets that moved.
+    /// Number of buckets that moved.
     pub const BUCKETS: u16 = 11;
-    /// How long ago the link was last known to work, so at most how long the failure went
-    /// unnoticed; none if that is not known, as with carrier.
+    /// Time since the link was last known to work, an upper bound of the time in which the failure
+    /// went unnoticed; absent if unknown, as for a carrier.
     pub const DETECTION_NS: u16 = 12;
-    /// How long the switch-over took, from noticing to the last slot of the table.
+    /// Duration of the switch-over, from noticing to the last slot of the table.
     pub const SWITCH_NS: u16 = 13;
-    /// The claim that it is about, by its mark.
+    /// Mark of the claim that the event is about.
     pub const MARK: u16 = 14;
-    /// Of join-refused, the error that `ip link set … master` would have got, as a positive errno.
+    /// Of join-refused, the error of the attempt to join, as a positive errno.
     pub const ERROR: u16 = 15;
 
     /// Names of these, by number; 0 has none.
@@ -830,7 +830,7 @@ pub mod event {
 pub mod cmd {
     /// Settings and state of a trunk, or of all in the network namespace.
     pub const TRUNK_GET: u8 = 1;
-    /// Changes settings of a trunk; all of those given, or if one is refused, none.
+    /// Changes the given settings of a trunk; if one is refused, none.
     pub const TRUNK_SET: u8 = 2;
     /// Settings and state of a port, named by the ifindex in its nest, or of all ports of one trunk
     /// or all.
@@ -842,38 +842,40 @@ pub mod cmd {
     pub const FAILBACK: u8 = 5;
     /// One bucket, named by the index in its nest, or the whole table of a trunk.
     pub const TABLE_GET: u8 = 6;
-    /// Sets homes of buckets; table-auto comes first. Frames see all of it or none.
+    /// Sets homes of buckets, after table-auto if that is given. Frames see all of the change or
+    /// none.
     pub const TABLE_SET: u8 = 7;
-    /// Counters since the device was made or they were last reset; in a dump, first those of the
-    /// trunk, then those of its ports.
+    /// Counters since the device was made or the last reset; in a dump, first those of the trunk,
+    /// then those of its ports.
     pub const STATS_GET: u8 = 8;
-    /// Has the counters of this family, those of buckets included, begin at 0. Those of rtnetlink
+    /// Sets the counters of this family to 0, those of buckets included. The counters of rtnetlink
     /// and ethtool go on.
     pub const STATS_RESET: u8 = 9;
     /// The last 256 events of a trunk, oldest first.
     pub const HISTORY_GET: u8 = 10;
-    /// Claims a link of a trunk for the socket that asks: the port it should have if that answers a
-    /// round of probes in time and is free, else the best free spare. The claim ends when it is
-    /// released, or its socket closed.
+    /// Claims a link of a trunk for the requesting socket: the wanted port if that answers a round
+    /// of probes in time and is free, else the best free spare. The claim ends when it is released,
+    /// or its socket is closed.
     pub const CLAIM_ADD: u8 = 11;
     /// Ends a claim of this socket, named by its mark.
     pub const CLAIM_DEL: u8 = 12;
-    /// The claims there are.
+    /// The present claims.
     pub const CLAIM_GET: u8 = 13;
-    /// A port's link changed state, or a port joined or left, or could not join by itself.
+    /// A link changed state, a port joined or left, or a device could not join by itself.
     pub const PORT_NTF: u8 = 14;
-    /// Buckets moved since a port became sby.
+    /// Buckets moved because a port became sby.
     pub const FAILOVER_NTF: u8 = 15;
-    /// Buckets moved back since a port is act again.
+    /// Buckets moved back because a port is act again.
     pub const FAILBACK_NTF: u8 = 16;
     /// The user changed the table.
     pub const TABLE_NTF: u8 = 17;
-    /// A peer was found, said goodbye, fell silent on all ports at once, or ranks a link otherwise.
+    /// A peer was found, said goodbye, fell silent on all ports, or has another priority for a
+    /// link.
     pub const PEER_NTF: u8 = 18;
-    /// A claim began or ended, or has another link. The holder is told of the last on its own
-    /// socket too, with the claim instead of the event.
+    /// A claim began or ended, or has another link. Another link is also notified on the holder's
+    /// own socket, with the claim instead of the event.
     pub const CLAIM_NTF: u8 = 19;
-    /// A setting changed, or a share that goes by link speed; the settings are those when this was
-    /// sent.
+    /// A setting changed, or a share that follows the link speed; with the settings at the time of
+    /// sending.
     pub const CONFIG_NTF: u8 = 20;
 }

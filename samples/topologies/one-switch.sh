@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # A server with four links to one switch, as namespaces of this machine: `one-switch.sh up`, then
-# look around, then `one-switch.sh down`. As root; needs the module trunk, and trunkctl.
+# look around, then `one-switch.sh down`. It needs root, the module trunk and trunkctl.
 #
 #      server                            switch
 #                                                        ┌─ c1 ── client1  192.0.2.11
@@ -13,12 +13,12 @@
 #
 # client3 is behind a hub, a bridge that learns nothing, and client4 behind another switch.
 #
-# On real machines leave out the namespaces: the server takes the lines with `-n server`, the switch
-# those with `-n switch`; cables are there already.
+# On real machines, leave out the namespaces and cables: run the lines with `-n server` on the server,
+# and those with `-n switch` on the switch.
 #
-# SETTINGS="interval 10ms"   settings more for both trunks
+# SETTINGS="interval 10ms"   more settings for both trunks
 # STP=1                      the bridge runs the spanning tree protocol, with a short delay
-# IDLE=1                     without addresses for clients and server, so that nothing is sent
+# IDLE=1                     clients and server have no addresses, so that nothing is sent
 set -e
 
 clients="client1 client2 client3 client4"

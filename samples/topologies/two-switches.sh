@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # A server whose trunk spans two switches, as namespaces of this machine: `two-switches.sh up`, then
-# look around, then `two-switches.sh down`. As root; needs the module trunk, and trunkctl.
+# look around, then `two-switches.sh down`. It needs root, the module trunk and trunkctl.
 #
 #      server                            switch-a
 #      trunk0 ─┬─ eth1 ═══════════ sw1 ─┬─ trunk0 ─ br0 ─┬─ c1 ── client1  192.0.2.11
@@ -15,16 +15,16 @@
 #
 # client2 is behind a hub, a bridge that learns nothing, and client4 behind another switch.
 #
-# Of the server's frames, some come to a switch by the other one, over isl. That is no move of the
-# server, so on each switch `trunkctl pin` keeps its address at trunk0, while that leads to it.
+# Some of the server's frames reach a switch through the other one, over isl. That is no move of the
+# server, so `trunkctl pin` keeps its address at trunk0 of each switch while trunk0 leads to it.
 #
-# On real machines leave out the namespaces: each machine takes the lines with its own name; cables
-# are there already, and trunk-pin@trunk0.service of samples/systemd runs `trunkctl pin`.
+# On real machines, leave out the namespaces and cables: run the lines with a machine's name on that
+# machine. trunk-pin@trunk0.service of samples/systemd runs `trunkctl pin`.
 #
-# SETTINGS="interval 10ms"   settings more for all trunks
+# SETTINGS="interval 10ms"   more settings for all trunks
 # STP=1                      the bridges run the spanning tree protocol, with a short delay
-# IDLE=1                     without addresses for clients and server, so that nothing is sent
-# PIN=                       nothing is pinned: see `bridge -n switch-a monitor fdb` then
+# IDLE=1                     clients and server have no addresses, so that nothing is sent
+# PIN=                       pins nothing; then watch `bridge -n switch-a monitor fdb`
 set -e
 
 clients="client1 client2 client3 client4"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Claims: processes that hold links of a trunk, JP 2003-188905 points 2, 4, 5 and 7."""
+"""Claims: processes that hold links of a trunk get one, change to a spare, and return."""
 
 import errno
 import threading

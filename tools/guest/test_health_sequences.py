@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Links fail and recover one after the other; after each step both ends use the same links, and those
-that an independent reading of JP 2003-188905 says they should."""
+"""Links fail and recover one after the other. After each step both ends use the same links, and those
+that an independent model of Documentation/sources.rst, S2, names."""
 
 from hosts import *
 
 
 class Model:
-    """The links of one end by the document, points 1 to 8, in its own words.
+    """The links of one end, by points S2.1 to S2.8 of Documentation/sources.rst.
 
     A user is a working link, for what goes by it, or a claim: each has a link that it should have and,
     while that is not usable, a spare of its own. Links are named by the server's ports.
@@ -40,7 +40,7 @@ class Model:
         for user in everyone:
             if user.has not in usable:
                 user.has = None
-        # Point 5: the original turns ACT again, and its user returns to it.
+        # S2.5: the original turns ACT again, and its user returns to it.
         moved = True
         while moved:
             moved = False
@@ -48,7 +48,7 @@ class Model:
                 if user.has != user.own and user.own in usable and self.free(user.own, user):
                     user.has = user.own
                     moved = True
-        # Points 2, 4 and 6: the spare that is ACT, not in use and of highest priority.
+        # S2.2, S2.4, S2.6: the spare that is ACT, not in use and of highest priority.
         for user in everyone:
             if user.has is None:
                 spares = [link for link in self.ranked if self.priorities[link] > 1 and link in usable]

@@ -147,7 +147,7 @@ def test_a_storm_of_events_and_a_listener_that_does_not_read():
     # At most, it holds what the kernel was keeping for it.
     note(f"the monitor: {held} → {resident(monitor)} KiB")
     expect(resident(monitor) - held < 8192, f"the monitor had {held} KiB, and has {resident(monitor)}")
-    loss = next(line for line in lines if line.endswith("events lost; this is how things are now:\n"))
+    loss = next(line for line in lines if line.endswith("events lost; the present state:\n"))
     note(loss.strip())
     now = next(lines), next(lines)
     expect("trunk0: " in now[0] and "redundancy" in now[0] and "eth1: dev trunk0" in now[1], f"how things are: {now}")

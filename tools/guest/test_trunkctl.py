@@ -276,7 +276,7 @@ def test_what_is_shown_is_so():
         want = {name: control.statistics(name)["tx-packets"] for name in star.ports}
         equal({port["ifname"]: port["statistics"]["tx_packets"] for port in got["ports"]}, want, "frames of the ports")
         equal([event["seq"] for event in shown("history trunk0")], [event["seq"] for event in control.history()], "history")
-        no("stats trunk0 reset --prometheus", 1, "reset shows nothing, so not with --prometheus")
+        no("stats trunk0 reset --prometheus", 1, "reset prints nothing, so it cannot have --prometheus")
         equal(told("stats trunk0 reset")[0], 0, "status")
         equal(shown("stats trunk0")[0]["statistics"]["tx_packets"], 0, "frames after reset")
 
@@ -474,7 +474,7 @@ def test_doctor_of_cables():
             return next(((f["text"], f["advice"]) for f in all_of_it if (f["check"], f.get("port")) == (check, port)), None)
 
         everywhere(lambda host: f"trunkctl port set {host.ports[2]} prio 1")
-        want = "note: trunk0: it has no spare: what fails is shared out to the other ports; trunkctl port set NAME prio 2\n"
+        want = "note: trunk0: it has no spare: the other ports share the buckets of a port that fails; trunkctl port set NAME prio 2\n"
         eventually(lambda: told("doctor") == (0, want, ""), "no more is said of a trunk without spare than that")
         everywhere(lambda host: f"trunkctl port set {host.ports[2]} prio 2")
         eventually(lambda: told("doctor") == (0, "", ""), "nothing is said of it with one")
@@ -483,7 +483,7 @@ def test_doctor_of_cables():
         pair.panel.join("eth1", "eth2")
         pair.until(pair.server, {"eth1": "peer-mismatch", "eth2": "peer-mismatch"})
         text, advice = found("peer-mismatch", "eth1")
-        want = "it leads elsewhere than its fellows, or back to this system", "check where its cable goes"
+        want = "it leads elsewhere than the other ports, or back to this system", "check where its cable goes"
         equal((text, advice), want, "what it says of eth1")
         for port in "eth1", "eth2":
             pair.panel.join(port, pair.far[port])
@@ -578,7 +578,7 @@ def test_devices_that_join_by_themselves():
         expect(" auto-join name eth* prio 2 " in run("trunkctl show trunk0"), "the rule is not shown")
         no("set trunk0 auto-join", 1, "auto-join: name, driver, bus or address is missing, or none")
         no("set trunk0 auto-join prio 3", 1, "auto-join: name, driver, bus or address is missing, or none")
-        no("set trunk0 auto-join name sixteen-octets.. bits 6", 1, "auto-join name: more than 15 octets")
+        no("set trunk0 auto-join name sixteen-octets.. bits 6", 1, "auto-join name: more than 15 bytes")
         no("set trunk0 auto-join address 5", 1, 'address: "5" is not the beginning of a MAC address')
 
         # Who came by the rule is not sent away for not being named.
@@ -735,7 +735,7 @@ def test_without_privilege_without_module():
                 equal(got, refusal, f"what `{command}` says")
             status, out, err = told("table set trunk0 0-65535 eth1")
             equal((status, out), (2, ""), "status of a message that is too long")
-            words = r"Error: a message of \d{7} octets is more than the socket may hold: net.core.wmem_max is the limit without CAP_NET_ADMIN."
+            words = r"Error: a message of \d{7} bytes is more than the socket may hold: net.core.wmem_max is the limit without CAP_NET_ADMIN."
             expect(re.fullmatch(words + "\n", err), f"words of a message that is too long: {err}")
 
         before, limit = everything(), "/proc/sys/net/core/wmem_max"

@@ -161,7 +161,7 @@ def test_a_loss_of_events_is_told():
     with star.server:
         run("trunkctl -batch -", "\n".join([*lines, "port set eth2 prio 7"]) + "\n")
     screen.kill(signal.SIGCONT)
-    eventually(lambda: screen.shows("^q quit.* events were lost; all was read anew"), "the loss is told")
+    eventually(lambda: screen.shows("^q quit.* events were lost; everything was read again"), "the loss is told")
     eventually(lambda: screen.shows("^B eth2 +7 "), "how things are is shown")
     screen.type("q")
     equal(screen.end(), 0, "status")

@@ -293,7 +293,7 @@ static int add_rule(struct words *words)
 			if (!word)
 				return -1;
 			if (strlen(word) > texts[i].max)
-				return refuse("auto-join %s: more than %zu octets", texts[i].name, texts[i].max);
+				return refuse("auto-join %s: more than %zu bytes", texts[i].name, texts[i].max);
 			add(words, texts[i].type, word, strlen(word) + 1);
 		} else if (skip(words, "address")) {
 			word = take(words, "auto-join address");

@@ -41,6 +41,15 @@ def documented():
                     yield f"{file}:{number}: there is no test {area}.{name}"
 
 
+def paths():
+    """The documentation names files of the project; `core/` is short for `rust/trunk/core/`. They exist."""
+    for file in [*sources(".rst"), *sources(".md")]:
+        for number, line in enumerate((TOP / file).read_text().splitlines(), 1):
+            for path in re.findall(r"`((?:core|rust|tools|samples|include|Documentation)/[\w./@-]+)`", line):
+                if not (TOP / re.sub("^core/", "rust/trunk/core/", path)).exists():
+                    yield f"{file}:{number}: there is no file {path}"
+
+
 def tables():
     """The rules of a table, each line above, within and below it, are the same."""
     for file in sources(".rst"):

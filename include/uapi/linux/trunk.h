@@ -11,10 +11,10 @@
 #define TRUNK_FAMILY_VERSION	1
 
 /**
- * enum trunk_selector - What picks the bucket of a frame, and so its port.
+ * enum trunk_selector - What selects the bucket of a frame, and so its port.
  * @TRUNK_SELECTOR_DMAC: the low bits of the destination MAC address
  * @TRUNK_SELECTOR_SMAC: the low bits of the source MAC address
- * @TRUNK_SELECTOR_SMAC_DMAC: the low bits of both, combined by exclusive or
+ * @TRUNK_SELECTOR_SMAC_DMAC: the low bits of both, by exclusive or
  * @TRUNK_SELECTOR_FLOW: the hash of the flow, over addresses and ports of
  *   upper layers
  */
@@ -88,7 +88,7 @@ enum trunk_peers {
 };
 
 /**
- * enum trunk_redundancy - What a trunk has in reserve.
+ * enum trunk_redundancy - Redundancy of the ports.
  * @TRUNK_REDUNDANCY_NONE: fewer than two ports are act; the next failure ends
  *   traffic, if it has not ended
  * @TRUNK_REDUNDANCY_DEGRADED: a port is not act, or not enabled, but at least
@@ -103,8 +103,8 @@ enum trunk_redundancy {
 
 /**
  * enum trunk_state - The state of a port's link.
- * @TRUNK_STATE_SBY: not usable
- * @TRUNK_STATE_ACT: usable both ways
+ * @TRUNK_STATE_SBY: the link is not usable
+ * @TRUNK_STATE_ACT: the link is usable in both directions
  */
 enum trunk_state {
 	TRUNK_STATE_SBY,
@@ -113,19 +113,16 @@ enum trunk_state {
 
 /**
  * enum trunk_reason - Why a port is sby.
- * @TRUNK_REASON_NONE: it is act
+ * @TRUNK_REASON_NONE: the port is act
  * @TRUNK_REASON_ADMIN_DOWN: the port is down
  * @TRUNK_REASON_NO_CARRIER: there is no signal on the link
- * @TRUNK_REASON_DISABLED: the user has taken it out of use
+ * @TRUNK_REASON_DISABLED: the user has disabled the port
  * @TRUNK_REASON_PROBE_TIMEOUT: the peer does not answer
- * @TRUNK_REASON_ONE_WAY_RX: only receives; the peer is heard, but does not
- *   hear this end
- * @TRUNK_REASON_ONE_WAY_TX: only transmits; the peer hears this end, but is
- *   not heard
- * @TRUNK_REASON_PEER_SILENT: all ports fell silent at once, so it is the peer
- *   that died
- * @TRUNK_REASON_PEER_MISMATCH: it leads to another trunk or system than its
- *   fellows, or back to this one
+ * @TRUNK_REASON_ONE_WAY_RX: only receives; the peer does not hear this end
+ * @TRUNK_REASON_ONE_WAY_TX: only transmits; this end does not hear the peer
+ * @TRUNK_REASON_PEER_SILENT: all ports fell silent together, so the peer died
+ * @TRUNK_REASON_PEER_MISMATCH: the port leads to another trunk or system than
+ *   the others, or back to this one
  * @TRUNK_REASON_HELD_DOWN: the link works again, but failed too often lately
  * @TRUNK_REASON_PEER_SBY: the link works, but the peer does not use it
  */
@@ -145,21 +142,22 @@ enum trunk_reason {
 
 /**
  * enum trunk_event_kind - What happened.
- * @TRUNK_EVENT_KIND_PORT_STATE: a port's link changed between act and sby, or
- *   is sby for another reason
- * @TRUNK_EVENT_KIND_FAILOVER: the buckets of a port moved, since it became sby
- * @TRUNK_EVENT_KIND_FAILBACK: buckets moved back to a port, since it is act
+ * @TRUNK_EVENT_KIND_PORT_STATE: a link changed between act and sby, or is sby
+ *   for another reason than reported
+ * @TRUNK_EVENT_KIND_FAILOVER: the buckets of a port moved because it became
+ *   sby
+ * @TRUNK_EVENT_KIND_FAILBACK: buckets moved back to a port because it is act
  *   again
  * @TRUNK_EVENT_KIND_TABLE: the user changed the table
  * @TRUNK_EVENT_KIND_CONFIG: a setting of the trunk or of a port changed, or a
- *   share that goes by link speed
+ *   share that follows the link speed
  * @TRUNK_EVENT_KIND_JOIN: a device became a port
- * @TRUNK_EVENT_KIND_LEAVE: a device ceased to be a port
+ * @TRUNK_EVENT_KIND_LEAVE: a device stopped being a port
  * @TRUNK_EVENT_KIND_PEER_FOUND: the peer answered a probe for the first time;
- *   from now on it must
+ *   answers are required from now on
  * @TRUNK_EVENT_KIND_PEER_BYE: the peer said goodbye; the port goes by carrier
  *   again
- * @TRUNK_EVENT_KIND_PEER_LOST: all ports fell silent at once while their
+ * @TRUNK_EVENT_KIND_PEER_LOST: all ports fell silent together while their
  *   carrier stayed
  * @TRUNK_EVENT_KIND_PEER_DIFFERS: the peer has another priority for the link,
  *   so may choose another spare

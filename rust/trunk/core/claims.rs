@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Claims: links that processes hold, one each.
+//! Claims: links that processes hold, one each: the port that a claim wants, or a spare.
 
 use super::port::{
     from_slot,

@@ -78,48 +78,48 @@ SUITE = [
     Test("net/mptcp/simult_flows.sh"),
 ]
 
-LACP = "802.3ad: a trunk speaks no LACP, its own probes test the links"
-MONITOR = "of the ARP monitor: a trunk asks its peer with probes, and nobody with ARP or ND"
-OWN = "counts a bond's own frames sent back to it: a trunk drops those, for a switch floods them back"
-BOTH_WAYS = "a port of a trunk is in use both ways or not at all"
+LACP = "802.3ad: a trunk does not speak LACP; its probes test the links"
+MONITOR = "ARP monitor: a trunk tests its peer with probes, not with ARP or ND"
+OWN = "counts a bond's own frames that come back: a trunk drops those, since a switch floods them"
+BOTH_WAYS = "a port of a trunk is in use in both directions or in none"
 
 # What cannot be asked of a trunk, and why: a test by name, or a part, which then is not run; or
 # results of one, which then say nothing.
 NOT_APPLICABLE = {
     "bond-break-lacpdu-tx.sh": LACP,
-    "bond-eth-type-change.sh: *": "wants the flags MASTER and SLAVE of the bond: a team has neither, and"
-                                  " what has MASTER, a bond refuses as a port",
+    "bond-eth-type-change.sh: *": "needs the flags MASTER and SLAVE of the bond: a team has neither, and"
+                                  " a bond refuses a port with MASTER",
     "bond_lacp_prio.sh": LACP,
     "bond_lacp_strict.sh": LACP,
     "bond_passive_lacp.sh": LACP,
     "mirror_gre_lag_lacp.sh": LACP,
     "dev_addr_lists.sh: bonding LACPDU *": LACP,
-    "bond_ipsec_offload.sh": "IPsec offload, which bonding has in active-backup alone: a trunk has none",
+    "bond_ipsec_offload.sh": "IPsec offload, which bonding has only in active-backup: a trunk has none",
     "bond_options.sh arp_validate": MONITOR,
     "bond_options.sh vlan_over_bond": MONITOR,
-    "bond_options.sh num_grat_arp": "how often a failover is announced cannot be set for a trunk",
-    "bond_options.sh: prio (* primary_reselect 0)": "a better spare that returns pushes out none that stands in",
+    "bond_options.sh num_grat_arp": "the number of announcements of a failover cannot be set for a trunk",
+    "bond_options.sh: prio (* primary_reselect 0)": "a better spare that returns does not replace one that stands in",
     "bond_options.sh: *fail_over_mac [12]*": "a trunk has one address, and all its ports have it: fail_over_mac 0",
     "bond_options.sh: bond fail_over_mac follow *": "a trunk has one address, and all its ports have it: fail_over_mac 0",
     "decoupled_enablement.sh: TX *": "a trunk whose only port is disabled has no carrier, so neighbours are"
-                                     " forgotten: asked anew, they answer after the test's half a second",
+                                     " forgotten: asked again, they answer after the test's half second",
     "decoupled_enablement.sh: RX *": BOTH_WAYS,
-    "transmit_failover.sh: *": "wants the frames of one flow at both ports: a trunk keeps a flow in order, at one",
-    "options.sh: Set + Get 'mode' *": "a team's modes: a trunk has selectors and priorities, set live",
-    "options.sh: Set + Get '[nm]*_[pr]e*' *": "how often changes are announced cannot be set for a trunk",
+    "transmit_failover.sh: *": "expects the frames of one flow on both ports: a trunk keeps a flow in order, on one",
+    "options.sh: Set + Get 'mode' *": "a team's modes: a trunk has selectors and priorities, set while it is up",
+    "options.sh: Set + Get '[nm]*_[pr]e*' *": "the number of announcements of a change cannot be set for a trunk",
     "options.sh: Set + Get '[rt]x_enabled' *": BOTH_WAYS,
     "options.sh: Set + Get 'user_linkup*' *": "for a daemon that watches links: a trunk watches them itself",
-    "options.sh: Set + Get 'queue_id' *": "by queue number a team sends by a port: for a trunk, claims do that",
+    "options.sh: Set + Get 'queue_id' *": "a team selects a port by queue number: a trunk has claims for that",
     "options.sh: *implicit*": BOTH_WAYS,
     "xdp_bonding.c: xdp_bonding_roundrobin": OWN,
     "xdp_bonding.c: xdp_bonding_activebackup": OWN,
     "xdp_bonding.c: xdp_bonding_xor_*": OWN,
-    "xdp_bonding.c: xdp_bonding_xmit_policy_compat": "a hash with which bonding has no XDP: a trunk has XDP with"
-                                                     " all its selectors",
-    "stats.py: *procfs_downup_hammer": "sets how many queues a NIC has: of a bond, as of a trunk, that cannot be set",
-    "test_xsk.sh": "of sockets on two veths, or on one NIC that hears itself: it can be told of no other device",
-    "nft_tproxy_*.sh": "of proxies: no bond or team has a part in it",
-    "simult_flows.sh": "of MPTCP over two links: no bond or team has a part in it",
+    "xdp_bonding.c: xdp_bonding_xmit_policy_compat": "a hash without XDP in bonding: a trunk has XDP with all its"
+                                                     " selectors",
+    "stats.py: *procfs_downup_hammer": "sets the number of queues of a NIC: a bond's and a trunk's cannot be set",
+    "test_xsk.sh": "for sockets on two veths, or on one NIC in loopback: it accepts no other device",
+    "nft_tproxy_*.sh": "for proxies: no bond or team is involved",
+    "simult_flows.sh": "for MPTCP over two links: no bond or team is involved",
 }
 
 

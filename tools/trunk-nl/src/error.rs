@@ -106,7 +106,7 @@ impl fmt::Display for Error {
             Self::Unstable => f.write_str("it changes faster than it can be read"),
             Self::TooLong(length) => write!(
                 f,
-                "a message of {length} octets is more than the socket may hold: \
+                "a message of {length} bytes is more than the socket may hold: \
                  net.core.wmem_max is the limit without CAP_NET_ADMIN"
             ),
             Self::Malformed(text) => write!(f, "the kernel's answer is not understood: {text}"),
@@ -239,7 +239,7 @@ mod tests {
     fn a_message_that_is_too_long() {
         assert_eq!(
             Error::TooLong(300_000).to_string(),
-            "a message of 300000 octets is more than the socket may hold: net.core.wmem_max is \
+            "a message of 300000 bytes is more than the socket may hold: net.core.wmem_max is \
              the limit without CAP_NET_ADMIN"
         );
     }

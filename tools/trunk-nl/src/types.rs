@@ -647,7 +647,7 @@ where
 
 fn mac(attribute: &Attr<'_>) -> Result<Mac> {
     let octets = attribute.value().try_into();
-    let wrong = |_| malformed("a MAC address has 6 octets");
+    let wrong = |_| malformed("a MAC address has 6 bytes");
     octets.map(Mac).map_err(wrong)
 }
 

@@ -10,40 +10,41 @@ use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 const SETTINGS: &str = "\
 Settings, as words:
   bits M              the table has 2^M buckets, M from 0 to 16
-  selector S          what picks the bucket: dmac, smac, smac-dmac, flow
+  selector S          what selects the bucket: dmac, smac, smac-dmac, flow
   role R              shorthand for selector and rx-group: server, switch
   failback P          when buckets go back: immediate, delay MS (up to a day), manual
-  rx-group G          ports that broadcasts are taken from: auto, one, all
-  probe P             what a link goes by: auto (by probes once the peer has
-                      answered one), required (by probes), off (by carrier alone)
-  interval T          from one round of probes to the next, 1ms to 60s
-  reply-timeout T     how long a reply is waited for, 100us up to the interval
+  rx-group G          ports that accept broadcasts: auto, one, all
+  probe P             what decides a port's state: auto (probes once the peer has
+                      answered one), required (probes), off (the carrier alone)
+  interval T          time from one round of probes to the next, 1ms to 60s
+  reply-timeout T     how long to wait for a reply, 100us up to the interval
   misses N            rounds in a row without reply that make a port sby, 1 to 255
   hits N              rounds in a row with reply that make it act again, 1 to 255
-  hold-down T|off     the longest that a port which fails often is held down, up to 3600s
-  peers P             all ports lead to one trunk, or to several: one, several
+  hold-down T|off     the longest time a port that fails often is held down, up to 3600s
+  peers P             whether all ports lead to one trunk or to several: one, several
   probe-ethertype N   EtherType of probes, 0x600 to 0xffff
-  probe-address MAC   where probes are sent to
+  probe-address MAC   destination of probes
   auto-join RULE|none devices that become ports by themselves when they appear: name
-                      PATTERN (with * and ?), driver NAME, bus NAME, address MAC-PREFIX,
-                      all of those given, and prio N for the priority they get
-  key HEX|none        what both ends know, to tell true probes from forged ones: 32
-                      hexadecimal digits, which whoever sees the command line sees too
-  key-file PATH       the same, read from a file
-Times have a unit, us, ms or s; without one they are of milliseconds.";
+                      PATTERN (with * and ?), driver NAME, bus NAME, address MAC-PREFIX
+                      (all that are given must match), and prio N for their priority
+  key HEX|none        secret of both ends that signs probes: 32 hexadecimal digits,
+                      visible to any user who sees the command line
+  key-file PATH       reads the key from a file
+Times have a unit, us, ms or s; the default is milliseconds.";
 
 const PORT_SETTINGS: &str = "\
 Settings of a port, as words:
   prio N              1 is a working port; 2 to 65535 a spare, lower numbers first
-  weight N|auto       share of a working port, 1 to 65535; auto is by link speed
+  weight N|auto       share of a working port, 1 to 65535; auto follows the link speed
   enable | disable    in use, or taken out of use without losing a frame";
 
 const EXIT: &str = "\
 Exit status:
-  0  done; for diff and doctor, nothing was found
-  1  the command is wrong, or names what is not there; for diff and doctor, something was found
+  0  success; for diff and doctor, nothing was found
+  1  the command is wrong, or names something that does not exist; for diff and doctor,
+     something was found
   2  the kernel refused, or does not know trunks: the module is not loaded
-claim with a COMMAND ends with the status of that.";
+claim with a COMMAND ends with the status of that command.";
 
 /// Shows, sets and watches trunks: aggregates of network devices that choose a link for each frame
 /// by a table.
@@ -58,44 +59,44 @@ claim with a COMMAND ends with the status of that.";
 pub struct Cli {
     #[command(flatten)]
     pub options: Options,
-    /// Carry out the commands of a file, one a line; - is standard input.
+    /// Run the commands of a file, one a line; - is standard input.
     #[arg(short, long, value_name = "FILE")]
     pub batch: Option<PathBuf>,
-    /// With --batch, go on after a command that failed.
+    /// With --batch, continue after a command that failed.
     #[arg(long, requires = "batch")]
     pub force: bool,
     #[command(subcommand)]
     pub command: Option<Command>,
 }
 
-/// How things are shown. All of these may follow the command too.
+/// Options of output. All of them may also follow the command.
 #[derive(Clone, Debug, Default, Args)]
 pub struct Options {
-    /// As JSON: always an array; of monitor, claim and pin, an object a line.
+    /// Print JSON: an array; for monitor, claim and pin, an object a line.
     #[arg(short, long, global = true)]
     pub json: bool,
-    /// JSON for people: indented.
+    /// Indent JSON.
     #[arg(short, long, global = true)]
     pub pretty: bool,
-    /// More details.
+    /// Print more details.
     #[arg(short, long, global = true)]
     pub details: bool,
-    /// Counters too; twice, those that are 0 as well.
+    /// Print counters too; given twice, also those that are 0.
     #[arg(short, long, global = true, action = ArgAction::Count)]
     pub statistics: u8,
-    /// The least, one object a line (also -br).
+    /// Print brief output, one object a line (also -br).
     #[arg(long, global = true)]
     pub brief: bool,
-    /// Each object on one line, as words that could be set.
+    /// Print each object on one line, in the words that set it.
     #[arg(short, long, global = true)]
     pub oneline: bool,
-    /// When things happened, in UTC, instead of how long ago.
+    /// Print times in UTC, instead of how long ago.
     #[arg(short, long, global = true)]
     pub timestamp: bool,
-    /// Large numbers with a unit.
+    /// Print large numbers with a unit.
     #[arg(short = 'h', long = "human", global = true)]
     pub human: bool,
-    /// The network namespace: its name, or a path.
+    /// Use a network namespace, by its name or a path.
     #[arg(short, long, value_name = "NETNS", global = true)]
     pub netns: Option<String>,
     /// When to use colour; auto does on a terminal, unless NO_COLOR is set or TERM is dumb.
@@ -127,7 +128,7 @@ pub enum When {
 pub enum Command {
     #[command(flatten)]
     Trunk(TrunkCommand),
-    /// Trunks; the word may be left out, so the pages of its commands say all.
+    /// Trunks; the word may be left out.
     #[command(name = "trunk", infer_subcommands = true, hide = true)]
     TrunkObject {
         #[command(subcommand)]
@@ -145,19 +146,19 @@ pub enum Command {
         #[command(subcommand)]
         command: Option<TableCommand>,
     },
-    /// Show counters, or with the word reset, have them begin at 0.
+    /// Show counters, or with the word reset, set them to 0.
     Stats {
         /// [dev] TRUNK, and the word reset.
         #[arg(value_name = "[dev] TRUNK | reset")]
         words: Vec<String>,
-        /// In the format of Prometheus, for the textfile collector.
+        /// Print the format of the Prometheus textfile collector.
         #[arg(long)]
         prometheus: bool,
     },
-    /// Tell events as they happen.
+    /// Print events as they happen.
     ///
-    /// Without words, all events of all trunks. If some were lost, that is told, followed by the
-    /// state of things.
+    /// Without words, all events of all trunks. If events were lost, a line says so, and the present
+    /// state follows.
     Monitor {
         /// all, port, failover, failback, table, config, peer, claim; dev TRUNK.
         #[arg(value_name = "EVENTS | dev TRUNK")]
@@ -171,60 +172,59 @@ pub enum Command {
         #[arg(value_name = "[dev] TRUNK")]
         words: Vec<String>,
     },
-    /// Hold a link of a trunk: the port named, or while that fails, the best free spare.
+    /// Hold a link of a trunk: the named port, or while it has failed, the best free spare.
     ///
-    /// Frames with the mark (SO_MARK) leave by that link. Without a command it is held until this
-    /// program ends, and each change of it is told. A command is run meanwhile; its exit status is
-    /// that of this program, which then tells changes on standard error. For example, "trunkctl claim
-    /// trunk0 port eth1 mark 7 -- ping -m 7 192.0.2.1".
+    /// Frames with the mark (SO_MARK) leave by that link. Without a command, this program holds the
+    /// link until it ends, and prints each change. With a command, it holds the link while that runs,
+    /// prints changes on standard error, and exits with its status. For example, "trunkctl claim trunk0
+    /// port eth1 mark 7 -- ping -m 7 192.0.2.1".
     ///
-    /// A claim ends with the program that took it, and in no other way, so there is no command to
-    /// end one.
+    /// A claim ends with the program that took it, or with the trunk. No command ends one.
     #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
     Claim {
         #[command(subcommand)]
         command: Option<ClaimCommand>,
-        /// [dev] TRUNK, the port, the mark, and what the holder is to be called.
+        /// [dev] TRUNK, the port, the mark, and a name for the holder.
         #[arg(
             value_name = "[dev] TRUNK port NAME mark N [name NAME]",
             required = true
         )]
         words: Vec<String>,
-        /// After --, what is run while the link is held.
+        /// After --, the command to run while the link is held.
         #[arg(value_name = "COMMAND", last = true)]
         program: Vec<OsString>,
     },
-    /// Keep what is behind a trunk there, in the address table of the bridge that it is a port of.
+    /// Pin the addresses behind a trunk in the address table of its bridge.
     ///
-    /// For switches that share a server. The server's frames come in by the link between the switches
-    /// too, which is no move: so the MAC addresses of the trunk's peers are pinned to it while it has
-    /// a usable link to them. When it has none, the bridge is free to find them elsewhere. Each change
-    /// is told. When this program ends, nothing stays pinned.
+    /// For switches that share a server. The server's frames also arrive by the link between the
+    /// switches, which is no move. So this program pins the MAC addresses of the trunk's peers to the
+    /// trunk while it has a usable link to them; otherwise the bridge may find them elsewhere. It
+    /// prints each change. When it ends, nothing stays pinned.
     Pin {
-        /// Trunks, all of them if none is named; other addresses behind a trunk.
+        /// Trunks, by default all; other addresses behind a trunk.
         #[arg(value_name = "[dev] TRUNK... [address MAC]...")]
         words: Vec<String>,
     },
     /// Show the last 256 events of each trunk, oldest first.
     History {
-        /// [dev] TRUNK; all of them if none is named.
+        /// [dev] TRUNK; by default all.
         #[arg(value_name = "[dev] TRUNK")]
         words: Vec<String>,
     },
     /// Print the configuration of trunks, for apply.
     Save {
-        /// [dev] TRUNK; all of them if none is named.
+        /// [dev] TRUNK; by default all.
         #[arg(value_name = "[dev] TRUNK")]
         words: Vec<String>,
     },
-    /// Make the trunks of a file as it says.
+    /// Make trunks as a file says.
     ///
-    /// Trunks that the file does not name stay as they are. Of those it names, the ports and the
-    /// buckets with a home are just those of the file; settings it does not name stay. A trunk with
-    /// a rule for devices to join by themselves keeps ports that the file does not name. A device
-    /// that is to become a port is set down first. If a step fails, all are undone.
+    /// Trunks that the file does not name stay as they are. A named trunk gets exactly the ports and
+    /// the homes of buckets in the file; settings that are not in it stay. A trunk with an auto-join
+    /// rule keeps ports that the file does not name. A device that is to become a port is brought
+    /// down first. If a step fails, all are undone.
     Apply {
-        /// What save printed; - is standard input.
+        /// The output of save; - is standard input.
         #[arg(value_name = "FILE")]
         file: PathBuf,
         /// Only print the steps.
@@ -233,17 +233,17 @@ pub enum Command {
     },
     /// Print the steps that apply would take; exit with 1 if there are any.
     Diff {
-        /// What save printed; - is standard input.
+        /// The output of save; - is standard input.
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
-    /// Look for what is wrong or unwise, and say what to do; exit with 1 if there is such.
+    /// Report what is wrong or unwise, with advice; exit with 1 if something is.
     Doctor {
-        /// [dev] TRUNK; all of them if none is named.
+        /// [dev] TRUNK; by default all.
         #[arg(value_name = "[dev] TRUNK")]
         words: Vec<String>,
     },
-    /// Print the script that has a shell complete commands and names.
+    /// Print the script by which a shell completes commands and names.
     ///
     /// For bash, "source <(trunkctl completion bash)" in its start-up file. For zsh, a file _trunkctl
     /// in a directory of fpath. For fish, a file trunkctl.fish in ~/.config/fish/completions.
@@ -257,14 +257,14 @@ pub enum Command {
 pub enum TrunkCommand {
     /// Show trunks.
     Show {
-        /// [dev] TRUNK; all of them if none is named.
+        /// [dev] TRUNK; by default all.
         #[arg(value_name = "[dev] TRUNK")]
         words: Vec<String>,
-        /// As the configuration that save prints.
+        /// Print the configuration, as save does.
         #[arg(long)]
         config: bool,
     },
-    /// Change settings of a trunk: all of those named, or none.
+    /// Change settings of a trunk: all that are named, or none.
     #[command(after_help = SETTINGS)]
     Set {
         /// [dev] TRUNK, then settings.
@@ -288,9 +288,9 @@ pub enum TrunkCommand {
         #[arg(value_name = "[dev] TRUNK", required = true)]
         words: Vec<String>,
     },
-    /// Give ports that wait for them their buckets back.
+    /// Give ports that are held back their buckets.
     Failback {
-        /// [dev] TRUNK, or only a port of it.
+        /// [dev] TRUNK; with port, only that port.
         #[arg(value_name = "[dev] TRUNK [port NAME]", required = true)]
         words: Vec<String>,
     },
@@ -304,18 +304,18 @@ fn concat_settings() -> String {
 pub enum PortCommand {
     /// Show ports.
     Show {
-        /// Of a trunk, or one port.
+        /// The ports of a trunk, or one port; by default all.
         #[arg(value_name = "dev TRUNK | NAME")]
         words: Vec<String>,
     },
-    /// Change settings of a port: all of those named, or none.
+    /// Change settings of a port: all that are named, or none.
     #[command(after_help = PORT_SETTINGS)]
     Set {
         /// The port, then settings.
         #[arg(value_name = "NAME SETTING...", required = true, num_args = 1..)]
         words: Vec<String>,
     },
-    /// Make a device a port; it has to be down.
+    /// Make a device a port; it must be down.
     #[command(after_help = PORT_SETTINGS)]
     Add {
         /// The device, the trunk, then settings.
@@ -335,7 +335,7 @@ pub enum PortCommand {
 pub enum TableCommand {
     /// Show tables as maps; with -o, -d or -s, a bucket a line.
     Show {
-        /// [dev] TRUNK; all of them if none is named.
+        /// [dev] TRUNK; by default all.
         #[arg(value_name = "[dev] TRUNK")]
         words: Vec<String>,
     },
@@ -346,7 +346,7 @@ pub enum TableCommand {
               required = true, num_args = 1..)]
         words: Vec<String>,
     },
-    /// Forget what homes the user has set.
+    /// Forget the homes that the user has set.
     Reset {
         /// [dev] TRUNK.
         #[arg(value_name = "[dev] TRUNK", required = true)]
@@ -358,7 +358,7 @@ pub enum TableCommand {
 pub enum ClaimCommand {
     /// Show who holds which link.
     Show {
-        /// [dev] TRUNK; all of them if none is named.
+        /// [dev] TRUNK; by default all.
         #[arg(value_name = "[dev] TRUNK")]
         words: Vec<String>,
     },

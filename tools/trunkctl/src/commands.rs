@@ -127,13 +127,13 @@ fn batch(file: &Path, force: bool, options: &Options, out: &mut impl Write) -> R
                 command: Some(Command::Claim { command: None, .. }),
                 ..
             }) => Err(usage(
-                "claim takes a process of its own, so not within a batch",
+                "claim needs a process of its own, so it cannot be in a batch",
             )),
             Ok(Cli {
                 command: Some(Command::Pin { .. }),
                 ..
             }) => Err(usage(
-                "pin takes a process of its own, so not within a batch",
+                "pin needs a process of its own, so it cannot be in a batch",
             )),
             Ok(cli) => {
                 let mut run = Run {
@@ -462,7 +462,9 @@ impl<W: Write> Run<'_, W> {
         let groups = self.session.groups(name.as_deref())?;
         if !resets.is_empty() {
             if prometheus {
-                return Err(usage("reset shows nothing, so not with --prometheus"));
+                return Err(usage(
+                    "reset prints nothing, so it cannot have --prometheus",
+                ));
             }
             for group in &groups {
                 self.session

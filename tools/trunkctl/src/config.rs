@@ -144,9 +144,7 @@ pub fn format(trunks: &[TrunkConfig]) -> String {
             &words::of_trunk(&trunk.settings),
         );
         if trunk.keyed {
-            text.push_str(
-                "# its key is not known here: add key-file and a path to the line above\n",
-            );
+            text.push_str("# its key cannot be read: add key-file and a path to the line above\n");
         }
         for port in &trunk.ports {
             line(
@@ -218,7 +216,9 @@ fn add(trunks: &mut Vec<TrunkConfig>, words: &mut Words<'_>) -> Result<()> {
         "table" => {
             let trunk = last.ok_or_else(trunk)?;
             for (bucket, home) in words.homes()? {
-                let home = home.ok_or_else(|| usage("what is not named is auto"))?;
+                let home = home.ok_or_else(|| {
+                    usage("auto is not set here: a bucket without a line is automatic")
+                })?;
                 if trunk.table.insert(bucket, home).is_some() {
                     return Err(usage(format!("bucket {bucket} is named twice")));
                 }
@@ -331,7 +331,7 @@ table 4-5 eth1
         );
         assert_eq!(
             error("trunk t0\ntable 0 auto"),
-            "f:2: what is not named is auto"
+            "f:2: auto is not set here: a bucket without a line is automatic"
         );
     }
 }

@@ -68,7 +68,7 @@ impl fmt::Display for Failure {
             Self::Netlink(error) => error.fmt(f),
             Self::Pipe => f.write_str("nobody reads the output"),
             Self::File(name, error) => write!(f, "{name}: {error}"),
-            Self::Undo(first, second) => write!(f, "{first}; to undo it failed too: {second}"),
+            Self::Undo(first, second) => write!(f, "{first}; undoing it failed, too: {second}"),
             Self::Said(_) => Ok(()),
         }
     }

@@ -132,7 +132,7 @@ fn lost(count: Option<u64>, now: SystemTime, format: &Format) -> String {
         false => String::new(),
     };
     let count = count.map_or_else(String::new, |count| format!("{count} "));
-    format!("{stamp}{count}events lost; this is how things are now:\n")
+    format!("{stamp}{count}events lost; the present state:\n")
 }
 
 fn resync(groups: &[Group], clock: Clock, format: &Format) -> String {
@@ -271,7 +271,7 @@ mod tests {
         );
         assert_eq!(
             lost(None, now, &TEXT),
-            "[2026-11-21T08:06:39.000000Z] events lost; this is how things are now:\n"
+            "[2026-11-21T08:06:39.000000Z] events lost; the present state:\n"
         );
         let groups = [fixtures::group()];
         let all = |format: &Format| -> String {

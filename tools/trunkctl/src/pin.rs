@@ -54,7 +54,9 @@ impl Wish {
                         .parse()
                         .map_err(|why| usage(format!("address: {why}")))?;
                     if !is_station(address) {
-                        return Err(usage(format!("address: {address} is no station's")));
+                        return Err(usage(format!(
+                            "address: {address} is not the address of a station"
+                        )));
                     }
                     wish.addresses.push(address);
                 }
@@ -64,7 +66,7 @@ impl Wish {
         }
         match wish.addresses.is_empty() || wish.trunks.len() == 1 {
             true => Ok(wish),
-            false => Err(usage("address: name one trunk, behind which it is")),
+            false => Err(usage("address: name the one trunk that it is behind")),
         }
     }
 

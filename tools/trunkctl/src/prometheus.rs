@@ -30,7 +30,7 @@ pub fn text(groups: &[Group], statistics: &[Statistics]) -> String {
     );
     per_trunk(
         "redundancy",
-        "What is in reserve: 0 none, 1 degraded, 2 full.",
+        "Redundancy: 0 none, 1 degraded, 2 full.",
         &|group| redundancy_level(group.trunk.redundancy).into(),
     );
     let mut per_port = |name: &str, help: &str, kind, value: &dyn Fn(&Port) -> Option<String>| {

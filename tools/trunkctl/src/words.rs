@@ -167,7 +167,7 @@ impl<'a> Words<'a> {
             let value = self.value(key)?;
             let most = if key == "name" { 15 } else { NAME_MAX };
             if value.len() > most {
-                return Err(usage(format!("auto-join {key}: more than {most} octets")));
+                return Err(usage(format!("auto-join {key}: more than {most} bytes")));
             }
             once(key, text, value.to_string())?;
         }
@@ -223,7 +223,7 @@ impl<'a> Words<'a> {
                 "port" => once(key, &mut port, value.to_string())?,
                 "mark" => once(key, &mut mark, any_number(key, value)?)?,
                 _ if value.len() > NAME_MAX => {
-                    return Err(usage(format!("name: more than {NAME_MAX} octets")))
+                    return Err(usage(format!("name: more than {NAME_MAX} bytes")))
                 }
                 _ => once(key, &mut name, value.to_string())?,
             }
@@ -656,7 +656,7 @@ mod tests {
             ("trunk0 port a mark 1 b", "\"b\" is not understood"),
             (
                 "trunk0 name 01234567890123456789012345678901",
-                "name: more than 31 octets",
+                "name: more than 31 bytes",
             ),
         ] {
             assert_eq!(claim(line), Err(want.to_string()));

@@ -117,11 +117,11 @@ fn wrong_words_are_named() {
         ("add trunk0 port", "Error: port: a value is missing.\n"),
         (
             "pin address 02:00:00:00:00:01",
-            "Error: address: name one trunk, behind which it is.\n",
+            "Error: address: name the one trunk that it is behind.\n",
         ),
         (
             "pin trunk0 address 01:00:5e:00:00:01",
-            "Error: address: 01:00:5e:00:00:01 is no station's.\n",
+            "Error: address: 01:00:5e:00:00:01 is not the address of a station.\n",
         ),
     ] {
         assert_eq!(refused(line), want, "{line}");
@@ -216,7 +216,7 @@ fn a_batch_stops_where_it_fails_unless_forced() {
     let want = "Error: unrecognized subcommand 'nonsense'.\nCommand failed -:1\n";
     assert_eq!(err, want);
     let (_, _, err) = with_input("-b -", "claim t port a mark 1 -- true\n");
-    assert!(err.contains("not within a batch"), "{err}");
+    assert!(err.contains("cannot be in a batch"), "{err}");
 }
 
 #[test]

@@ -67,7 +67,7 @@ fn silent(group: &Group, told: &[u32], findings: &mut Findings<'_>) -> Vec<u32> 
             "peer-silent",
             None,
             text.to_string(),
-            "see to the other end: is it up, with the same probe-ethertype and key?".to_string(),
+            "check the other end: is it up, with the same probe-ethertype and key?".to_string(),
         );
         let meant = |port: &&&Port| !at_once || is(port, Reason::PeerSilent);
         return ports.iter().filter(meant).map(|p| p.ifindex).collect();
@@ -104,7 +104,7 @@ fn unanswered(patient: &Patient, findings: &mut Findings<'_>) -> Vec<u32> {
             findings.warn(
                 "no-answer",
                 Some(&port.ifname),
-                format!("nobody ever answered its probes, but those of its fellows{why}"),
+                format!("nobody ever answered its probes, only those of other ports{why}"),
                 "check where its cable goes".to_string(),
             );
         }
@@ -249,7 +249,7 @@ fn not_act(group: &Group, port: &Port, findings: &mut Findings<'_>) {
 fn mismatch(group: &Group, port: &Port) -> (String, String) {
     let cable = "check where its cable goes".to_string();
     let end = |(system, trunk): (System, u32)| format!("trunk {trunk} of system {system}");
-    let unknown = "it leads elsewhere than its fellows, or back to this system".to_string();
+    let unknown = "it leads elsewhere than the other ports, or back to this system".to_string();
     let Some(peer) = &port.peer else {
         return (unknown, cable);
     };
@@ -271,8 +271,8 @@ fn mismatch(group: &Group, port: &Port) -> (String, String) {
         return (unknown, cable);
     }
     let others = most.map_or_else(
-        || "not to that of its fellows".to_string(),
-        |(others, _)| format!("its fellows to {}", end(*others)),
+        || "not to the peer of the other ports".to_string(),
+        |(others, _)| format!("the other ports to {}", end(*others)),
     );
     let text = format!("it leads to {}, {others}", end((peer.system, peer.trunk)));
     let several = format!("trunkctl set {} peers several", group.trunk.ifname);
@@ -468,8 +468,8 @@ mod tests {
         assert_eq!(
             said,
             "\
-trunk0: no port is act: those with a carrier are used all the same; see to the ports that are not
-trunk0: the peer died: all ports fell silent at once, though their carrier stayed; see to the other end: is it up, with the same probe-ethertype and key?
+trunk0: no port is act: ports with a carrier are used nevertheless; repair the ports that are not act
+trunk0: the peer died: all ports fell silent at once, though their carrier stayed; check the other end: is it up, with the same probe-ethertype and key?
 "
         );
     }
@@ -494,8 +494,8 @@ trunk0: the peer died: all ports fell silent at once, though their carrier staye
                 let peer = patient.group.ports[0].peer.as_mut().unwrap();
                 (peer.system, peer.trunk) = (System(0xfeed), 9);
             }),
-            "trunk0: eth1: it leads to trunk 9 of system 000000000000feed, its fellows to trunk 4 \
-             of system 0242ac1100039c1e; check where its cable goes, or if that is meant, \
+            "trunk0: eth1: it leads to trunk 9 of system 000000000000feed, the other ports \
+             to trunk 4 of system 0242ac1100039c1e; check where its cable goes, or if that is meant, \
              trunkctl set trunk0 peers several\n"
         );
         assert_eq!(
@@ -514,8 +514,8 @@ trunk0: the peer died: all ports fell silent at once, though their carrier staye
         ] {
             assert_eq!(
                 unknown,
-                "trunk0: eth1: it leads elsewhere than its fellows, or back to this system; check \
-                 where its cable goes\n"
+                "trunk0: eth1: it leads elsewhere than the other ports, or back to this system; \
+                 check where its cable goes\n"
             );
         }
     }
@@ -580,7 +580,7 @@ trunk0: the peer died: all ports fell silent at once, though their carrier staye
         mute(&mut patient, 1);
         assert_eq!(
             said(&patient),
-            "trunk0: eth2: nobody ever answered its probes, but those of its fellows; check \
+            "trunk0: eth2: nobody ever answered its probes, only those of other ports; check \
              where its cable goes\n"
         );
         mute(&mut patient, 0);

@@ -218,13 +218,13 @@ fn reserve(group: &Group, findings: &mut Findings<'_>) {
     } else if count < 2 {
         let used = group.ports.iter().any(|port| port.buckets > 0);
         let text = match count {
-            0 if used => "no port is act: those with a carrier are used all the same".to_string(),
+            0 if used => "no port is act: ports with a carrier are used nevertheless".to_string(),
             0 => "no port is act: nothing can be sent".to_string(),
             _ => "only one port is act: the next failure ends traffic".to_string(),
         };
         let advice = match group.ports.len() {
             1 => format!("trunkctl port add NAME dev {name}"),
-            _ => "see to the ports that are not".to_string(),
+            _ => "repair the ports that are not act".to_string(),
         };
         findings.warn("redundancy", None, text, advice);
     }
@@ -234,7 +234,7 @@ fn reserve(group: &Group, findings: &mut Findings<'_>) {
         findings.note(
             "no-spare",
             None,
-            "it has no spare: what fails is shared out to the other ports".to_string(),
+            "it has no spare: the other ports share the buckets of a port that fails".to_string(),
             "trunkctl port set NAME prio 2".to_string(),
         );
     }
@@ -243,8 +243,9 @@ fn reserve(group: &Group, findings: &mut Findings<'_>) {
         findings.warn(
             "no-free-spare",
             None,
-            "no spare is free: what fails next is shared out to the other ports".to_string(),
-            format!("see to the ports that failed, or trunkctl port add NAME dev {name} prio 2"),
+            "no spare is free: the other ports share the buckets of the next port that fails"
+                .to_string(),
+            format!("repair the ports that failed, or trunkctl port add NAME dev {name} prio 2"),
         );
     }
 }
@@ -258,7 +259,7 @@ fn one_bucket(patient: &Patient, findings: &mut Findings<'_>) {
         let percent = u128::from(bucket.tx_packets) * 100 / u128::from(frames);
         if percent >= DOMINANT.into() && group.ports.len() > 1 {
             let advice = match group.trunk.selector == Selector::Flow {
-                true => "one flow is nearly all there is: no table can share it out".to_string(),
+                true => "nearly all frames are of one flow: no table can spread it".to_string(),
                 false => format!("trunkctl set {} selector flow", group.trunk.ifname),
             };
             findings.warn(
@@ -456,7 +457,7 @@ pub mod tests {
         assert_eq!(
             said(&patient),
             "\
-trunk0: no port is act: nothing can be sent; see to the ports that are not
+trunk0: no port is act: nothing can be sent; repair the ports that are not act
 trunk0: eth1: it has no carrier; check the cable and the port of the switch
 trunk0: eth2: it was taken out of use; trunkctl port set eth2 enable
 trunk0: eth3: it is down; ip link set eth3 up
@@ -478,15 +479,15 @@ trunk0: eth3: it is down; ip link set eth3 up
         patient.group.ports[0].reason = Named::Known(Reason::HeldDown);
         let said = said(&patient);
         assert!(
-            said.starts_with("trunk0: no port is act: those with a carrier are used all the same;"),
+            said.starts_with("trunk0: no port is act: ports with a carrier are used nevertheless;"),
             "{said}"
         );
     }
 
     #[test]
     fn no_spare_is_free() {
-        let want = "trunk0: no spare is free: what fails next is shared out to the other ports; \
-                    see to the ports that failed, or trunkctl port add NAME dev trunk0 prio 2\n";
+        let want = "trunk0: no spare is free: the other ports share the buckets of the next port \
+                    that fails; repair the ports that failed, or trunkctl port add NAME dev trunk0 prio 2\n";
         let mut patient = healthy();
         patient.group.ports[2].in_use = true;
         assert_eq!(said(&patient), want);
@@ -506,7 +507,7 @@ trunk0: eth3: it is down; ip link set eth3 up
             "trunk0: bucket 2 carries 97 % of all frames; trunkctl set trunk0 selector flow\n";
         assert_eq!(said(&patient), want);
         patient.group.trunk.selector = Named::Known(Selector::Flow);
-        assert!(said(&patient).ends_with("no table can share it out\n"));
+        assert!(said(&patient).ends_with("no table can spread it\n"));
         for bucket in &mut patient.table {
             bucket.tx_packets = 0;
         }

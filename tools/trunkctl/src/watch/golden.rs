@@ -414,13 +414,19 @@ fn a_loss_is_told_for_a_while() {
     model.update(Message::Read(reading(60 * SECOND)));
     assert_eq!(
         foot(&model),
-        "q quit  5 events were lost; all was read anew"
+        "q quit  5 events were lost; everything was read again"
     );
     model.update(Message::Lost(None));
-    assert_eq!(foot(&model), "q quit  events were lost; all was read anew");
+    assert_eq!(
+        foot(&model),
+        "q quit  events were lost; everything was read again"
+    );
     model.update(Message::Read(reading(61 * SECOND)));
     model.update(Message::Read(reading(70 * SECOND)));
-    assert_eq!(foot(&model), "q quit  events were lost; all was read anew");
+    assert_eq!(
+        foot(&model),
+        "q quit  events were lost; everything was read again"
+    );
     model.update(Message::Read(reading(71 * SECOND)));
     assert_eq!(foot(&model), "q quit");
 }

@@ -120,7 +120,7 @@ impl Model {
             }
             Message::Lost(count) => {
                 let count = count.map_or_else(String::new, |count| format!("{count} "));
-                let text = format!("{count}events were lost; all was read anew");
+                let text = format!("{count}events were lost; everything was read again");
                 self.notice = Some((text, None));
                 Action::None
             }
