@@ -22,9 +22,9 @@ help: ## this list
 	@echo
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 20
 	@echo
-	@echo "TEST=NAME           those guest tests alone whose name contains NAME"
+	@echo "TEST=NAME           those tests alone whose name contains NAME, in guests and of the tools"
 	@echo "GUEST=NAME          guest tests in this guest alone: stock, debug or uml"
-	@echo "SEED=N              what tests take random numbers from, as they said; else that of the sources"
+	@echo "SEED=N              what tests take random numbers from, not the first number in tools/lab/seeds"
 	@echo "SERIES=7.3          the series of Debian kernels"
 	@echo "TRUNK_CACHE=DIR     where the lab keeps what it made"
 	@echo "ACCEL=kvm           run guests on hardware, not by emulation"
@@ -51,6 +51,12 @@ test-kunit: ## KUnit tests, as module and built in
 
 test-guest: ## tests of the module in guests
 	@for guest in $(GUEST); do $(LAB)/setup.sh $$guest || exit; done && $(LAB)/in-root $(LAB)/run-tests $(GUEST)
+
+# The guests `make explore` takes in turn, and for how long all in all.
+EXPLORE = $(if $(filter file,$(origin GUEST)),uml stock debug,$(GUEST))
+MINUTES ?= 10
+explore: ## tests that draw random numbers, with new ones each time; MINUTES=10
+	@for guest in $(EXPLORE); do $(LAB)/setup.sh $$guest || exit; done && $(LAB)/in-root $(LAB)/run-tests explore $(MINUTES) $(EXPLORE)
 
 test-peers: ## the kernel's own tests of bonding and team, on those and on trunks; TEST=NAME, PEERS=stock
 	@$(LAB)/setup.sh peers && $(call quietly,stock) && $(call quietly,tools)
@@ -124,4 +130,4 @@ clean: ## remove what was built
 clean-cache: ## remove what the lab has made: build root and kernels
 	@. $(LAB)/env.sh && set -x && rm -rf --one-file-system "$$cache"
 
-.PHONY: help demo demo-one-switch demo-two-switches shell test test-host test-kunit test-guest test-peers bench bench-failover bench-probes bench-switches pictures setup modules trunkctl install uninstall deb test-package graft clean clean-cache
+.PHONY: help demo demo-one-switch demo-two-switches shell test test-host test-kunit test-guest explore test-peers bench bench-failover bench-probes bench-switches pictures setup modules trunkctl install uninstall deb test-package graft clean clean-cache

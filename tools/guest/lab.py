@@ -19,6 +19,8 @@ import socket
 import struct
 import subprocess
 import time
+from collections.abc import Callable
+from typing import NamedTuple
 
 KIND = "trunk"
 MODULES = "/modules"
@@ -631,11 +633,23 @@ def fair(table, ports):
         expect(abs(got.get(port, 0) - share) < 1, f"port {port} has {got.get(port, 0)} of {len(table)} buckets: {got}")
 
 
+class Test(NamedTuple):
+    """A test to run. `seed`: its own, if it is not that of the others."""
+
+    name: str
+    function: Callable
+    arguments: tuple = ()
+    seed: int | None = None
+
+
+TEST = ""  # the name of the test that is running
+SEED = int(said("seed") or random.randrange(1 << 32))
+
+
 def seeded():
-    """Random numbers that can be had again, in this kind of guest, for the SEED with which the lab was called."""
-    seed = said("seed") or random.randrange(1 << 32)
-    note(f"SEED={seed}")
-    return random.Random(f"{GUEST} {seed}")
+    """Returns random numbers that depend on the guest, the test and the seed, and on nothing else."""
+    note(f"SEED={SEED}")
+    return random.Random(f"{GUEST} {TEST} {SEED}")
 
 
 # Processes that make traffic

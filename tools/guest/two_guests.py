@@ -81,7 +81,7 @@ def collect(role, words):
     tests = [(name, function) for name, function in globals().items() if name.startswith("test_")]
     tests = [(f"two_guests.{name.removeprefix('test_')}", function) for name, function in tests]
     return [
-        (name, machine.part(name, function), ())
+        Test(name, machine.part(name, function))
         for name, function in tests
         if not words or any(word in name for word in words)
     ]
