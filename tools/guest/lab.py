@@ -495,6 +495,18 @@ class Taps:
             select.select([tap.socket for tap in self.taps], [], [], 0.02)
 
 
+@contextlib.contextmanager
+def on_one_cpu():
+    """The block runs on one CPU. Frames that a process sends keep their order as long as it does not
+    change CPUs: each CPU has a queue of what is received."""
+    usual = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(usual)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, usual)
+
+
 def every_cpu():
     """Waits until each CPU has run this process, so none of them has stood still meanwhile: the clock
     goes on for one that the machine gives no time to."""
@@ -573,8 +585,9 @@ class Star:
                     eventually(lambda: running(port), f"{port} is known to have carrier")
 
     def send(self, frames):
-        for data in frames:
-            self.trunk.send(data)
+        with on_one_cpu():
+            for data in frames:
+                self.trunk.send(data)
 
     def where(self, frames):
         """Sends numbered frames through the trunk; number of each → index of the port it left by."""

@@ -129,8 +129,9 @@ def test_each_frame_takes_the_link_that_its_addresses_name(behind):
 
     total = 64 * each
     # Up: to the server.
-    for client, number in order():
-        net.senders[home[client]].send(frame(net.mac, client, number))
+    with on_one_cpu():
+        for client, number in order():
+            net.senders[home[client]].send(frame(net.mac, client, number))
     where = numbers(net.up.take(total))
     equal(where, {n: up[low(clients[n >> 8]) % 32] for n in where}, "cables of frames to the server")
     taken = net.at_server.take(total)
@@ -138,8 +139,9 @@ def test_each_frame_takes_the_link_that_its_addresses_name(behind):
     in_order(taken, "frames to the server")
     net.forget()
     # Down: from the server. A hub has all of them, a switch only sends where the client is.
-    for client, number in order():
-        net.server.trunk.send(frame(client, net.mac, number))
+    with on_one_cpu():
+        for client, number in order():
+            net.server.trunk.send(frame(client, net.mac, number))
     where = numbers(net.down.take(total))
     equal(where, {n: down[low(clients[n >> 8]) % 32] for n in where}, "cables of frames from the server")
     copies = 4 if behind == "a hub" else 1

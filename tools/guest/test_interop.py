@@ -155,10 +155,11 @@ class Far:
         self.wave += 1
         for tap in taps.taps:
             tap.take()
-        for turn in 0, 1:
-            for n, (dst, src) in enumerate(frames):
-                with contextlib.suppress(OSError):  # there is no port for it
-                    send(frame(dst, src, self.wave << 16 | n << 1 | turn))
+        with on_one_cpu():
+            for turn in 0, 1:
+                for n, (dst, src) in enumerate(frames):
+                    with contextlib.suppress(OSError):  # there is no port for it
+                        send(frame(dst, src, self.wave << 16 | n << 1 | turn))
         seen = [number_of(data) & 0xFFFF for _, data in taps.take(0) if number_of(data) >> 16 == self.wave]
         for n in range(len(frames)):
             own = [number & 1 for number in seen if number >> 1 == n]
