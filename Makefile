@@ -21,9 +21,9 @@ help: ## this list
 	@echo
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 20
 	@echo
-	@echo "TEST=NAME           only guest tests whose name contains NAME"
+	@echo "TEST=NAME           only tests whose name contains NAME, in guests and of the tools"
 	@echo "GUEST=NAME          guest tests only in this guest: stock, debug or uml"
-	@echo "SEED=N              seed of the tests' random numbers; by default one made from the sources"
+	@echo "SEED=N              seed of the tests' random numbers, instead of the first in tools/lab/seeds"
 	@echo "SERIES=7.3          the series of Debian kernels"
 	@echo "TRUNK_CACHE=DIR     where the lab keeps what it builds"
 	@echo "ACCEL=kvm           run guests on hardware, without emulation"
@@ -50,6 +50,12 @@ test-kunit: ## KUnit tests, as a module and built in
 
 test-guest: ## tests of the module in guests
 	@for guest in $(GUEST); do $(LAB)/setup.sh $$guest || exit; done && $(LAB)/in-root $(LAB)/run-tests $(GUEST)
+
+# The guests `make explore` takes in turn, and for how long all in all.
+EXPLORE = $(if $(filter file,$(origin GUEST)),uml stock debug,$(GUEST))
+MINUTES ?= 10
+explore: ## tests that draw random numbers, with new ones each time; MINUTES=10
+	@for guest in $(EXPLORE); do $(LAB)/setup.sh $$guest || exit; done && $(LAB)/in-root $(LAB)/run-tests explore $(MINUTES) $(EXPLORE)
 
 test-peers: ## the kernel's own tests of bonding and team, on those and on trunks; TEST=NAME, PEERS=stock
 	@$(LAB)/setup.sh peers && $(call quietly,stock) && $(call quietly,tools)
@@ -123,4 +129,4 @@ clean: ## remove what was built in the checkout
 clean-cache: ## remove the cache of the lab: build root and kernels
 	@. $(LAB)/env.sh && set -x && rm -rf --one-file-system "$$cache"
 
-.PHONY: help demo demo-one-switch demo-two-switches shell test test-host test-kunit test-guest test-peers bench bench-failover bench-probes bench-switches pictures setup modules trunkctl install uninstall deb test-package graft clean clean-cache
+.PHONY: help demo demo-one-switch demo-two-switches shell test test-host test-kunit test-guest explore test-peers bench bench-failover bench-probes bench-switches pictures setup modules trunkctl install uninstall deb test-package graft clean clean-cache

@@ -658,8 +658,8 @@ pub mod statistics {
     pub const PROBES_LIMITED: u16 = 21;
     /// Of a port; TLVs of probes and replies that this version does not know, and skipped.
     pub const TLVS_UNKNOWN: u16 = 22;
-    /// Of a port; frames with the EtherType of probes that were malformed, of another version,
-    /// without the right tag, or not the reply to a test.
+    /// Of a port; probes that were malformed, of another version, without the right tag, or not the
+    /// reply to a test.
     pub const PROBES_REFUSED: u16 = 23;
 
     /// Names of these, by number; 0 has none.

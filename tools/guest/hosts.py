@@ -20,9 +20,9 @@ from genl import Control, Events, dashed
 from lab import *
 
 # Fast enough for a test, and slow enough for emulated guests, whose clocks go on while their
-# processors wait for those of others. In µs.
-INTERVAL = {"debug": 200_000, "stock": 100_000}.get(GUEST, 30_000)
-SETTINGS = {"interval": INTERVAL, "reply-timeout": INTERVAL, "misses": 3, "hits": 2, "hold-down": 0}
+# processors wait for those of others: there some answers in a row may be late. In µs.
+INTERVAL = {"debug": 300_000, "stock": 100_000}.get(GUEST, 30_000)
+SETTINGS = {"interval": INTERVAL, "reply-timeout": INTERVAL, "misses": 3 if MOMENT == 0 else 5, "hits": 2, "hold-down": 0}
 
 IFLA_BR_AGEING_TIME, IFLA_BR_GROUP_FWD_MASK, IFLA_BR_MCAST_SNOOPING = 4, 9, 23
 
@@ -345,10 +345,7 @@ class Pair:
             last = host.states()
             return all(re.fullmatch(wanted[port], state) for port, state in last.items())
 
-        try:
-            eventually(reached, "", limit=30)
-        except Failed:
-            raise Failed(f"the ports never were {wanted}, but {last}") from None
+        eventually(reached, lambda: f"the ports are {wanted}; they are {last}")
 
 
 # What a test expects of a pair

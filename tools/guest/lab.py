@@ -19,6 +19,8 @@ import socket
 import struct
 import subprocess
 import time
+from collections.abc import Callable
+from typing import NamedTuple
 
 KIND = "trunk"
 MODULES = "/modules"
@@ -60,14 +62,17 @@ def note(text):
         print(f"# {line}", flush=True)
 
 
-def eventually(condition, what, limit=60):
-    """Waits until condition() holds; the limit is for the hung, not a measurement. `what`: what
-    has not happened then, or a function that says that and how things are."""
-    end = time.monotonic() + limit
+def eventually(condition, what):
+    """Waits until condition() holds; there is a limit for the hung, which measures nothing. `what`:
+    what has not happened then, or a function that says that and how things are."""
+    end = time.monotonic() + HUNG
     while not condition():
         if time.monotonic() > end:
             raise Failed(f"never happened: {what() if callable(what) else what}")
         time.sleep(0.02)
+
+
+HUNG = 120  # seconds
 
 
 with open("/proc/cmdline") as file:
@@ -478,13 +483,37 @@ class Taps:
             got += new
             if new:
                 end = None
-            # Nothing is on the way any more once both CPUs were idle for a moment. A frame too many
+            # Nothing is on the way any more once all CPUs were idle for a moment. A frame too many
             # would come with its fellows, so there is no long wait for those.
             elif end is None:
                 end = time.monotonic() + (0.05 if len(got) >= count else 10)
             elif time.monotonic() > end:
-                return got
+                every_cpu()
+                if not (late := self.taken()):
+                    return got
+                got, end = got + late, None
             select.select([tap.socket for tap in self.taps], [], [], 0.02)
+
+
+@contextlib.contextmanager
+def on_one_cpu():
+    """The block runs on one CPU. Frames that a process sends keep their order as long as it does not
+    change CPUs: each CPU has a queue of what is received."""
+    usual = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(usual)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, usual)
+
+
+def every_cpu():
+    """Waits until each CPU has run this process, so none of them has stood still meanwhile: the clock
+    goes on for one that the machine gives no time to."""
+    usual = os.sched_getaffinity(0)
+    for cpu in usual:
+        os.sched_setaffinity(0, {cpu})
+    os.sched_setaffinity(0, usual)
 
 
 def numbers(taken):
@@ -556,8 +585,9 @@ class Star:
                     eventually(lambda: running(port), f"{port} is known to have carrier")
 
     def send(self, frames):
-        for data in frames:
-            self.trunk.send(data)
+        with on_one_cpu():
+            for data in frames:
+                self.trunk.send(data)
 
     def where(self, frames):
         """Sends numbered frames through the trunk; number of each → index of the port it left by."""
@@ -631,11 +661,23 @@ def fair(table, ports):
         expect(abs(got.get(port, 0) - share) < 1, f"port {port} has {got.get(port, 0)} of {len(table)} buckets: {got}")
 
 
+class Test(NamedTuple):
+    """A test to run. `seed`: its own, if it is not that of the others."""
+
+    name: str
+    function: Callable
+    arguments: tuple = ()
+    seed: int | None = None
+
+
+TEST = ""  # the name of the test that is running
+SEED = int(said("seed") or random.randrange(1 << 32))
+
+
 def seeded():
-    """Random numbers that can be had again, in this kind of guest, for the SEED with which the lab was called."""
-    seed = said("seed") or random.randrange(1 << 32)
-    note(f"SEED={seed}")
-    return random.Random(f"{GUEST} {seed}")
+    """Returns random numbers that depend on the guest, the test and the seed, and on nothing else."""
+    note(f"SEED={SEED}")
+    return random.Random(f"{GUEST} {TEST} {SEED}")
 
 
 # Processes that make traffic

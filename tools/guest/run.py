@@ -10,23 +10,31 @@ import contextlib
 import glob
 import importlib
 import os
+import random
 import signal
 import subprocess
 import sys
 import time
 import traceback
+import types
 
 import lab
+
+sys.path.append("/lab")
+import seeds
 
 LIMIT = int(os.environ.get("LIMIT", 1200))  # seconds until a test counts as hung: no measurement
 
 
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+
 def collect(pattern, words):
-    """(name, function, arguments) of each test, in the order of files and lines."""
-    tests = []
-    here = os.path.dirname(os.path.abspath(__file__))
+    """The tests, in the order of files and lines; then those to be repeated with seeds that found something."""
+    tests, everything = [], {}
+    only_random = "lab.random" in lab.COMMAND_LINE
     slots = "lab.slots" in lab.COMMAND_LINE
-    for path in sorted(glob.glob(f"{here}/{pattern}.py")):
+    for path in sorted(glob.glob(f"{HERE}/{pattern}.py")):
         if slots != path.endswith("/test_hotplug.py"):
             continue  # a guest with slots for cards is for that alone
         module = importlib.import_module(os.path.basename(path)[:-3])
@@ -38,29 +46,63 @@ def collect(pattern, words):
             if not name.startswith("test_") or getattr(function, "__module__", "") != module.__name__:
                 continue
             name = f"{area}.{name.removeprefix('test_')}"
-            body = function
+            every = [lab.Test(name, function)]
+            if hasattr(function, "cases"):
+                every = [lab.Test(f"{name}[{case}]", function, (case,)) for case in function.cases]
+            everything.update({test.name: test for test in every})
+            if only_random:
+                tests += every if draws(function) else []
+                continue
             # Emulation is slow: there, what others take the driver through is for those who ask for it.
             brief = lab.GUEST != "uml" and not words
             if brief and (hasattr(function, "repeats") or lab.GUEST == "debug" and hasattr(function, "trodden")):
                 continue
-            if hasattr(function, "cases"):
-                chosen = function.cases[:1] if brief and function.alike else function.cases
-                tests += [(f"{name}[{case}]", body, (case,)) for case in chosen]
-            else:
-                tests.append((name, body, ()))
-    return [test for test in tests if not words or any(word in test[0] for word in words)]
+            tests += every[:1] if brief and getattr(function, "alike", False) else every
+    if only_random:  # the time may be over before the last
+        random.Random(lab.SEED).shuffle(tests)
+    usual, found = seeds.known()
+    for number, where, name in found if lab.SEED == usual else ():
+        if where == lab.GUEST and name in everything:
+            tests.append(everything[name]._replace(seed=number))
+    return [test for test in tests if not words or any(word in test.name for word in words)]
 
 
-def in_child(function, arguments, namespace):
+def draws(thing, seen=None):
+    """Whether a function or a class, or what it names of the tests' own, draws random numbers."""
+    seen = set() if seen is None else seen
+    if thing is lab.seeded:
+        return True
+    module = sys.modules.get(getattr(thing, "__module__", None))
+    if thing in seen or os.path.dirname(getattr(module, "__file__", None) or "/") != HERE:
+        return False
+    seen.add(thing)
+    if isinstance(thing, type):
+        inner = [value for value in vars(thing).values() if isinstance(value, (types.FunctionType, type))]
+        return any(draws(each, seen) for each in [*inner, *thing.__bases__])
+    names = set(names_in(thing.__code__)) & set(thing.__globals__)
+    named = [thing.__globals__[name] for name in names]
+    return any(draws(each, seen) for each in named if isinstance(each, (types.FunctionType, type)))
+
+
+def names_in(code):
+    """All names in it, and in the functions within."""
+    yield from code.co_names
+    for inner in code.co_consts:
+        if isinstance(inner, types.CodeType):
+            yield from names_in(inner)
+
+
+def in_child(test, namespace):
     """Runs a test in a process (and a namespace) of its own; None if it passed, else (skipped, why)."""
     reading, writing = os.pipe()
     pid = os.fork()
     if pid == 0:
         os.setpgid(0, 0)
         skipped, why = False, ""
+        lab.TEST, lab.SEED = test.name, test.seed or lab.SEED
         try:
             with lab.Netns() if namespace else contextlib.nullcontext():
-                function(*arguments)
+                test.function(*test.arguments)
         except lab.Skipped as reason:
             skipped, why = True, str(reason)
         except BaseException as error:
@@ -115,9 +157,10 @@ def run_all(tests, namespace=True):
     log = lab.KernelLog()
     failed = 0
     print(f"KTAP version 1\n1..{len(tests)}", flush=True)
-    for number, (name, function, arguments) in enumerate(tests, 1):
+    for number, test in enumerate(tests, 1):
+        name = f"{test.name}, seed {test.seed}" if test.seed else test.name
         started = time.monotonic()
-        ended = in_child(function, arguments, namespace)
+        ended = in_child(test, namespace)
         skipped, why = ended or (False, "")
         left = still_loaded()
         if not skipped:

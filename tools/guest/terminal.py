@@ -182,6 +182,11 @@ class Terminal:
         """Whether a line matches."""
         return any(re.search(pattern, line) for line in self.lines())
 
+    def comes_to_show(self, *patterns):
+        """Waits until there is a line that matches, for each: what is drawn comes in pieces."""
+        for pattern in patterns:
+            lab.eventually(lambda: self.shows(pattern), lambda: f"it shows {pattern!r}; it shows {self.lines()}")
+
     def type(self, keys):
         os.write(self.master, keys.encode())
 

@@ -82,7 +82,8 @@ def test_64_ports_under_load():
                 netlink.master(f"sw{n}", "trunk0")
             other = Control()
         for one in control, other:
-            one.set(interval=interval, reply_timeout=interval, misses=3, hits=2)
+            # The machine may give a processor of the guest no time for a second or two.
+            one.set(interval=interval, reply_timeout=interval, misses=8, hits=2)
         for netns in switch, server:
             with netns:
                 bring_up("trunk0")

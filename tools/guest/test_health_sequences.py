@@ -120,10 +120,7 @@ class Course:
                 got.update(self.seen(host))
                 return got == wanted
 
-            try:
-                eventually(same, "", limit=30)
-            except Failed:
-                equal(got, wanted, f"{host.ports[0][:-1]} after {what}")
+            eventually(same, lambda: f"{host.ports[0][:-1]} after {what} is {wanted}; it is {got}")
         self.traffic(what)
 
     def traffic(self, what):

@@ -174,11 +174,17 @@ def test_the_fastest_and_the_slowest():
     before = server.control.port("eth1")["rounds"]
     pair.switch.rounds(20)
     expect(server.control.port("eth1")["rounds"] <= before + 2, "rounds within a minute")
+    sent = counters_of(server)["probes-sent"]
     server.set(interval=1_000, reply_timeout=1_000, misses=255)
     server.rounds(20)
-    equal(server.states(), {"eth1": "act", "eth2": "act"}, "states")
-    expect(counters_of(server)["probes-sent"] >= 20, "probes are missing")
+    # An emulated guest may take longer for any answer, but then it says so.
+    in_time = {name: "act" for name in server.ports if MOMENT == 0 or not server.control.statistics(name)["replies-late"]}
+    expect(in_time.items() <= server.states().items(), f"states: {server.states()}")
+    expect(counters_of(server)["probes-sent"] >= sent + 20, "probes are missing")
     server.set(interval=INTERVAL, reply_timeout=INTERVAL)
+    for host in pair.hosts:
+        pair.until(host)
+        host.forget_told()
     quiet(pair)
 
 

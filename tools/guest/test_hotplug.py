@@ -144,7 +144,7 @@ def test_cards_come_and_go_a_hundred_times_under_traffic():
         def own():
             numbers.extend(number_of(data) for data in tap.take() if data[:12] == mac(5) + mac(1))
 
-        with rack.here, Background(paced(5, writing)):
+        with rack.here, Background(paced(5, writing), cpu=0):
             sender = Sender("trunk0")
             for _ in range(rounds):
                 names = rack.plug(0, VIRTIO, 0) + rack.plug(1, VIRTIO, 1, 2, 3)

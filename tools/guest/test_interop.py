@@ -20,7 +20,7 @@ DOCUMENT = "/tests/trunk-interop.rst"
 FLOWS = 32
 PARTS = {FLOWS: "all", FLOWS * 3 // 4: "3/4", FLOWS // 2: "1/2", FLOWS // 4: "1/4", 0: "none"}
 COLUMNS = ("to", "from", "broadcast to", "broadcast from", "moves", "pulled", "lost", "silent")
-STREAM = 600  # frames of one that a cable is pulled under
+STREAM = 600  # frames at least of one that a cable is pulled under
 
 
 def documented():
@@ -155,10 +155,11 @@ class Far:
         self.wave += 1
         for tap in taps.taps:
             tap.take()
-        for turn in 0, 1:
-            for n, (dst, src) in enumerate(frames):
-                with contextlib.suppress(OSError):  # there is no port for it
-                    send(frame(dst, src, self.wave << 16 | n << 1 | turn))
+        with on_one_cpu():
+            for turn in 0, 1:
+                for n, (dst, src) in enumerate(frames):
+                    with contextlib.suppress(OSError):  # there is no port for it
+                        send(frame(dst, src, self.wave << 16 | n << 1 | turn))
         seen = [number_of(data) & 0xFFFF for _, data in taps.take(0) if number_of(data) >> 16 == self.wave]
         for n in range(len(frames)):
             own = [number & 1 for number in seen if number >> 1 == n]
@@ -184,30 +185,44 @@ class Far:
         return " or ".join(map(str, sorted({seen.count(self.wave << 16 | n) for n in range(len(sources))})))
 
     def lost_by(self, change):
-        """How many frames a change costs, of one each millisecond each way: (to, from). Those of the end
+        """How many frames a change costs, of one each millisecond each way: (to, from). They go on until
         all arrive."""
         self.wave += 1
         taps = (self.at_station, self.at_server)
         for each in taps:
             each.take(0)
+        sent, arrived = mmap.mmap(-1, 4), [set(), set()]
 
         def stream(stop):
-            for n in range(STREAM):
+            n = 0
+            while n < STREAM or not stop() and n < 1 << 16:
                 for send, dst, src in (
                     (self.server.trunk.send, self.stations[n % FLOWS], self.mac),
                     (self.sender.send, self.mac, self.stations[n % FLOWS]),
                 ):
                     with contextlib.suppress(OSError):  # there is no port for it
                         send(frame(dst, src, self.wave << 16 | n))
+                n += 1
                 time.sleep(0.001)
+            struct.pack_into("I", sent, 0, n)
+
+        def look(take):
+            for numbers, each in zip(arrived, taps):
+                numbers.update(number & 0xFFFF for _, data in take(each) if (number := number_of(data)) >> 16 == self.wave)
+
+        def over():
+            look(lambda each: each.taken())
+            last = [max(numbers, default=0) for numbers in arrived]
+            return min(last) >= STREAM - 1 and all(
+                set(range(end - 2 * FLOWS + 1, end + 1)) <= numbers for end, numbers in zip(last, arrived))  # fmt: skip
 
         with Background(stream):
             time.sleep(0.1)
             change()
-        arrived = [{number_of(data) & 0xFFFF for _, data in each.take(0) if number_of(data) >> 16 == self.wave} for each in taps]
-        last = set(range(STREAM - 2 * FLOWS, STREAM))
-        equal([last - numbers for numbers in arrived], [set(), set()], "frames that are lost yet at the end")
-        return tuple(STREAM - len(numbers) for numbers in arrived)
+            eventually(over, "frames of all flows arrive again, each of them")
+        look(lambda each: each.take(0))
+        number, = struct.unpack_from("I", sent)
+        return tuple(number - len(numbers) for numbers in arrived)
 
     def introduce(self):
         """Each end is heard once, so that switches know where they are."""
@@ -244,7 +259,7 @@ class Far:
             return last == [wanted] * 2
 
         try:
-            eventually(reached, "", limit=60)
+            eventually(reached, "")
         except Failed:
             self.wrong.append(f"{what} is {last[-1]}, not {wanted}")
 
@@ -294,7 +309,8 @@ def test_what_works_with_a_far_end_that_is_no_trunk(name):
         lost = net.lost_by(lambda: net.panel.pull("eth1"))
         note(f"lost to and from: {lost}")
         most = tuple(int(cell) for cell in row["lost"].split(", "))
-        if any(found > allowed for found, allowed in zip(lost, most)):
+        # Where the clock goes on while a processor is given no time, it is no number of frames.
+        if MOMENT == 0 and any(found > allowed for found, allowed in zip(lost, most)):
             net.wrong.append(f"lost are {lost}, more than {most}")
     eventually(lambda: net.server.states()["eth1"] == "no-carrier", "the trunk notices")
     net.settled("pulled", row["pulled"])

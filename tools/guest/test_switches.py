@@ -93,8 +93,9 @@ def test_each_frame_takes_the_links_of_its_addresses(case):
         time.sleep(0.2)
         taps = layout.taps()
         stations = {name: station_tap(layout, name) for name in senders}
-        for sender, data, _ in frames:
-            senders[sender].send(data)
+        with on_one_cpu():
+            for sender, data, _ in frames:
+                senders[sender].send(data)
         seen, order = seen_at(taps, sum(map(len, wanted.values())))
         for number, (sender, _, (dst, src)) in enumerate(frames):
             got = sorted(seen.pop(number, []))
@@ -144,7 +145,8 @@ def test_a_server_on_two_switches_does_not_move(case):
                                  does
     """
     pinned = case == "pinned"
-    with Layout("two-switches", PIN="1" if pinned else "") as layout:
+    # No link is to fail, however late an answer is.
+    with Layout("two-switches", PIN="1" if pinned else "", SETTINGS=SETTINGS.replace("misses 3", "misses 30")) as layout:
         server, senders = layout.server.address, senders_of(layout)
         everybody_is_known(layout, senders)
         isl = {}
@@ -154,8 +156,13 @@ def test_a_server_on_two_switches_does_not_move(case):
         fdbs = {name: Fdb(layout.netns[name]) for name in layout.switches}
         clients = list(layout.homes)
         came = dict.fromkeys(isl, 0)
+        found = collections.defaultdict(list)
         end, sent = time.monotonic() + (count(60, 2, on_stock=0.1) if pinned else 2), 0
-        while time.monotonic() < end:
+
+        def over():
+            """For so long each sends; and until enough of the server's frames are seen on isl, and, where
+            it is to move, all moves are told."""
+            nonlocal sent
             for client in clients:
                 senders["server"].send(frame(client, server, sent))
                 senders[layout.homes[client]].send(frame(server, client, sent + 1))
@@ -164,17 +171,17 @@ def test_a_server_on_two_switches_does_not_move(case):
             time.sleep(0.05)
             for name, taps in isl.items():
                 came[name] += sum(data[6:12] == server for tap in taps.taps for data in tap.take())
-        for name, times in came.items():
-            expect(times > 10, f"the server is hardly seen on isl by {name}: {times} times")
-        found = moves(layout, fdbs)
+            for name, devs in moves(layout, fdbs).items():
+                found[name] += devs
+            moved = pinned or all({"isl", "trunk0"} <= set(found[name]) for name in isl)
+            return time.monotonic() > end and min(came.values()) > 10 and moved
+
+        eventually(over, lambda: f"the server is seen on isl, and moves unless it is pinned: {came}, {dict(found)}")
         for name in layout.switches:
             note(f"{sent} frames; {name} told {len(found[name])} moves of the server")
         if pinned:
             expect(not any(found.values()), f"moves of the server: {dict(found)}")
             expect(not any(fdb.lost for fdb in fdbs.values()), "not all was told")
-        else:
-            for name in layout.switches:
-                expect("isl" in found[name] and "trunk0" in found[name], f"{name} told no moves: {found[name]}")
 
 
 # What is pinned

@@ -59,7 +59,7 @@ class Guest:
     """One guest. `words`: the command it runs; `nics`: a socket each, its other end another guest's."""
 
     def __init__(self, kind, words, name=None, nics=(), role="single", boots=None, checks=None, shell=False,
-                 arguments="", options=(), slots=0, more=None):
+                 arguments="", options=(), slots=0, more=None, seed=None):
         self.kind, self.name = kind, name or kind
         self.status = None  # of the command, once it has ended as it should
         self.partial = collections.defaultdict(bytes)
@@ -69,7 +69,7 @@ class Guest:
         initrd = initramfs.build(tree, TOP / "build" / made_for, TOP / "tools/guest", more)
         append = (f"panic=-1 log_buf_len=4M rdinit=/init lab.guest={kind} lab.role={role} lab.run={','.join(words)} "
                   f"lab.checks={CHECKS[kind] if checks is None else checks} {arguments}")
-        if seed := os.environ.get("SEED"):
+        if seed := seed or os.environ.get("SEED"):
             append += f" lab.seed={seed}"
         self.lines = {}  # socket → what it is
         self.cards = {}  # slot → the emulator's names of the NICs in it

@@ -152,7 +152,8 @@ def module_name(path):
 def stage_own(to, tree, kos, tests):
     shutil.copy(LAB / "init", to / "init")
     (to / "lab").mkdir()
-    shutil.copy(LAB / "selftest", to / "lab")
+    for name in "selftest", "seeds", "seeds.py":
+        shutil.copy(LAB / name, to / "lab")
     (to / "modules").mkdir()
     for ko in kos.rglob("*.ko"):
         shutil.copy(ko, to / "modules")

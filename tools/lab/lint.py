@@ -5,6 +5,8 @@ import re
 import subprocess
 from pathlib import Path
 
+import seeds as listed
+
 TOP = Path(__file__).resolve().parent.parent.parent
 
 # Only these may hold unsafe code.
@@ -48,6 +50,21 @@ def paths():
             for path in re.findall(r"`((?:core|rust|tools|samples|include|Documentation)/[\w./@-]+)`", line):
                 if not (TOP / re.sub("^core/", "rust/trunk/core/", path)).exists():
                     yield f"{file}:{number}: there is no file {path}"
+
+
+def seeds():
+    """The list of seeds names tests, each with the place where it runs. There are such tests."""
+    text = "\n".join((TOP / file).read_text() for file in sources(".rs"))
+    for found in listed.known()[1]:
+        name = found.test.partition("[")[0]
+        if found.where == "host":
+            there = re.search(rf"\bfn {name.rpartition('::')[2]}\(", text)
+        else:
+            area, _, test = name.partition(".")
+            files = [file for file in sources(".py") if re.fullmatch(rf"tools/guest/(.*/)?(test_)?{area}\.py", file)]
+            there = any(f"\ndef test_{test}(" in (TOP / file).read_text() for file in files)
+        if not there:
+            yield f"tools/lab/seeds: there is no test {found.test} for {found.where}"
 
 
 def tables():
