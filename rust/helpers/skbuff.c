@@ -22,6 +22,11 @@ void netdev_helper_skb_set_network_header(struct sk_buff *skb, const int offset)
 	skb_set_network_header(skb, offset);
 }
 
+void netdev_helper_skb_get(struct sk_buff *skb)
+{
+	skb_get(skb);
+}
+
 void netdev_helper_consume_skb(struct sk_buff *skb)
 {
 	consume_skb(skb);

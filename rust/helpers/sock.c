@@ -8,6 +8,11 @@ struct sock *netdev_helper_NETLINK_CB_sk(struct sk_buff *skb)
 	return NETLINK_CB(skb).sk;
 }
 
+u32 netdev_helper_NETLINK_CB_portid(struct sk_buff *skb)
+{
+	return NETLINK_CB(skb).portid;
+}
+
 bool netdev_helper_sock_flag(const struct sock *sk, enum sock_flags flag)
 {
 	return sock_flag(sk, flag);

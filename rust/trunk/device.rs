@@ -7,14 +7,10 @@ use crate::{
     control,
     enslave,
     module_parameters,
-    netns::Count,
     probe,
     pure::{
         selector::Selector,
-        state::{
-            Ending,
-            Input, //
-        },
+        state::Input,
         DEFAULT_BITS,
         MAX_BITS, //
     },
@@ -202,9 +198,7 @@ impl Driver for Trunk {
 
     fn uninit(dev: &Device<Self>, net: &Net, rtnl: &Rtnl) {
         auto_join::end(dev, net, rtnl);
-        let all = Input::EndClaims(Ending::All);
-        let effects = switch::step_later(dev, all, (&rcu::read_lock()).into());
-        Count::Claims.sub(net, effects.ended);
+        control::end_claims(dev, net, rtnl);
         probe::run(dev, rtnl);
         enslave::release_all(dev, rtnl);
     }

@@ -67,6 +67,7 @@ use netdev::{
         Device,
         NetDevice, //
     },
+    genl::Deferred,
     lock::{
         new_spinlock_bh,
         SpinLockBh, //
@@ -97,6 +98,9 @@ pub(crate) struct Trunk {
     #[pin]
     pub(crate) state: SpinLockBh<State<Heap>>,
     pub(crate) probes: ProbeFrames,
+    /// The requests for claims that are yet to be answered, by mark.
+    #[pin]
+    pub(crate) asking: Mutex<KVec<(u32, Deferred)>>,
     #[pin]
     pub(crate) waiting: Waiting,
     pub(crate) statistics: Statistics,
@@ -136,6 +140,7 @@ impl Trunk {
                 "trunk",
             ),
             probes: ProbeFrames::new(),
+            asking <- new_mutex!(KVec::new()),
             waiting <- Waiting::new(),
             statistics: Statistics::new()?,
             program <- new_mutex!(None),

@@ -89,12 +89,23 @@ pub(super) unsafe fn write_message(
 ///
 /// `info` must be that of a request, which stays valid for all of `'a`.
 pub(super) unsafe fn attributes_of<'a>(info: *const bindings::genl_info) -> Attributes<'a> {
+    // SAFETY: By the safety requirement.
+    unsafe { attributes_of_message((*info).nlhdr) }
+}
+
+/// The attributes of the request with that header.
+///
+/// # Safety
+///
+/// `header` must be that of a request that the core has checked, which stays valid for all of `'a`.
+pub(super) unsafe fn attributes_of_message<'a>(
+    header: *const bindings::nlmsghdr,
+) -> Attributes<'a> {
     const HEADERS_LEN: usize = size_of::<bindings::nlmsghdr>() + size_of::<bindings::genlmsghdr>();
 
     // SAFETY: By the safety requirement. The core has checked that the length in the header is
     // right, and that there are both headers.
     let message = unsafe {
-        let header = (*info).nlhdr;
         slice::from_raw_parts(header.cast::<u8>(), (*header).nlmsg_len as usize)
     };
     Attributes::new(message.get(HEADERS_LEN..).unwrap_or(&[]))

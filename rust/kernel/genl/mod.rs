@@ -8,12 +8,14 @@
 //!
 //! C header: [`include/net/genetlink.h`](srctree/include/net/genetlink.h)
 
+mod deferred;
 mod family;
 mod message;
 mod request;
 mod socket;
 
 pub use self::{
+    deferred::Deferred,
     family::{Family, Registration},
     request::{doit, dumpit, Dump, Request},
     socket::{SocketId, SocketWatch, SocketsClosed}, //

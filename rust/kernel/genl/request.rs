@@ -3,6 +3,7 @@
 //! Requests to a family, and the answers to them.
 
 use super::{
+    deferred::Deferred,
     message::{attributes_of, write_message, Skb},
     socket::SocketId, //
 };
@@ -31,6 +32,9 @@ use netdev_bindings::{self as bindings, helpers};
 /// The pointers are those of a request being handled, valid for `'a`; `socket` is that of its sender,
 /// which is not closed meanwhile.
 pub struct Request<'a> {
+    skb: NonNull<bindings::sk_buff>,
+    /// The answer has been deferred.
+    deferred: bool,
     socket: NonNull<bindings::sock>,
     info: *mut bindings::genl_info,
     extack: ExtAck<'a>,
@@ -70,6 +74,19 @@ impl<'a> Request<'a> {
     /// Where a refusal gives its reason.
     pub fn extack(&mut self) -> &mut ExtAck<'a> {
         &mut self.extack
+    }
+
+    /// Defers the answer: unless the handler returns an error, nothing is answered when it returns.
+    ///
+    /// # Errors
+    ///
+    /// `ENONET` if the sender's namespace is about to end; `EINVAL`.
+    pub fn defer(&mut self) -> Result<Deferred> {
+        let net = self.net().hold().ok_or(ENONET)?;
+        // SAFETY: By the type invariant.
+        let deferred = unsafe { Deferred::new(self.skb, self.info, self.socket, net) }?;
+        self.deferred = true;
+        Ok(deferred)
     }
 
     /// Answers with a message of `size` octets at most, which `fill` writes.
@@ -199,12 +216,19 @@ pub unsafe fn doit(
         // INVARIANT: By the safety requirement. The sender is in `sendmsg()` all the while, with its
         // socket.
         let mut request = Request {
+            skb: NonNull::new(skb).ok_or(EINVAL)?,
+            deferred: false,
             socket: NonNull::new(socket).ok_or(EINVAL)?,
             info,
             extack,
             _info: PhantomData,
         };
-        handler(&mut request).map(|()| 0)
+        handler(&mut request)?;
+        match request.deferred {
+            // The core takes this for a dump that has begun, and acknowledges nothing.
+            true => Err(EINTR),
+            false => Ok(0),
+        }
     })
 }
 

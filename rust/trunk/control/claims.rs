@@ -8,15 +8,16 @@ use super::{
         each_trunk,
         nests, //
     },
+    put_identity,
     put_ifindex,
-    reply,
     request::{
         only,
         port_of,
         required,
         required_in,
         trunk_to_set, //
-    }, //
+    },
+    SIZE, //
 };
 use crate::{
     netns::Count,
@@ -47,20 +48,14 @@ use crate::{
 };
 use kernel::{
     prelude::*,
-    sync::{
-        aref::ARef,
-        rcu, //
-    },
-    time::{
-        delay::fsleep,
-        Delta, //
-    }, //
+    sync::rcu, //
 };
 use netdev::{
     device::Device,
     genl::{
         Attribute,
         Attributes,
+        Deferred,
         Dump,
         Message,
         Request,
@@ -113,43 +108,76 @@ pub(super) fn add(request: &mut Request<'_>) -> Result {
         *room = *octet;
     }
 
-    // The links are tested first. Whoever needs RTNL meanwhile is not kept waiting.
-    let (asked, port): (ARef<Device<Trunk>>, Attribute<'_>) = {
-        let guard = rtnl::lock();
-        let rtnl: &Rtnl = &guard;
-        let dev = trunk_to_set(request, rtnl)?;
-        let (id, port) = wanted(dev, nest, request.extack())?;
-        check(dev, mark, mark_attr, request.extack())?;
-        let holder = Holder {
-            mark,
-            socket: socket(request.socket()?),
-            ifindex: port.to_u32().unwrap_or(0),
-            name,
+    let guard = rtnl::lock();
+    let rtnl: &Rtnl = &guard;
+    let dev = trunk_to_set(request, rtnl)?;
+    let (id, port) = wanted(dev, nest, request.extack())?;
+    check(dev, mark, mark_attr, request.extack())?;
+    let holder = Holder {
+        mark,
+        socket: socket(request.socket()?),
+        ifindex: port.to_u32().unwrap_or(0),
+        name,
+    };
+    // The links that it may get are tested first, and the answer follows once that is done.
+    let mut asking = dev.data().get_ref().asking.lock();
+    asking.reserve(1, GFP_KERNEL)?;
+    let deferred = request.defer()?;
+    step_later(dev, Input::Claim(id, holder), (&rcu::read_lock()).into());
+    // There is room.
+    let _ = asking.push_within_capacity((mark, deferred));
+    drop(asking);
+    Count::Claims.add(request.net(), 1);
+    probe::run(dev, rtnl);
+    Ok(())
+}
+
+/// Answers the requests for claims of `dev` that can be answered by now.
+pub(super) fn answer(dev: &Device<Trunk>, net: &Net) {
+    let trunk = dev.data().get_ref();
+    loop {
+        let Some(claim) = trunk.state.lock().take_answer() else {
+            return;
         };
-        step_later(dev, Input::Claim(id, holder), (&rcu::read_lock()).into());
-        Count::Claims.add(request.net(), 1);
-        probe::run(dev, rtnl);
-        (dev.into(), port)
-    };
-    let claim = loop {
-        let mut state = asked.data().get_ref().state.lock();
-        if let Some(claim) = state.take_answer(mark) {
-            break claim;
+        let mark = claim.holder.mark;
+        let refused = claim.stage == Stage::Refused;
+        if refused {
+            Count::Claims.sub(net, 1);
         }
-        // The device has gone meanwhile.
-        state.claim(mark).ok_or(ENODEV)?;
-        drop(state);
-        fsleep(Delta::from_micros(200));
-    };
-    if claim.stage == Stage::Refused {
-        Count::Claims.sub(request.net(), 1);
-        let reason = fmt!("claim.port: it cannot be had, and no spare is free");
-        return Err(request.extack().refuse_fmt(EBUSY, Some(port), reason));
+        let Some(request) = take_request(trunk, mark) else {
+            continue;
+        };
+        if refused {
+            request.finish(|attributes, extack| {
+                let nest = attributes.get(attr::CLAIM);
+                let port = nest.and_then(|nest| nest.nest().get(claim::PORT));
+                let reason = fmt!("claim.port: it cannot be had, and no spare is free");
+                Err(extack.refuse_fmt(EBUSY, port, reason))
+            });
+            continue;
+        }
+        let replied = request.reply(SIZE, |message| {
+            let guard = rcu::read_lock();
+            let rcu: &Rcu = (&guard).into();
+            put_identity(message, dev)?;
+            message.nest(attr::CLAIM, |message| put(message, dev, &claim, rcu))
+        });
+        if replied.is_err() {
+            end(dev, Ending::Mark(mark), net);
+        }
+        request.finish(|_, _| replied);
     }
-    reply(request, &asked, |message, rcu| {
-        message.nest(attr::CLAIM, |message| put(message, &asked, &claim, rcu))
-    })
-    .inspect_err(|_| end(&asked, Ending::Mark(mark), request.net()))
+}
+
+fn take_request(trunk: &Trunk, mark: u32) -> Option<Deferred> {
+    let mut asking = trunk.asking.lock();
+    let at = asking.iter().position(|(other, _)| *other == mark)?;
+    asking.remove(at).ok().map(|(_, request)| request)
+}
+
+/// All claims of `dev` end, which goes away from `net`.
+pub(crate) fn end_all(dev: &Device<Trunk>, net: &Net, _rtnl: &Rtnl) {
+    end(dev, Ending::All, net);
 }
 
 /// Returns a socket as the state knows it.
@@ -183,6 +211,18 @@ fn end(dev: &Device<Trunk>, which: Ending, net: &Net) {
     let input = Input::EndClaims(which);
     let effects = step_later(dev, input, (&rcu::read_lock()).into());
     Count::Claims.sub(net, effects.ended);
+    // Requests for claims that have ended are not answered otherwise.
+    let trunk = dev.data().get_ref();
+    let is_there = |mark: u32| trunk.state.lock().claim(mark).is_some();
+    let ended = |(mark, _): &(u32, Deferred)| !is_there(*mark);
+    if effects.ended > 0 {
+        let mut asking = trunk.asking.lock();
+        while let Some(at) = asking.iter().position(ended) {
+            if let Ok((_, request)) = asking.remove(at) {
+                request.finish(|_, _| Err(ENODEV));
+            }
+        }
+    }
 }
 
 pub(super) fn del(request: &mut Request<'_>) -> Result {

@@ -62,6 +62,7 @@ pub(crate) fn tell(dev: &Device<Trunk>) {
     let Some(net) = net else {
         return;
     };
+    claims::answer(dev, &net);
     loop {
         let Some(told) = state.lock().tell_holder() else {
             break;

@@ -54,7 +54,10 @@ mod stats;
 mod table;
 
 pub(crate) use self::{
-    claims::Holders,
+    claims::{
+        end_all as end_claims,
+        Holders, //
+    },
     events::tell,
     settings::{
         link_get,

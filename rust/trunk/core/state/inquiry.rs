@@ -173,11 +173,11 @@ impl<M: Memory> State<M> {
         self.claims.find(mark)
     }
 
-    /// Returns the claim of that mark once its request is to be answered: it is served, or refused,
-    /// and then it has ended.
-    pub fn take_answer(&mut self, mark: u32) -> Option<Claim> {
+    /// Returns the next claim whose request is to be answered: it is served, or refused, and then it
+    /// has ended.
+    pub fn take_answer(&mut self) -> Option<Claim> {
         let mut claims = self.claims.all_mut().iter_mut();
-        let claim = claims.find(|it| it.holder.mark == mark && it.answer == Answer::Due)?;
+        let claim = claims.find(|claim| claim.answer == Answer::Due)?;
         claim.answer = Answer::Given;
         claim.told = claim.seen;
         let claim = *claim;

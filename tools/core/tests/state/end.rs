@@ -192,12 +192,9 @@ impl Ends {
     fn tell(&mut self, end: usize) {
         self.settle(end);
         let it = &mut self.ends[end];
-        let marks: Vec<u32> = it.state.claims().iter().map(|it| it.holder.mark).collect();
-        for mark in marks {
-            if let Some(claim) = it.state.take_answer(mark) {
-                let link = claim.link().filter(|_| claim.stage == Stage::Served);
-                it.answers.insert(mark, link);
-            }
+        while let Some(claim) = it.state.take_answer() {
+            let link = claim.link().filter(|_| claim.stage == Stage::Served);
+            it.answers.insert(claim.holder.mark, link);
         }
         while it.state.tell_holder().is_some() {}
         while let Some((_, event)) = it.state.tell() {
