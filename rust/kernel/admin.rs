@@ -69,13 +69,13 @@ impl NetDevice {
     /// What its driver says against it.
     pub fn set_mtu_silently(&self, mtu: u32, _rtnl: &Rtnl) -> Result {
         let mtu = c_int::try_from(mtu)?;
-        // SAFETY: The device is alive, RTNL is held, and the device's lock is taken around the call.
-        to_result(unsafe {
-            helpers::netdev_lock_ops(self.as_ptr());
-            let err = bindings::__netif_set_mtu(self.as_ptr(), mtu);
-            helpers::netdev_unlock_ops(self.as_ptr());
-            err
-        })
+        // SAFETY: The device is alive, and its lock is not held where it is unregistered or moved.
+        unsafe { helpers::netdev_lock_ops(self.as_ptr()) };
+        // SAFETY: The device is alive, RTNL is held, and so is the device's lock.
+        let err = unsafe { bindings::__netif_set_mtu(self.as_ptr(), mtu) };
+        // SAFETY: The device's lock was taken by this function.
+        unsafe { helpers::netdev_unlock_ops(self.as_ptr()) };
+        to_result(err)
     }
 
     /// Sets the device up, as its administrator would.

@@ -196,11 +196,11 @@ unsafe fn settings_of<'a>(tb: *mut *mut bindings::nlattr) -> Option<Attributes<'
     if info.is_null() {
         return None;
     }
+    // SAFETY: A valid attribute.
+    let (data, len) = unsafe { (helpers::nla_data(info), helpers::nla_len(info)) };
+    let len = usize::try_from(len).unwrap_or(0);
     // SAFETY: A valid attribute has as many octets as it says.
-    let info = unsafe {
-        let len = usize::try_from(helpers::nla_len(info)).unwrap_or(0);
-        slice::from_raw_parts(helpers::nla_data(info).cast::<u8>(), len)
-    };
+    let info = unsafe { slice::from_raw_parts(data.cast::<u8>(), len) };
     let data = Attributes::new(info).get(bindings::IFLA_INFO_DATA as u16);
     data.map(Attribute::nest)
 }
@@ -253,15 +253,14 @@ unsafe fn configure<T: Driver>(
     tb: *mut *mut bindings::nlattr,
     extack: *mut bindings::netlink_ext_ack,
 ) -> c_int {
-    // SAFETY: By the safety requirement.
-    let (dev, settings, mut extack, rtnl) = unsafe {
-        (
-            Device::<T>::from_raw(dev),
-            settings_of(tb),
-            ExtAck::from_raw(extack),
-            Rtnl::assume_held(),
-        )
-    };
+    // SAFETY: `dev` is a registered device of the driver, and stays one while RTNL is held.
+    let dev = unsafe { Device::<T>::from_raw(dev) };
+    // SAFETY: `tb` is of a validated message, which is valid to the end of this call.
+    let settings = unsafe { settings_of(tb) };
+    // SAFETY: `extack` is null, or of the message, and this call's alone.
+    let mut extack = unsafe { ExtAck::from_raw(extack) };
+    // SAFETY: RTNL is held, by the safety requirement.
+    let rtnl = unsafe { Rtnl::assume_held() };
     from_result(|| {
         settings.map_or(Ok(()), |settings| {
             T::configure(dev, settings, &mut extack, rtnl)
@@ -286,13 +285,11 @@ unsafe extern "C" fn describe<T: Driver>(
     dev: *const bindings::net_device,
 ) -> c_int {
     from_result(|| {
-        // SAFETY: By the safety requirement.
-        let (dev, mut message) = unsafe {
-            (
-                Device::<T>::from_raw(dev.cast_mut()),
-                Message::from_raw(NonNull::new(skb).ok_or(EINVAL)?),
-            )
-        };
+        let skb = NonNull::new(skb).ok_or(EINVAL)?;
+        // SAFETY: `dev` is a registered device of the driver, by the safety requirement.
+        let dev = unsafe { Device::<T>::from_raw(dev.cast_mut()) };
+        // SAFETY: The skb is valid, this call's alone, and has a message at its end.
+        let mut message = unsafe { Message::from_raw(skb) };
         let kind = bindings::IFLA_INFO_XSTATS as u16;
         message.nest(kind, |message| T::describe(dev, message))?;
         Ok(0)

@@ -19,7 +19,7 @@ use netdev_bindings as bindings;
 ///
 /// To be registered for an Ethernet device together with a pointer to a `Lower<T>` that stays valid
 /// as long as the registration lasts, as does the link to its upper device. `*pskb` is a valid frame
-/// that was received by that device, in a softirq.
+/// that was received by that device.
 pub(crate) unsafe extern "C" fn receive<T: Driver>(
     pskb: *mut *mut bindings::sk_buff,
 ) -> bindings::rx_handler_result_t {
@@ -100,8 +100,8 @@ unsafe fn another<T: Driver>(
     handler: &Lower<T>,
     skb: &mut SkBuff,
 ) -> bindings::rx_handler_result_t {
-    // SAFETY: Handlers are called in a softirq, which is an RCU read-side critical section with bottom
-    // halves disabled and interrupts enabled.
+    // SAFETY: Handlers are called in an RCU read-side critical section, with bottom halves disabled and
+    // interrupts enabled.
     let context = unsafe { RcuBh::assume() };
     // SAFETY: The port was linked when the handler was called, and that is such a section.
     let dev = unsafe { handler.upper() };
@@ -126,8 +126,8 @@ unsafe fn receive_other<T: Driver>(
     pskb: *mut *mut bindings::sk_buff,
     handler: &Lower<T>,
 ) -> bindings::rx_handler_result_t {
-    // SAFETY: Handlers are called in a softirq, which is an RCU read-side critical section with bottom
-    // halves disabled and interrupts enabled.
+    // SAFETY: Handlers are called in an RCU read-side critical section, with bottom halves disabled and
+    // interrupts enabled.
     let context = unsafe { RcuBh::assume() };
     // SAFETY: By the safety requirement.
     let skb = unsafe { SkBuff::from_raw(*pskb) };

@@ -325,8 +325,8 @@ impl SkBuff {
     }
 
     /// Hands the frame to `dev` for transmission, through its queueing discipline. Not on behalf of
-    /// netpoll, which has interrupts disabled: [`Netpoll::send`](crate::netpoll::Netpoll::send) is
-    /// for that.
+    /// netpoll, which has interrupts disabled:
+    /// [`Lower::transmit_netpoll`](crate::lower::Lower::transmit_netpoll) is for that.
     #[inline(always)]
     pub fn transmit(mut self, dev: &NetDevice, _context: &RcuBh) {
         // SAFETY: `dev` is alive, and the core takes care of it once it is given the frame.

@@ -365,3 +365,55 @@ impl<'a> Frames<'a> {
         }
     }
 }
+
+#[kunit_tests(netdev_xdp)]
+mod tests {
+    use super::*;
+    use crate::rcu::read_lock_bh;
+    use kernel::alloc::flags::__GFP_ZERO;
+
+    /// Takes all frames.
+    ///
+    /// # Safety
+    ///
+    /// None.
+    unsafe extern "C" fn take_all(
+        _dev: *mut bindings::net_device,
+        len: c_int,
+        _frames: *mut *mut bindings::xdp_frame,
+        _flags: u32,
+    ) -> c_int {
+        len
+    }
+
+    #[test]
+    fn frames_do_not_return_to_the_device_they_are_given_to() -> Result {
+        let ops = bindings::net_device_ops {
+            ndo_xdp_xmit: Some(take_all),
+            ..pin_init::zeroed()
+        };
+        let device = || -> Result<KBox<bindings::net_device>> {
+            let zeroed = KBox::<bindings::net_device>::new_uninit(GFP_KERNEL | __GFP_ZERO)?;
+            // SAFETY: A device is numbers, and pointers that may be null.
+            let mut device = unsafe { zeroed.assume_init() };
+            device.netdev_ops = &ops;
+            device.xdp_features = XdpFeatures::TRANSMIT.0;
+            Ok(device)
+        };
+        let (mut own, mut other) = (device()?, device()?);
+        // SAFETY: Not registered, but nobody asks for more than its operations and features.
+        let own = unsafe { NetDevice::from_raw(&raw mut *own) };
+        // SAFETY: Not registered, but nobody asks for more than its operations and features.
+        let other = unsafe { NetDevice::from_raw(&raw mut *other) };
+        let mut frame: bindings::xdp_frame = pin_init::zeroed();
+
+        for (to, sent) in [(own, Err(ENXIO)), (other, Ok(2))] {
+            let mut list = [&raw mut frame; 2];
+            // SAFETY: Two pointers to a frame that nobody else uses.
+            let mut frames = unsafe { Frames::from_raw(own, list.as_mut_ptr(), 2, 0) };
+            frames.send(|_| Some((to, ())), |()| (), &read_lock_bh());
+            assert!(frames.result() == sent);
+        }
+        Ok(())
+    }
+}

@@ -213,9 +213,14 @@ def test_udev_is_told_that_it_is_a_trunk():
     """
     trunk0    DEVTYPE=trunk, by which udev and networkd tell devices apart
     """
+    ip("netns add sight")
     load()
-    ip(f"link add trunk0 type {KIND}")
-    expect(f"DEVTYPE={KIND}\n" in open("/sys/class/net/trunk0/uevent").read(), "no DEVTYPE")
+    try:
+        run(f"ip -n sight link add trunk0 type {KIND}")
+        told = run("ip netns exec sight cat /sys/class/net/trunk0/uevent").splitlines()
+        expect(f"DEVTYPE={KIND}" in told, f"udev is told {told}")
+    finally:
+        run("ip netns del sight")
 
 
 def test_a_trunk_does_not_change_namespaces():

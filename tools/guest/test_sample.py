@@ -75,15 +75,3 @@ def test_netpoll_does_not_send_by_the_sample():
     finally:
         attempt("rmmod netconsole")
         unload(SAMPLE)
-
-
-def test_udev_is_told_the_kind():
-    """
-    rdummy0    DEVTYPE=rdummy, by which udev and networkd tell devices apart
-    """
-    load(SAMPLE)
-    try:
-        ip(f"link add rdummy0 type {SAMPLE_KIND}")
-        expect(f"DEVTYPE={SAMPLE_KIND}\n" in open("/sys/class/net/rdummy0/uevent").read(), "no DEVTYPE")
-    finally:
-        unload(SAMPLE)

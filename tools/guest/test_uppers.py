@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """What is stacked on a trunk works, and what it needs of the ports they do."""
 
+import errno
 import hashlib
 
 import genl

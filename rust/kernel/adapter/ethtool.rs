@@ -6,10 +6,10 @@
 //!
 //! C header: [`include/linux/ethtool.h`](srctree/include/linux/ethtool.h)
 
+use super::under_rtnl;
 use crate::{
     device::Device,
-    driver::Driver,
-    rtnl::Rtnl, //
+    driver::Driver, //
 };
 use core::marker::PhantomData;
 use kernel::prelude::*;
@@ -51,8 +51,8 @@ impl<T: Driver> EthtoolAdapter<T> {
         dev: *mut bindings::net_device,
         settings: *mut bindings::ethtool_link_ksettings,
     ) -> c_int {
-        // SAFETY: Called for a registered device of this driver, with RTNL held.
-        let (dev, rtnl) = unsafe { (Device::<T>::from_raw(dev), Rtnl::assume_held()) };
+        // SAFETY: Called for a registered device of the driver, with RTNL held.
+        let (dev, rtnl) = unsafe { under_rtnl::<T>(dev) };
         let link = T::link_settings(dev, rtnl);
         // SAFETY: The caller gives room for the answer, with all fields zero.
         let base = unsafe { &mut (*settings).base };

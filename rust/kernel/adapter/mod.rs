@@ -33,6 +33,18 @@ use kernel::{
 };
 use netdev_bindings::{self as bindings, helpers};
 
+/// The device that an operation is for, and the evidence that RTNL is held.
+///
+/// # Safety
+///
+/// For all of `'a`, `dev` must be an initialised device of the driver `T`, and RTNL must be held.
+unsafe fn under_rtnl<'a, T: Driver>(dev: *mut bindings::net_device) -> (&'a Device<T>, &'a Rtnl) {
+    // SAFETY: By the safety requirement.
+    let rtnl = unsafe { Rtnl::assume_held() };
+    // SAFETY: By the safety requirement.
+    (unsafe { Device::from_raw(dev) }, rtnl)
+}
+
 /// The C side of a [`Driver`].
 ///
 /// Every callback is for the operations of this driver's devices alone: what they are called with,
@@ -166,8 +178,10 @@ impl<T: Driver> Adapter<T> {
     ///
     /// See [`Adapter`]. Called once, before anything but `setup`.
     unsafe extern "C" fn init(dev: *mut bindings::net_device) -> c_int {
-        // SAFETY: Registration happens under RTNL, and the device is set up.
-        let (netdev, rtnl) = unsafe { (NetDevice::from_raw(dev), Rtnl::assume_held()) };
+        // SAFETY: Registration happens under RTNL.
+        let rtnl = unsafe { Rtnl::assume_held() };
+        // SAFETY: The device is set up.
+        let netdev = unsafe { NetDevice::from_raw(dev) };
         // SAFETY: Nobody takes the device's locks yet.
         unsafe { helpers::netdev_lockdep_set_classes(dev) };
         // SAFETY: The device is one of the driver, and nobody else knows of it yet.
@@ -198,8 +212,8 @@ impl<T: Driver> Adapter<T> {
     ///
     /// See [`Adapter`].
     unsafe extern "C" fn uninit(dev: *mut bindings::net_device) {
-        // SAFETY: The device was initialised, and is being unregistered under RTNL.
-        let (dev, rtnl) = unsafe { (Device::<T>::from_raw(dev), Rtnl::assume_held()) };
+        // SAFETY: The device was initialised, and its registration ends under RTNL.
+        let (dev, rtnl) = unsafe { under_rtnl::<T>(dev) };
         // One that could not be registered is freed whoever refers to it, so nobody must.
         if !dev.may_be_kept() {
             return;
@@ -223,20 +237,19 @@ impl<T: Driver> Adapter<T> {
         #[cfg(CONFIG_NETPOLL)]
         // SAFETY: `dev` is a registered device of the driver.
         if T::HAS_TRANSMIT_NETPOLL && unsafe { Self::may_be_netpoll(dev) } {
-            // SAFETY: A frame for a registered device of the driver, which is the driver's from here
-            // on, in the context of `ndo_start_xmit`.
-            return unsafe { Self::start_xmit_netpoll(skb, dev) };
+            // SAFETY: `skb` and `dev` are what this operation was called with.
+            if let Some(result) = unsafe { Self::start_xmit_netpoll(skb, dev) } {
+                return result;
+            }
         }
-        // SAFETY: Frames are sent through registered devices, under RCU with bottom halves disabled,
-        // and are the driver's from here on. They are not shared, as `setup` has cleared the flag.
-        // Netpoll alone sends with interrupts disabled, and does not come here.
-        let (dev, skb, context) = unsafe {
-            (
-                Device::<T>::from_raw(dev),
-                SkBuff::from_raw(skb),
-                RcuBh::assume(),
-            )
-        };
+        // SAFETY: Frames are sent through registered devices.
+        let dev = unsafe { Device::<T>::from_raw(dev) };
+        // SAFETY: The frame is the driver's from here on. It is not shared, as `setup` has cleared the
+        // flag that allows it.
+        let skb = unsafe { SkBuff::from_raw(skb) };
+        // SAFETY: Frames are sent under RCU with bottom halves disabled. Netpoll alone sends with
+        // interrupts disabled, and does not come here.
+        let context = unsafe { RcuBh::assume() };
         T::transmit(dev, skb, context);
         bindings::netdev_tx_NETDEV_TX_OK
     }
@@ -245,8 +258,8 @@ impl<T: Driver> Adapter<T> {
     ///
     /// See [`Adapter`].
     unsafe extern "C" fn open(dev: *mut bindings::net_device) -> c_int {
-        // SAFETY: A registered device, under RTNL.
-        let (dev, rtnl) = unsafe { (Device::<T>::from_raw(dev), Rtnl::assume_held()) };
+        // SAFETY: Called for a registered device of the driver, with RTNL held.
+        let (dev, rtnl) = unsafe { under_rtnl::<T>(dev) };
         from_result(|| T::open(dev, rtnl).map(|()| 0))
     }
 
@@ -254,8 +267,8 @@ impl<T: Driver> Adapter<T> {
     ///
     /// See [`Adapter`].
     unsafe extern "C" fn stop(dev: *mut bindings::net_device) -> c_int {
-        // SAFETY: A registered device, under RTNL.
-        let (dev, rtnl) = unsafe { (Device::<T>::from_raw(dev), Rtnl::assume_held()) };
+        // SAFETY: Called for a registered device of the driver, with RTNL held.
+        let (dev, rtnl) = unsafe { under_rtnl::<T>(dev) };
         T::stop(dev, rtnl);
         0
     }
@@ -278,8 +291,8 @@ impl<T: Driver> Adapter<T> {
     ///
     /// See [`Adapter`].
     unsafe extern "C" fn set_mac(dev: *mut bindings::net_device, addr: *mut c_void) -> c_int {
-        // SAFETY: A registered device, under RTNL.
-        let (dev, rtnl) = unsafe { (Device::<T>::from_raw(dev), Rtnl::assume_held()) };
+        // SAFETY: Called for a registered device of the driver, with RTNL held.
+        let (dev, rtnl) = unsafe { under_rtnl::<T>(dev) };
         // SAFETY: `addr` is a socket address with as many octets as the device's addresses have.
         let mac = MacAddr::new(unsafe {
             let sa_data = &raw const (*addr.cast::<bindings::sockaddr>()).sa_data;
@@ -299,8 +312,8 @@ impl<T: Driver> Adapter<T> {
     ///
     /// See [`Adapter`].
     unsafe extern "C" fn change_mtu(dev: *mut bindings::net_device, mtu: c_int) -> c_int {
-        // SAFETY: A registered device, under RTNL.
-        let (netdev, rtnl) = unsafe { (Device::<T>::from_raw(dev), Rtnl::assume_held()) };
+        // SAFETY: Called for a registered device of the driver, with RTNL held.
+        let (netdev, rtnl) = unsafe { under_rtnl::<T>(dev) };
         from_result(|| {
             let mtu = u32::try_from(mtu)?;
             T::change_mtu(netdev, mtu, rtnl)?;
@@ -329,8 +342,8 @@ impl<T: Driver> Adapter<T> {
     ///
     /// See [`Adapter`].
     unsafe extern "C" fn change_rx_flags(dev: *mut bindings::net_device, changed: c_int) {
-        // SAFETY: A registered device, under RTNL.
-        let (dev, rtnl) = unsafe { (Device::<T>::from_raw(dev), Rtnl::assume_held()) };
+        // SAFETY: Called for a registered device of the driver, with RTNL held.
+        let (dev, rtnl) = unsafe { under_rtnl::<T>(dev) };
         let changed = |flag: u32| changed as u32 & flag != 0;
         T::change_rx_flags(
             dev,
@@ -348,8 +361,8 @@ impl<T: Driver> Adapter<T> {
         proto: bindings::__be16,
         id: u16,
     ) -> c_int {
-        // SAFETY: A registered device, under RTNL.
-        let (dev, rtnl) = unsafe { (Device::<T>::from_raw(dev), Rtnl::assume_held()) };
+        // SAFETY: Called for a registered device of the driver, with RTNL held.
+        let (dev, rtnl) = unsafe { under_rtnl::<T>(dev) };
         from_result(|| T::add_vlan(dev, Vlan::from_raw(proto, id), rtnl).map(|()| 0))
     }
 
@@ -361,8 +374,8 @@ impl<T: Driver> Adapter<T> {
         proto: bindings::__be16,
         id: u16,
     ) -> c_int {
-        // SAFETY: A registered device, under RTNL.
-        let (dev, rtnl) = unsafe { (Device::<T>::from_raw(dev), Rtnl::assume_held()) };
+        // SAFETY: Called for a registered device of the driver, with RTNL held.
+        let (dev, rtnl) = unsafe { under_rtnl::<T>(dev) };
         T::remove_vlan(dev, Vlan::from_raw(proto, id), rtnl);
         0
     }
@@ -379,7 +392,7 @@ impl<T: Driver> Adapter<T> {
         skb: *mut bindings::sk_buff,
         _subordinate: *mut bindings::net_device,
     ) -> u16 {
-        // SAFETY: A frame that is lent to us.
+        // SAFETY: A valid frame. It is only lent, so not dropped.
         let skb = unsafe { ManuallyDrop::new(SkBuff::from_raw(skb)) };
         // SAFETY: A registered device.
         let dev = unsafe { NetDevice::from_raw(dev) };
@@ -400,15 +413,12 @@ impl<T: Driver> Adapter<T> {
         port: *mut bindings::net_device,
         extack: *mut bindings::netlink_ext_ack,
     ) -> c_int {
-        // SAFETY: Registered devices, under RTNL; `extack` is null, or this call's alone.
-        let (dev, port, mut extack, rtnl) = unsafe {
-            (
-                Device::<T>::from_raw(dev),
-                NetDevice::from_raw(port),
-                ExtAck::from_raw(extack),
-                Rtnl::assume_held(),
-            )
-        };
+        // SAFETY: Called for a registered device of the driver, with RTNL held.
+        let (dev, rtnl) = unsafe { under_rtnl::<T>(dev) };
+        // SAFETY: The port is a registered device, and stays one while RTNL is held.
+        let port = unsafe { NetDevice::from_raw(port) };
+        // SAFETY: `extack` is null, or this call's alone.
+        let mut extack = unsafe { ExtAck::from_raw(extack) };
         from_result(|| T::add_port(dev, port, &mut extack, rtnl).map(|()| 0))
     }
 
@@ -419,14 +429,10 @@ impl<T: Driver> Adapter<T> {
         dev: *mut bindings::net_device,
         port: *mut bindings::net_device,
     ) -> c_int {
-        // SAFETY: Registered devices, under RTNL.
-        let (dev, port, rtnl) = unsafe {
-            (
-                Device::<T>::from_raw(dev),
-                NetDevice::from_raw(port),
-                Rtnl::assume_held(),
-            )
-        };
+        // SAFETY: Called for a registered device of the driver, with RTNL held.
+        let (dev, rtnl) = unsafe { under_rtnl::<T>(dev) };
+        // SAFETY: The port is a registered device, and stays one while RTNL is held.
+        let port = unsafe { NetDevice::from_raw(port) };
         from_result(|| T::del_port(dev, port, rtnl).map(|()| 0))
     }
 }

@@ -4,13 +4,12 @@
 //!
 //! C header: [`include/linux/netpoll.h`](srctree/include/linux/netpoll.h)
 
-use super::Adapter;
+use super::{under_rtnl, Adapter};
 use crate::{
     area::Area,
     device::Device,
     driver::Driver,
-    rcu::{RcuBh, RcuIrq},
-    rtnl::Rtnl,
+    rcu::RcuIrq,
     skb::SkBuff, //
 };
 use core::sync::atomic::Ordering;
@@ -32,36 +31,38 @@ impl<T: Driver> Adapter<T> {
         unsafe { (*Area::<T>::of(dev)).netpoll.load(Ordering::Relaxed) }
     }
 
-    /// What `start_xmit` does with a frame that may be one of netpoll.
+    /// Sends a frame if it is one of netpoll, and returns what `ndo_start_xmit` is to return. `None`
+    /// if it is not, and the frame is still the caller's.
     ///
     /// # Safety
     ///
-    /// See [`Adapter`].
+    /// To be called by `ndo_start_xmit`, of a registered device of the driver, for the frame it is
+    /// given.
     #[cold]
     pub(super) unsafe fn start_xmit_netpoll(
         skb: *mut bindings::sk_buff,
         dev: *mut bindings::net_device,
-    ) -> bindings::netdev_tx_t {
-        // SAFETY: Frames are sent through registered devices, and are the driver's from here on. They
-        // are not shared, as `setup` has cleared the flag.
-        let (dev, skb) = unsafe { (Device::<T>::from_raw(dev), SkBuff::from_raw(skb)) };
-        // SAFETY: An FFI call without requirements.
-        if unsafe { helpers::netpoll_tx_running(dev.as_ptr()) } {
-            // SAFETY: Interrupts are disabled, to the end of this call.
-            T::transmit_netpoll(dev, skb, unsafe { RcuIrq::assume() });
-            return bindings::netdev_tx_NETDEV_TX_OK;
+    ) -> Option<bindings::netdev_tx_t> {
+        // SAFETY: The device is alive.
+        if !unsafe { helpers::netpoll_tx_running(dev) } {
+            return None;
         }
-        // SAFETY: Frames are sent under RCU with bottom halves disabled, unless netpoll sends them.
-        T::transmit(dev, skb, unsafe { RcuBh::assume() });
-        bindings::netdev_tx_NETDEV_TX_OK
+        // SAFETY: A registered device of the driver, by the safety requirement.
+        let dev = unsafe { Device::<T>::from_raw(dev) };
+        // SAFETY: The frame is the driver's from here on. It is not shared, as `setup` has cleared the
+        // flag that allows it.
+        let skb = unsafe { SkBuff::from_raw(skb) };
+        // SAFETY: Interrupts are disabled, to the end of this call.
+        T::transmit_netpoll(dev, skb, unsafe { RcuIrq::assume() });
+        Some(bindings::netdev_tx_NETDEV_TX_OK)
     }
 
     /// # Safety
     ///
     /// See [`Adapter`].
     pub(super) unsafe extern "C" fn set_up_netpoll(raw: *mut bindings::net_device) -> c_int {
-        // SAFETY: A registered device, under RTNL.
-        let (dev, rtnl) = unsafe { (Device::<T>::from_raw(raw), Rtnl::assume_held()) };
+        // SAFETY: Called for a registered device of the driver, with RTNL held.
+        let (dev, rtnl) = unsafe { under_rtnl::<T>(raw) };
         // SAFETY: The area is part of the device, and has been made.
         let netpoll = unsafe { &(*Area::<T>::of(raw)).netpoll };
         // It stays: some frames of netpoll may come after its end.
@@ -79,8 +80,8 @@ impl<T: Driver> Adapter<T> {
     ///
     /// See [`Adapter`].
     pub(super) unsafe extern "C" fn end_netpoll(dev: *mut bindings::net_device) {
-        // SAFETY: A registered device, under RTNL.
-        let (dev, rtnl) = unsafe { (Device::<T>::from_raw(dev), Rtnl::assume_held()) };
+        // SAFETY: Called for a registered device of the driver, with RTNL held.
+        let (dev, rtnl) = unsafe { under_rtnl::<T>(dev) };
         dev.end_netpoll(rtnl);
     }
 
@@ -88,8 +89,10 @@ impl<T: Driver> Adapter<T> {
     ///
     /// See [`Adapter`].
     pub(super) unsafe extern "C" fn poll(dev: *mut bindings::net_device) {
-        // SAFETY: A registered device. Netpoll calls this with interrupts disabled.
-        let (dev, context) = unsafe { (Device::<T>::from_raw(dev), RcuIrq::assume()) };
+        // SAFETY: Called for a registered device of the driver.
+        let dev = unsafe { Device::<T>::from_raw(dev) };
+        // SAFETY: Netpoll calls this with interrupts disabled.
+        let context = unsafe { RcuIrq::assume() };
         T::poll(dev, context);
     }
 }

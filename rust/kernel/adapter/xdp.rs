@@ -4,13 +4,12 @@
 //!
 //! C header: [`include/net/xdp.h`](srctree/include/net/xdp.h)
 
-use super::Adapter;
+use super::{under_rtnl, Adapter};
 use crate::{
     device::Device,
     driver::Driver,
     netlink::ExtAck,
     rcu::RcuBh,
-    rtnl::Rtnl,
     xdp::{Frames, Program}, //
 };
 use kernel::{
@@ -27,24 +26,19 @@ impl<T: Driver> Adapter<T> {
         dev: *mut bindings::net_device,
         request: *mut bindings::netdev_bpf,
     ) -> c_int {
-        // SAFETY: A registered device, under RTNL; the request is valid.
-        let (dev, rtnl, request) = unsafe {
-            (
-                Device::<T>::from_raw(dev),
-                Rtnl::assume_held(),
-                &mut *request,
-            )
-        };
+        // SAFETY: Called for a registered device of the driver, with RTNL held.
+        let (dev, rtnl) = unsafe { under_rtnl::<T>(dev) };
+        // SAFETY: The request is valid, and this call's alone.
+        let request = unsafe { &mut *request };
         from_result(|| {
             if request.command != bindings::bpf_netdev_command_XDP_SETUP_PROG {
                 return Err(EINVAL);
             }
-            // SAFETY: This part of the union goes with the command. The program is null or valid;
-            // `extack` is null, or this call's alone.
-            let (program, mut extack) = unsafe {
-                let setup = &request.__bindgen_anon_1.__bindgen_anon_1;
-                (setup.prog, ExtAck::from_raw(setup.extack))
-            };
+            // SAFETY: This part of the union goes with the command.
+            let setup = unsafe { &request.__bindgen_anon_1.__bindgen_anon_1 };
+            let program = setup.prog;
+            // SAFETY: `extack` is null, or this call's alone.
+            let mut extack = unsafe { ExtAck::from_raw(setup.extack) };
             // SAFETY: The program is null or valid.
             let own = unsafe { Program::from_raw(program) };
             T::set_program(dev, own, &mut extack, rtnl)?;
