@@ -58,6 +58,9 @@ MINUTES ?= 10
 explore: ## tests that draw random numbers, with new ones each time; MINUTES=10
 	@for guest in $(EXPLORE); do $(LAB)/setup.sh $$guest || exit; done && $(LAB)/in-root $(LAB)/run-tests explore $(MINUTES) $(EXPLORE)
 
+mutants: ## how many changes of the core its tests notice; FILES="deal.rs …": of these files of it (hours)
+	@$(LAB)/setup.sh root && $(LAB)/in-root $(LAB)/mutants $(FILES)
+
 test-peers: ## the kernel's own tests of bonding and team, on those and on trunks; TEST=NAME, PEERS=stock
 	@$(LAB)/setup.sh peers && $(call quietly,stock) && $(call quietly,tools)
 	@case " $(PEERS) " in *" debug "*) $(LAB)/setup.sh debug && $(call quietly,debug) ;; esac
@@ -130,4 +133,4 @@ clean: ## remove what was built
 clean-cache: ## remove what the lab has made: build root and kernels
 	@. $(LAB)/env.sh && set -x && rm -rf --one-file-system "$$cache"
 
-.PHONY: help demo demo-one-switch demo-two-switches shell test test-host test-kunit test-guest explore test-peers bench bench-failover bench-probes bench-switches pictures setup modules trunkctl install uninstall deb test-package graft clean clean-cache
+.PHONY: help demo demo-one-switch demo-two-switches shell test test-host test-kunit test-guest explore mutants test-peers bench bench-failover bench-probes bench-switches pictures setup modules trunkctl install uninstall deb test-package graft clean clean-cache
