@@ -97,8 +97,6 @@ class Failure:
     def happen(self, pair, victim, table):
         """The port fails; two seconds later it works again, and two seconds after that it is over."""
         host, port = pair.server, pair.server.ports[victim]
-        known = len(host.control.history())
-        seconds = time.monotonic
         self.failed = time.monotonic_ns()
         self.begin(pair.panel, port, pair.far[port])
         self.failover = self.wait(host, port, "failover")
@@ -106,8 +104,10 @@ class Failure:
         self.away = buckets(pair)
         show(pair, self.away)
         spare = host.ports.index(self.failover["other-name"]) if "other-name" in self.failover else None
-        end = seconds() + 2
-        time.sleep(max(0, end - seconds()))
+        time.sleep(2)
+        # What a link fails of may be known only later than that it fails; it is told once it lasts.
+        self.reason = [e["reason"] for e in self.told(host, port) if e["kind"] == "port-state"][-1]
+        self.noticed = self.since_the_last_reply(pair, port)
         self.mended = time.monotonic_ns()
         self.end(pair.panel, port, pair.far[port])
         self.failback = self.wait(host, port, "failback")
@@ -117,13 +117,25 @@ class Failure:
         exact = all(now == (spare if home == victim else home) for now, home in zip(self.away, table))
         self.exact = home and exact and buckets(pair) == table
 
+    def told(self, host, port):
+        """What a host has told of a port since the failure."""
+        return [e for e in host.control.history() if e.get("port-name") == port and e["time"] > self.failed]
+
     def wait(self, host, port, kind):
         def event():
-            return next((e for e in host.control.history() if e["kind"] == kind and e["port-name"] == port
-                         and e["time"] > self.failed), None)  # fmt: skip
+            return next((e for e in self.told(host, port) if e["kind"] == kind), None)
 
         lab.eventually(event, f"{port}: {kind}")
         return event()
+
+    def since_the_last_reply(self, pair, port):
+        """How long it took to notice, in ns; None if not replies were missed, but the carrier. Both ends
+        test a link that fails one way, and both miss replies. Which of them is the first to notice is
+        chance; if it is the switch, it says so, and the last reply was its."""
+        if "detection-ns" in self.failover:
+            return self.failover["detection-ns"]
+        first = next((e for e in self.told(pair.switch, pair.far[port]) if "detection-ns" in e), None)
+        return first and self.failover["time"] - first["time"] + first["detection-ns"]
 
     def judge(self, seen, sent, table, victim):
         """`seen`: number → (link, flow, sent), of all frames that came; `sent`: how many there were."""
@@ -199,8 +211,8 @@ def main():
         return lambda failure: "at once" if time(failure) is None else f"{time(failure) / MS:.2f} ms"
 
     say("\n" + paint("Summary", 1) + f"  {'':24}{'pulled':>15}{'silent':>15}{'one way':>15}")
-    row("reason", lambda f: f.failover["reason"])
-    row("noticed, since the last reply", ms(lambda f: f.failover.get("detection-ns")))
+    row("reason", lambda f: f.reason)
+    row("noticed, since the last reply", ms(lambda f: f.noticed))
     row("switched over, after that", ms(lambda f: f.failover["switch-ns"]))
     row("longest gap in its flows", ms(lambda f: f.gap))
     row("back, after it was mended", ms(lambda f: f.failback["time"] - f.mended))
