@@ -13,7 +13,9 @@ PEERS ?= stock debug
 export TEST SEED
 
 # Builds the modules for a guest, or the tool. Prints one line, or on failure the log.
-quietly = echo "$(if $(filter tools,$(1)),trunkctl,modules for the $(1) guest)" && mkdir -p build/log && \
+said_tools := trunkctl
+said_floor := the floor of the benchmark
+quietly = echo "$(or $(said_$(1)),modules for the $(1) guest)" && mkdir -p build/log && \
 	{ $(LAB)/build $(1) > build/log/build-$(1).log 2>&1 || { cat build/log/build-$(1).log; exit 1; }; }
 
 help: ## this list
@@ -57,13 +59,16 @@ MINUTES ?= 10
 explore: ## tests that draw random numbers, with new ones each time; MINUTES=10
 	@for guest in $(EXPLORE); do $(LAB)/setup.sh $$guest || exit; done && $(LAB)/in-root $(LAB)/run-tests explore $(MINUTES) $(EXPLORE)
 
+mutants: ## how many changes of the core its tests notice; FILES="deal.rs …": of these files of it (hours)
+	@$(LAB)/setup.sh root && $(LAB)/in-root $(LAB)/mutants $(FILES)
+
 test-peers: ## the kernel's own tests of bonding and team, on those and on trunks; TEST=NAME, PEERS=stock
 	@$(LAB)/setup.sh peers && $(call quietly,stock) && $(call quietly,tools)
 	@case " $(PEERS) " in *" debug "*) $(LAB)/setup.sh debug && $(call quietly,debug) ;; esac
 	@PEERS="$(PEERS)" $(LAB)/in-root $(LAB)/peers.py $(TEST)
 
-bench: ## cost in instructions per packet, beside bonding
-	@$(LAB)/setup.sh stock && $(call quietly,stock) && $(LAB)/in-root $(LAB)/guest.py bench
+bench: ## cost in instructions per packet, beside bonding and the least there can be
+	@$(LAB)/setup.sh stock && $(call quietly,stock) && $(call quietly,floor) && $(LAB)/in-root $(LAB)/guest.py bench
 
 bench-failover: ## time until frames arrive again after a link failed, beside bonding and team
 	@$(LAB)/setup.sh stock && $(call quietly,stock) && $(LAB)/in-root $(LAB)/guest.py bench failover
@@ -129,4 +134,4 @@ clean: ## remove what was built in the checkout
 clean-cache: ## remove the cache of the lab: build root and kernels
 	@. $(LAB)/env.sh && set -x && rm -rf --one-file-system "$$cache"
 
-.PHONY: help demo demo-one-switch demo-two-switches shell test test-host test-kunit test-guest explore test-peers bench bench-failover bench-probes bench-switches pictures setup modules trunkctl install uninstall deb test-package graft clean clean-cache
+.PHONY: help demo demo-one-switch demo-two-switches shell test test-host test-kunit test-guest explore mutants test-peers bench bench-failover bench-probes bench-switches pictures setup modules trunkctl install uninstall deb test-package graft clean clean-cache

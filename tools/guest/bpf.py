@@ -16,6 +16,7 @@ MAP_CREATE, MAP_LOOKUP, MAP_UPDATE, PROG_LOAD, PROG_GET_FD_BY_ID, OBJ_GET_INFO =
 LINK_CREATE, LINK_UPDATE = 28, 29
 MAP_ARRAY, MAP_DEVMAP, MAP_XSKMAP = 2, 14, 17
 PROG_TYPE_XDP, BPF_XDP, HAS_FRAGS = 6, 37, 1 << 5
+PROG_TYPE_SCHED_CLS, BPF_TCX_EGRESS = 3, 47
 DROP, PASS, TX = 1, 2, 3
 IFLA_XDP, IFLA_XDP_FD, IFLA_XDP_FLAGS = 43, 1, 3
 GENERIC, NATIVE = 1 << 1, 1 << 2
@@ -63,15 +64,15 @@ def call(helper):
 
 END = op(0x95)
 INGRESS_IFINDEX, RX_QUEUE = 12, 16
-MAP_LOOKUP_ELEM, REDIRECT, REDIRECT_MAP = 1, 23, 51
+MAP_LOOKUP_ELEM, REDIRECT, SET_HASH, REDIRECT_MAP = 1, 23, 48, 51
 
 
-def program(code, flags=0):
+def program(code, flags=0, type=PROG_TYPE_XDP):
     """Loads a program; its descriptor."""
     code += END
     buffer, license = ctypes.create_string_buffer(code, len(code)), ctypes.create_string_buffer(b"GPL")
     log = ctypes.create_string_buffer(4096)
-    head = struct.pack("IIQQIIQII", PROG_TYPE_XDP, len(code) // 8, ctypes.addressof(buffer), ctypes.addressof(license),
+    head = struct.pack("IIQQIIQII", type, len(code) // 8, ctypes.addressof(buffer), ctypes.addressof(license),
                        1, len(log), ctypes.addressof(log), 0, flags)  # fmt: skip
     try:
         return bpf(PROG_LOAD, head)
@@ -177,6 +178,15 @@ def attached(dev):
 def attach_link(dev, fd):
     """The same with a BPF link; its descriptor."""
     return bpf(LINK_CREATE, struct.pack("IIII", fd, socket.if_nametoindex(dev), BPF_XDP, NATIVE))
+
+
+def set_hash_at_egress(dev, value):
+    """Has each frame that is sent by a device have this flow hash; the descriptor of the BPF link, which
+    is to be closed when that shall end."""
+    fd = program(number(2, value) + call(SET_HASH) + number(0, 0), type=PROG_TYPE_SCHED_CLS)
+    link = bpf(LINK_CREATE, struct.pack("IIII", fd, socket.if_nametoindex(dev), BPF_TCX_EGRESS, 0))
+    os.close(fd)
+    return link
 
 
 def update_link(link, fd):

@@ -56,17 +56,19 @@ def named(*words):
 
 
 class Guest:
-    """One guest. `words`: the command it runs; `nics`: a socket each, its other end another guest's."""
+    """One guest. `words`: the command it runs; `nics`: a socket each, its other end another guest's.
+    `beside`: folders of build whose modules it has beside its own."""
 
     def __init__(self, kind, words, name=None, nics=(), role="single", boots=None, checks=None, shell=False,
-                 arguments="", options=(), slots=0, more=None, seed=None):
+                 arguments="", options=(), slots=0, more=None, beside=(), seed=None):
         self.kind, self.name = kind, name or kind
         self.status = None  # of the command, once it has ended as it should
         self.partial = collections.defaultdict(bytes)
         made_for = TREE.get(kind, kind)
         tree = named("tree", made_for)
         kernel = boots or tree
-        initrd = initramfs.build(tree, TOP / "build" / made_for, TOP / "tools/guest", more)
+        initrd = initramfs.build(tree, TOP / "build" / made_for, TOP / "tools/guest", more,
+                                 [TOP / "build" / folder for folder in beside])
         append = (f"panic=-1 log_buf_len=4M rdinit=/init lab.guest={kind} lab.role={role} lab.run={','.join(words)} "
                   f"lab.checks={CHECKS[kind] if checks is None else checks} {arguments}")
         if seed := seed or os.environ.get("SEED"):
@@ -360,13 +362,14 @@ def shell(kind="stock"):
 
 # Each octet that such an instruction copies would count as one.
 CPU = {"probes": ["-cpu", "max,la57=off,erms=off,fsrm=off,fsrs=off"]}
+BESIDE = {"bench": ["floor"]}
 
 
 def bench(name="bench"):
     """One processor that takes a nanosecond of the guest's time for an instruction. What is measured
     is left in build/bench."""
     guest = Guest("stock", ["python3", f"/tests/{name}.py"], name=name, arguments="tsc=reliable clocksource=tsc",
-                  options=["-smp", "1", "-icount", "shift=0,sleep=off", *CPU.get(name, [])])
+                  options=["-smp", "1", "-icount", "shift=0,sleep=off", *CPU.get(name, [])], beside=BESIDE.get(name, []))
     results, plain = None, without_ktap()
 
     def line(text):

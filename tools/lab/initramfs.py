@@ -40,16 +40,16 @@ MODULES = """virtio_pci virtio_net igb igbvf vmxnet3 e1000e
     kmemleak-test""".split()
 
 
-def build(tree, kos, tests, more=None):
+def build(tree, kos, tests, more=None, beside=()):
     """The path of an initramfs for the kernel tree, with the modules and tests of these folders.
-    `more`: a further archive, for this run alone."""
+    `more`: a further archive, for this run alone. `beside`: further folders of modules."""
     cache = tree.parent
     programs = cached(cache, "programs", [Path("/var/lib/dpkg/status"), Path(__file__)], stage_programs)
     modules = cached(cache, f"modules-{tree.name}", [Path(__file__)], lambda to: stage_modules(tree, to))
     out = kos / f"initramfs{'-more' if more else ''}.cpio"
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as stage, open(f"{out}.{os.getpid()}", "wb") as f:
-        own = archive(Path(stage), lambda to: stage_own(to, tree, kos, tests))
+        own = archive(Path(stage), lambda to: stage_own(to, tree, [kos, *beside], tests))
         for part in programs.read_bytes(), modules.read_bytes(), own:
             f.write(part)
         if more:
@@ -155,8 +155,9 @@ def stage_own(to, tree, kos, tests):
     for name in "selftest", "seeds", "seeds.py":
         shutil.copy(LAB / name, to / "lab")
     (to / "modules").mkdir()
-    for ko in kos.rglob("*.ko"):
-        shutil.copy(ko, to / "modules")
+    for folder in kos:
+        for ko in folder.rglob("*.ko"):
+            shutil.copy(ko, to / "modules")
     shutil.copytree(tests, to / "tests", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(TOP / "samples/topologies", to / "samples/topologies")
     # What it says, a test compares with what it finds.
