@@ -17,6 +17,7 @@ TOP = Path(__file__).resolve().parent.parent.parent
 ROOTS = {
     "rust/kernel/netdev.rs": "crate",
     "rust/trunk/core/mod.rs": "crate::pure",
+    "rust/trunk/trunk_main.rs": "crate",
 }
 
 

@@ -48,7 +48,10 @@ use crate::{
 };
 use kernel::{
     prelude::*,
-    sync::rcu, //
+    sync::{
+        aref::ARef,
+        rcu, //
+    }, //
 };
 use netdev::{
     device::Device,
@@ -334,12 +337,17 @@ impl SocketsClosed for Holders {
         if Count::Claims.get(net) == 0 {
             return;
         }
-        let guard = rcu::read_lock();
-        let rcu: &Rcu = (&guard).into();
         let socket = socket(id);
         let mut from = 0;
-        while let Some(dev) = Device::<Trunk>::next_rcu(net, from, rcu) {
-            end(dev, Ending::Socket(socket), net);
+        loop {
+            let dev: Option<ARef<Device<Trunk>>> = {
+                let guard = rcu::read_lock();
+                Device::<Trunk>::next_rcu(net, from, (&guard).into()).map(ARef::from)
+            };
+            let Some(dev) = dev else {
+                return;
+            };
+            end(&dev, Ending::Socket(socket), net);
             from = dev.ifindex().saturating_add(1);
         }
     }
