@@ -71,6 +71,9 @@ test-peers: ## the kernel's own tests of bonding and team, on those and on trunk
 bench: ## what it costs, in instructions, beside bonding and the least there can be
 	@$(LAB)/setup.sh stock && $(call quietly,stock) && $(call quietly,floor) && $(LAB)/in-root $(LAB)/guest.py bench
 
+bench-locks: ## how long interrupts and bottom halves are off while links fail
+	@$(LAB)/setup.sh stock && $(call quietly,stock) && $(LAB)/in-root $(LAB)/guest.py bench locks
+
 bench-failover: ## how soon frames arrive again after a link failed, beside bonding and team
 	@$(LAB)/setup.sh stock && $(call quietly,stock) && $(LAB)/in-root $(LAB)/guest.py bench failover
 
@@ -135,4 +138,4 @@ clean: ## remove what was built
 clean-cache: ## remove what the lab has made: build root and kernels
 	@. $(LAB)/env.sh && set -x && rm -rf --one-file-system "$$cache"
 
-.PHONY: help demo demo-one-switch demo-two-switches shell test test-host test-kunit test-guest explore mutants test-peers bench bench-failover bench-probes bench-switches pictures setup modules trunkctl install uninstall deb test-package graft clean clean-cache
+.PHONY: help demo demo-one-switch demo-two-switches shell test test-host test-kunit test-guest explore mutants test-peers bench bench-locks bench-failover bench-probes bench-switches pictures setup modules trunkctl install uninstall deb test-package graft clean clean-cache
