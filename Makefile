@@ -70,6 +70,9 @@ test-peers: ## the kernel's own tests of bonding and team, on those and on trunk
 bench: ## cost in instructions per packet, beside bonding and the least there can be
 	@$(LAB)/setup.sh stock && $(call quietly,stock) && $(call quietly,floor) && $(LAB)/in-root $(LAB)/guest.py bench
 
+bench-locks: ## time that interrupts and bottom halves are off while links fail
+	@$(LAB)/setup.sh stock && $(call quietly,stock) && $(LAB)/in-root $(LAB)/guest.py bench locks
+
 bench-failover: ## time until frames arrive again after a link failed, beside bonding and team
 	@$(LAB)/setup.sh stock && $(call quietly,stock) && $(LAB)/in-root $(LAB)/guest.py bench failover
 
@@ -134,4 +137,4 @@ clean: ## remove what was built in the checkout
 clean-cache: ## remove the cache of the lab: build root and kernels
 	@. $(LAB)/env.sh && set -x && rm -rf --one-file-system "$$cache"
 
-.PHONY: help demo demo-one-switch demo-two-switches shell test test-host test-kunit test-guest explore mutants test-peers bench bench-failover bench-probes bench-switches pictures setup modules trunkctl install uninstall deb test-package graft clean clean-cache
+.PHONY: help demo demo-one-switch demo-two-switches shell test test-host test-kunit test-guest explore mutants test-peers bench bench-locks bench-failover bench-probes bench-switches pictures setup modules trunkctl install uninstall deb test-package graft clean clean-cache

@@ -39,6 +39,8 @@ MODULES = """virtio_pci virtio_net igb igbvf vmxnet3 e1000e
     openvswitch pktgen sch_netem sch_prio sch_ingress cls_bpf cls_matchall act_mirred l2tp_eth l2tp_netlink ifb
     kmemleak-test""".split()
 
+NOT_FOR_GUESTS = shutil.ignore_patterns("__pycache__", "README.md")
+
 
 def build(tree, kos, tests, more=None, beside=()):
     """The path of an initramfs for the kernel tree, with the modules and tests of these folders.
@@ -158,7 +160,10 @@ def stage_own(to, tree, kos, tests):
     for folder in kos:
         for ko in folder.rglob("*.ko"):
             shutil.copy(ko, to / "modules")
-    shutil.copytree(tests, to / "tests", ignore=shutil.ignore_patterns("__pycache__"))
+    # In a guest all of them are in one folder, where each finds the others.
+    for folder in "library", "tests", "benchmarks", "demo":
+        shutil.copytree(tests / folder, to / "tests", ignore=NOT_FOR_GUESTS, dirs_exist_ok=True)
+    shutil.copytree(tests / "peers", to / "tests/peers", ignore=NOT_FOR_GUESTS)
     shutil.copytree(TOP / "samples/topologies", to / "samples/topologies")
     # What it says, a test compares with what it finds.
     shutil.copy(TOP / "Documentation/networking/trunk-interop.rst", to / "tests")

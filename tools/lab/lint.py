@@ -34,7 +34,7 @@ def documented():
     """The documentation names tests, file.test, to show what it says. There are such tests."""
     there = {}
     for file in sources(".py"):
-        if m := re.fullmatch(r"tools/guest/(?:test_)?(\w+)\.py", file):
+        if m := re.fullmatch(r"tools/guest/\w+/(?:test_)?(\w+)\.py", file):
             there[m[1]] = set(re.findall(r"^def test_(\w+)\(", (TOP / file).read_text(), re.M))
     for file in sources(".rst"):
         for number, line in enumerate((TOP / file).read_text().splitlines(), 1):
@@ -61,7 +61,7 @@ def seeds():
             there = re.search(rf"\bfn {name.rpartition('::')[2]}\(", text)
         else:
             area, _, test = name.partition(".")
-            files = [file for file in sources(".py") if re.fullmatch(rf"tools/guest/(.*/)?(test_)?{area}\.py", file)]
+            files = [file for file in sources(".py") if re.fullmatch(rf"tools/guest/tests/(test_)?{area}\.py", file)]
             there = any(f"\ndef test_{test}(" in (TOP / file).read_text() for file in files)
         if not there:
             yield f"tools/lab/seeds: there is no test {found.test} for {found.where}"

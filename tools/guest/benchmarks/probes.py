@@ -58,19 +58,19 @@ class Busy:
 class Links:
     """Two trunks in two namespaces, cable by cable."""
 
-    def __init__(self):
+    def __init__(self, links=LINKS):
         self.near, self.far = Netns(), Netns()
         with self.near:
             netlink = Rtnetlink()
             netlink.add("trunk0", KIND)
-            for n in range(1, LINKS + 1):
+            for n in range(1, links + 1):
                 netlink.add(f"eth{n}", "veth", peer=f"sw{n}", netns=self.far)
                 netlink.master(f"eth{n}", "trunk0")
             self.control = genl.Control()
         with self.far:
             netlink = Rtnetlink()
             netlink.add("trunk0", KIND)
-            for n in range(1, LINKS + 1):
+            for n in range(1, links + 1):
                 netlink.master(f"sw{n}", "trunk0")
             genl.Control().set(interval=60_000_000)
             bring_up("trunk0")
