@@ -18,7 +18,7 @@ use crate::{
     rcu::RcuBh,
     rtnl::Rtnl,
     rx_handler::RxHandler,
-    skb::SkBuff,
+    skb::{SkBuff, Xmit},
     stats::LinkStats,
     upper::AddrLists,
     vlan::Vlan,
@@ -90,8 +90,9 @@ pub trait Driver: Send + Sync + Sized + 'static {
     /// The data of a new device of that MAC address, which is not registered yet.
     fn new(mac: MacAddr) -> impl PinInit<Self, Error>;
 
-    /// Sends a frame, or drops it.
-    fn transmit(dev: &Device<Self>, skb: SkBuff, context: &RcuBh);
+    /// Sends a frame, or drops it. Returns what its sender is told: of a frame that goes on to another
+    /// device, what [`SkBuff::transmit`] has returned.
+    fn transmit(dev: &Device<Self>, skb: SkBuff, context: &RcuBh) -> Xmit;
 
     /// The device is being set up: [`NetDevice::is_started`] is true already, and
     /// [`NetDevice::is_up`] is not yet.
@@ -498,8 +499,7 @@ impl<T: Driver> Adapter<T> {
                 RcuBh::assume(),
             )
         };
-        T::transmit(dev, skb, context);
-        bindings::netdev_tx_NETDEV_TX_OK
+        T::transmit(dev, skb, context).into_raw()
     }
 
     /// # Safety

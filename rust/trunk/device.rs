@@ -75,7 +75,10 @@ use netdev::{
         self,
         Rtnl, //
     },
-    skb::SkBuff,
+    skb::{
+        SkBuff,
+        Xmit, //
+    },
     stats::LinkStats,
     upper::{
         AddrLists,
@@ -348,8 +351,8 @@ impl Driver for Trunk {
     }
 
     #[inline]
-    fn transmit(dev: &Device<Self>, skb: SkBuff, context: &RcuBh) {
-        send::transmit(dev, skb, context);
+    fn transmit(dev: &Device<Self>, skb: SkBuff, context: &RcuBh) -> Xmit {
+        send::transmit(dev, skb, context)
     }
 
     fn open(dev: &Device<Self>, rtnl: &Rtnl) -> Result {

@@ -17,7 +17,8 @@ use netdev::{
     rcu::RcuBh,
     skb::{
         DropReason,
-        SkBuff, //
+        SkBuff,
+        Xmit, //
     },
     xdp::Frames,
 };
@@ -25,11 +26,14 @@ use netdev::{
 /// Sends a frame by the port that carries its bucket, or if there are claims, by the link of the one
 /// it belongs to. Takes no lock, unless the port has just failed: then the frame itself switches the
 /// table over, and is not lost.
+///
+/// Returns what the port's queueing discipline says of the frame, or success if the trunk itself drops
+/// it.
 #[inline(always)]
-pub(crate) fn transmit(dev: &Device<Trunk>, skb: SkBuff, context: &RcuBh) {
+pub(crate) fn transmit(dev: &Device<Trunk>, skb: SkBuff, context: &RcuBh) -> Xmit {
     let trunk = dev.data().get_ref();
     let Some(layout) = trunk.table.layout(context) else {
-        return skb.drop_for(DropReason::DEV_READY);
+        return drop(dev, skb, DropReason::DEV_READY, context);
     };
     match layout.way() {
         Way::Bucket(selector) => by_bucket(dev, layout, selector, skb, context),
@@ -44,60 +48,77 @@ fn by_bucket(
     selector: Selector,
     mut skb: SkBuff,
     context: &RcuBh,
-) {
+) -> Xmit {
     let trunk = dev.data().get_ref();
-    let cpu = context.cpu();
     let len = skb.len();
 
     let Some(index) = index(selector, &mut skb) else {
-        trunk.statistics.count(cpu, Count::TxNoPort);
-        return skb.drop_for(DropReason::PKT_TOO_SMALL);
+        return drop(dev, skb, DropReason::PKT_TOO_SMALL, context);
     };
     let bucket = layout.bucket(index);
     let Some(port) = port(dev, trunk, layout, index, context) else {
-        trunk.statistics.count(cpu, Count::TxNoPort);
-        return skb.drop_for(DropReason::DEV_READY);
+        return drop(dev, skb, DropReason::DEV_READY, context);
     };
 
-    layout.count(cpu, bucket, len);
-    dev.count_transmitted(len, context);
-    skb.transmit(&port.dev, context);
+    let xmit = skb.transmit(&port.dev, context);
+    count(dev, xmit, len, context);
+    if xmit.is_taken() {
+        layout.count(context.cpu(), bucket, len);
+    }
+    xmit
+}
+
+/// Counts a frame of `len` octets that was handed to a port.
+#[inline(always)]
+fn count(dev: &Device<Trunk>, xmit: Xmit, len: u32, context: &RcuBh) {
+    if xmit.is_taken() {
+        dev.count_transmitted(len, context);
+    } else {
+        let statistics = &dev.data().get_ref().statistics;
+        statistics.count(context.cpu(), Count::TxRefused);
+    }
+}
+
+/// Drops a frame that no port can carry.
+#[cold]
+fn drop(dev: &Device<Trunk>, skb: SkBuff, reason: DropReason, context: &RcuBh) -> Xmit {
+    let statistics = &dev.data().get_ref().statistics;
+    statistics.count(context.cpu(), Count::TxNoPort);
+    skb.drop_for(reason);
+    Xmit::OK
 }
 
 /// With claims, or with netpoll.
 #[inline(never)] // Off the way of those that have neither.
-fn specially(dev: &Device<Trunk>, layout: &Layout, skb: SkBuff, context: &RcuBh) {
+fn specially(dev: &Device<Trunk>, layout: &Layout, skb: SkBuff, context: &RcuBh) -> Xmit {
     if dev.is_netpoll_sending(context) {
-        by_netpoll(dev, layout, skb, context);
+        by_netpoll(dev, layout, skb, context)
     } else {
-        by_mark(dev, layout, skb, context);
+        by_mark(dev, layout, skb, context)
     }
 }
 
 /// A frame of netpoll leaves by the port that carries its bucket, or if that has failed, by any other
 /// that is usable. Nobody is told: this may have interrupted the very one who holds the table's lock.
-fn by_netpoll(dev: &Device<Trunk>, layout: &Layout, mut skb: SkBuff, context: &RcuBh) {
+fn by_netpoll(dev: &Device<Trunk>, layout: &Layout, mut skb: SkBuff, context: &RcuBh) -> Xmit {
     let trunk = dev.data().get_ref();
     let index = index(layout.selector, &mut skb);
     let port = index
         .and_then(|index| trunk.port(layout.port(layout.bucket(index))?, context))
         .filter(|port| port.is_operational())
         .or_else(|| trunk.ports(context).find(|port| port.condition().is_act()));
-    match port {
-        Some(port) => {
-            dev.count_transmitted(skb.len(), context);
-            port.netpoll.send(skb, context);
-        }
-        None => {
-            trunk.statistics.count(context.cpu(), Count::TxNoPort);
-            skb.drop_for(DropReason::DEV_READY);
-        }
-    }
+    let Some(port) = port else {
+        return drop(dev, skb, DropReason::DEV_READY, context);
+    };
+    let len = skb.len();
+    let xmit = port.netpoll.send(skb, context);
+    count(dev, xmit, len, context);
+    xmit
 }
 
 /// A frame of a claim leaves by the claim's link, and counts in no bucket. While the claim has none,
 /// and without a claim, it goes by its bucket as any other.
-fn by_mark(dev: &Device<Trunk>, layout: &Layout, skb: SkBuff, context: &RcuBh) {
+fn by_mark(dev: &Device<Trunk>, layout: &Layout, skb: SkBuff, context: &RcuBh) -> Xmit {
     let trunk = dev.data().get_ref();
     let mark = skb.mark();
     let link = || trunk.port(trunk.table.claimed(mark, context)?, context);
@@ -107,8 +128,10 @@ fn by_mark(dev: &Device<Trunk>, layout: &Layout, skb: SkBuff, context: &RcuBh) {
     };
     match port {
         Some(port) => {
-            dev.count_transmitted(skb.len(), context);
-            skb.transmit(&port.dev, context);
+            let len = skb.len();
+            let xmit = skb.transmit(&port.dev, context);
+            count(dev, xmit, len, context);
+            xmit
         }
         None => by_bucket(dev, layout, layout.selector, skb, context),
     }
