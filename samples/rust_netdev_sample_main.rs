@@ -11,7 +11,7 @@ use netdev::{
     link_ops::{self, LinkOps},
     rcu::RcuBh,
     rx_handler::NoPorts,
-    skb::SkBuff, //
+    skb::{SkBuff, Xmit}, //
 };
 
 /// The data of a device: none.
@@ -35,9 +35,10 @@ impl Driver for Dummy {
         Ok(Self)
     }
 
-    fn transmit(dev: &Device<Self>, skb: SkBuff, context: &RcuBh) {
+    fn transmit(dev: &Device<Self>, skb: SkBuff, context: &RcuBh) -> Xmit {
         dev.count_transmitted(skb.len(), context);
         skb.consume();
+        Xmit::OK
     }
 }
 

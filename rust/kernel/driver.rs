@@ -19,7 +19,7 @@ use crate::{
     rcu::{RcuBh, RcuIrq},
     rtnl::Rtnl,
     rx_handler::RxHandler,
-    skb::SkBuff,
+    skb::{SkBuff, Xmit},
     stats::LinkStats,
     vlan::Vlan,
     xdp::{Frames, Program}, //
@@ -94,8 +94,9 @@ pub trait Driver: Send + Sync + Sized + 'static {
     /// The data of a new device of that MAC address, which is not registered yet.
     fn new(mac: MacAddr) -> impl PinInit<Self, Error>;
 
-    /// Sends a frame, or drops it.
-    fn transmit(dev: &Device<Self>, skb: SkBuff, context: &RcuBh);
+    /// Sends a frame, or drops it. Returns what its sender is told: of a frame that goes on to another
+    /// device, what [`SkBuff::transmit`] has returned.
+    fn transmit(dev: &Device<Self>, skb: SkBuff, context: &RcuBh) -> Xmit;
 
     /// The device is being set up: [`NetDevice::is_started`] is true already, and
     /// [`NetDevice::is_up`] is not yet.
@@ -169,7 +170,7 @@ pub trait Driver: Send + Sync + Sized + 'static {
     /// Sends a frame of netpoll, or drops it: with interrupts disabled, in any context, so without
     /// waiting for anybody. [`Lower::transmit_netpoll`](crate::lower::Lower::transmit_netpoll) is for
     /// ports. Netpoll does not send by devices of a driver without this.
-    fn transmit_netpoll(_dev: &Device<Self>, _skb: SkBuff, _context: &RcuIrq) {
+    fn transmit_netpoll(_dev: &Device<Self>, _skb: SkBuff, _context: &RcuIrq) -> Xmit {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 

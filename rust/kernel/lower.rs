@@ -10,7 +10,7 @@ use crate::{
     netpoll::Netpoll,
     rcu::RcuIrq,
     rtnl::Rtnl,
-    skb::SkBuff, //
+    skb::{SkBuff, Xmit}, //
 };
 use core::ops::Deref;
 use kernel::prelude::*;
@@ -72,10 +72,10 @@ impl<T: Driver> Lower<T> {
         self.netpoll.end(rtnl);
     }
 
-    /// Sends a frame of netpoll by the port. It is dropped if netpoll does not send by the upper
+    /// Sends a frame of netpoll by the port. It is refused if netpoll does not send by the upper
     /// device any more.
-    pub fn transmit_netpoll(&self, skb: SkBuff, context: &RcuIrq) {
-        self.netpoll.send(skb, context);
+    pub fn transmit_netpoll(&self, skb: SkBuff, context: &RcuIrq) -> Xmit {
+        self.netpoll.send(skb, context)
     }
 }
 

@@ -13,7 +13,7 @@ use crate::{
     device::NetDevice,
     rcu::RcuIrq,
     rtnl::Rtnl,
-    skb::{DropReason, SkBuff}, //
+    skb::{DropReason, SkBuff, Xmit}, //
 };
 use core::{
     ptr,
@@ -97,19 +97,19 @@ impl Netpoll {
         let _ = np;
     }
 
-    /// Sends a frame of netpoll by the device. It is dropped where that is not set up.
-    pub(crate) fn send(&self, skb: SkBuff, _context: &RcuIrq) {
+    /// Sends a frame of netpoll by the device. It is refused where that is not set up.
+    pub(crate) fn send(&self, skb: SkBuff, _context: &RcuIrq) -> Xmit {
         let np = self.np.load(Ordering::Acquire);
         #[cfg(CONFIG_NETPOLL)]
         if !np.is_null() {
             // SAFETY: By the type invariant `np` is set up, and stays so to the end of this RCU
-            // read-side critical section. The frame is handed over.
-            unsafe { bindings::netpoll_send_skb(np, skb.into_raw()) };
-            return;
+            // read-side critical section. The frame is handed over, and consumed in any case.
+            return unsafe { Xmit::from_raw(bindings::netpoll_send_skb(np, skb.into_raw())) };
         }
         #[cfg(not(CONFIG_NETPOLL))]
         let _ = np;
         skb.drop_for(DropReason::DEV_READY);
+        Xmit::REFUSED
     }
 }
 

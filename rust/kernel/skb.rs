@@ -71,6 +71,52 @@ impl EthHeader {
     }
 }
 
+/// What has become of a frame that was given to a device (`netdev_tx_t`). Its sender is told.
+///
+/// # Invariants
+///
+/// `dev_xmit_complete()` holds for the value: the frame belongs to its sender no more.
+#[derive(Clone, Copy, PartialEq, Eq)]
+#[must_use = "the sender of a frame is to learn what has become of it"]
+#[repr(transparent)]
+pub struct Xmit(bindings::netdev_tx_t);
+
+impl Xmit {
+    /// The driver has taken care of the frame: it has sent it, or dropped it for a reason of its
+    /// own.
+    // INVARIANT: The first case of `dev_xmit_complete()`.
+    pub const OK: Self = Self(bindings::netdev_tx_NETDEV_TX_OK);
+
+    /// The device has no room for the frame, and has dropped it.
+    // INVARIANT: A code of a queueing discipline.
+    pub const REFUSED: Self = Self(bindings::NET_XMIT_DROP as bindings::netdev_tx_t);
+
+    /// Takes over a value.
+    ///
+    /// # Safety
+    ///
+    /// It must be what a function has returned that consumes a frame in any case: 0, a code of a
+    /// queueing discipline (`NET_XMIT_*`) or a negative errno.
+    #[inline(always)]
+    pub(crate) unsafe fn from_raw(code: bindings::netdev_tx_t) -> Self {
+        // INVARIANT: By the safety requirement. The codes are less than `NET_XMIT_MASK`.
+        Self(code)
+    }
+
+    /// The value, for C.
+    #[inline(always)]
+    pub(crate) fn into_raw(self) -> bindings::netdev_tx_t {
+        self.0
+    }
+
+    /// Returns whether the device has taken the frame. `NET_XMIT_CN` counts as taken, as everywhere
+    /// in the kernel: it asks the sender to slow down, and does not say which frame was dropped.
+    #[inline]
+    pub fn is_taken(self) -> bool {
+        self == Self::OK || self.0 == bindings::NET_XMIT_CN as bindings::netdev_tx_t
+    }
+}
+
 /// A frame, owned: dropping it frees it, sending consumes it.
 ///
 /// # Invariants
@@ -328,12 +374,12 @@ impl SkBuff {
     /// netpoll, which has interrupts disabled:
     /// [`Lower::transmit_netpoll`](crate::lower::Lower::transmit_netpoll) is for that.
     #[inline(always)]
-    pub fn transmit(mut self, dev: &NetDevice, _context: &RcuBh) {
+    pub fn transmit(mut self, dev: &NetDevice, _context: &RcuBh) -> Xmit {
         // SAFETY: `dev` is alive, and the core takes care of it once it is given the frame.
         unsafe { self.set_dev(dev) };
         // SAFETY: The frame is handed over, in an RCU read-side critical section with bottom halves
-        // disabled.
-        unsafe { bindings::__dev_queue_xmit(self.into_raw(), ptr::null_mut()) };
+        // disabled. The function consumes it in any case.
+        unsafe { Xmit::from_raw(bindings::__dev_queue_xmit(self.into_raw(), ptr::null_mut())) }
     }
 
     /// Drops the frame for a reason. In any context.

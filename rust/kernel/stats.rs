@@ -94,7 +94,7 @@ impl LinkStats {
         self.0.multicast = self.0.multicast.wrapping_add(frames);
     }
 
-    /// Adds frames dropped for lack of a way to send them.
+    /// Adds frames dropped instead of being transmitted.
     pub fn add_transmit_dropped(&mut self, frames: u64) {
         self.0.tx_dropped = self.0.tx_dropped.wrapping_add(frames);
     }

@@ -59,7 +59,10 @@ use netdev::{
         RcuIrq, //
     },
     rtnl::Rtnl,
-    skb::SkBuff,
+    skb::{
+        SkBuff,
+        Xmit, //
+    },
     stats::LinkStats,
     time,
     vlan::Vlan,
@@ -180,8 +183,8 @@ impl Driver for Trunk {
     }
 
     #[inline]
-    fn transmit(dev: &Device<Self>, skb: SkBuff, context: &RcuBh) {
-        send::transmit(dev, skb, context);
+    fn transmit(dev: &Device<Self>, skb: SkBuff, context: &RcuBh) -> Xmit {
+        send::transmit(dev, skb, context)
     }
 
     fn open(dev: &Device<Self>, rtnl: &Rtnl) -> Result {
@@ -271,8 +274,8 @@ impl Driver for Trunk {
         });
     }
 
-    fn transmit_netpoll(dev: &Device<Self>, skb: SkBuff, context: &RcuIrq) {
-        send::transmit_netpoll(dev, skb, context);
+    fn transmit_netpoll(dev: &Device<Self>, skb: SkBuff, context: &RcuIrq) -> Xmit {
+        send::transmit_netpoll(dev, skb, context)
     }
 
     fn poll(dev: &Device<Self>, context: &RcuIrq) {

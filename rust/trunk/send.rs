@@ -15,6 +15,7 @@ use crate::{
         Trunk, //
     }, //
 };
+use kernel::cpu::CpuId;
 use netdev::{
     device::Device,
     rcu::{
@@ -23,7 +24,8 @@ use netdev::{
     },
     skb::{
         DropReason,
-        SkBuff, //
+        SkBuff,
+        Xmit, //
     },
     xdp::Frames,
 };
@@ -31,11 +33,14 @@ use netdev::{
 /// Sends a frame by the port that carries its bucket, or if there are claims, by the link of the one
 /// it belongs to. Takes no lock, unless the port has just failed: then the frame itself switches the
 /// table over, and is not lost.
+///
+/// Returns what the port's queueing discipline says of the frame, or success if the trunk itself drops
+/// it.
 #[inline(always)]
-pub(crate) fn transmit(dev: &Device<Trunk>, skb: SkBuff, context: &RcuBh) {
+pub(crate) fn transmit(dev: &Device<Trunk>, skb: SkBuff, context: &RcuBh) -> Xmit {
     let trunk = dev.data().get_ref();
     let Some(table) = trunk.table.get(context) else {
-        return skb.drop_for(DropReason::DEV_READY);
+        return drop(dev, skb, DropReason::DEV_READY, context.cpu());
     };
     match table.way() {
         Way::Bucket(selector) => by_bucket(dev, table, selector, skb, context),
@@ -50,55 +55,71 @@ fn by_bucket(
     selector: Selector,
     mut skb: SkBuff,
     context: &RcuBh,
-) {
+) -> Xmit {
     let trunk = dev.data().get_ref();
     let cpu = context.cpu();
     let len = skb.len();
 
     let Some(index) = index(selector, &mut skb) else {
-        trunk.statistics.count(cpu, Count::TxNoPort);
-        return skb.drop_for(DropReason::PKT_TOO_SMALL);
+        return drop(dev, skb, DropReason::PKT_TOO_SMALL, cpu);
     };
     let bucket = table.bucket(index);
     let Some(port) = port(dev, trunk, table, index, context) else {
-        trunk.statistics.count(cpu, Count::TxNoPort);
-        return skb.drop_for(DropReason::DEV_READY);
+        return drop(dev, skb, DropReason::DEV_READY, cpu);
     };
 
-    table.count(cpu, bucket, len);
-    dev.count_transmitted(len, context);
-    skb.transmit(&port.dev, context);
+    let xmit = skb.transmit(&port.dev, context);
+    if xmit.is_taken() {
+        table.count(cpu, bucket, len);
+        dev.count_transmitted(len, context);
+    } else {
+        trunk.statistics.count(cpu, Count::TxRefused);
+    }
+    xmit
+}
+
+/// Drops a frame that no port can carry.
+#[cold]
+fn drop(dev: &Device<Trunk>, skb: SkBuff, reason: DropReason, cpu: CpuId) -> Xmit {
+    dev.data().get_ref().statistics.count(cpu, Count::TxNoPort);
+    skb.drop_for(reason);
+    Xmit::OK
 }
 
 /// A frame of netpoll leaves by the port that carries its bucket, or if that has failed, by any other
 /// that is usable. Nobody is notified: this may have interrupted the very one who holds the state's
 /// lock.
-pub(crate) fn transmit_netpoll(dev: &Device<Trunk>, mut skb: SkBuff, context: &RcuIrq) {
+pub(crate) fn transmit_netpoll(
+    dev: &Device<Trunk>,
+    mut skb: SkBuff,
+    context: &RcuIrq,
+) -> Xmit {
     let trunk = dev.data().get_ref();
+    let cpu = context.cpu();
     let Some(table) = trunk.table.get(context) else {
-        return skb.drop_for(DropReason::DEV_READY);
+        return drop(dev, skb, DropReason::DEV_READY, cpu);
     };
     let index = index(table.selector, &mut skb);
     let port = index
         .and_then(|index| trunk.lower(table.port(table.bucket(index))?, context))
         .filter(|port| port.dev.is_operational())
         .or_else(|| trunk.lowers(context).find(|port| trunk.live.act().contains(port.id)));
-    match port {
-        Some(port) => {
-            dev.count_transmitted(skb.len(), context);
-            port.transmit_netpoll(skb, context);
-        }
-        None => {
-            trunk.statistics.count(context.cpu(), Count::TxNoPort);
-            skb.drop_for(DropReason::DEV_READY);
-        }
+    let Some(port) = port else {
+        return drop(dev, skb, DropReason::DEV_READY, cpu);
+    };
+    let len = skb.len();
+    let xmit = port.transmit_netpoll(skb, context);
+    match xmit.is_taken() {
+        true => dev.count_transmitted(len, context),
+        false => trunk.statistics.count(cpu, Count::TxRefused),
     }
+    xmit
 }
 
 /// A frame of a claim leaves by the claim's link, and counts in no bucket. While the claim has none,
 /// and without a claim, it goes by its bucket as any other.
 #[inline(never)] // Off the way of those without.
-fn by_mark(dev: &Device<Trunk>, table: &Table, skb: SkBuff, context: &RcuBh) {
+fn by_mark(dev: &Device<Trunk>, table: &Table, skb: SkBuff, context: &RcuBh) -> Xmit {
     let trunk = dev.data().get_ref();
     let mark = skb.mark();
     let link = || trunk.port(trunk.live.claimed(mark)?, context);
@@ -108,8 +129,13 @@ fn by_mark(dev: &Device<Trunk>, table: &Table, skb: SkBuff, context: &RcuBh) {
     };
     match port {
         Some(port) => {
-            dev.count_transmitted(skb.len(), context);
-            skb.transmit(&port.dev, context);
+            let len = skb.len();
+            let xmit = skb.transmit(&port.dev, context);
+            match xmit.is_taken() {
+                true => dev.count_transmitted(len, context),
+                false => trunk.statistics.count(context.cpu(), Count::TxRefused),
+            }
+            xmit
         }
         None => by_bucket(dev, table, table.selector, skb, context),
     }

@@ -22,6 +22,8 @@ use netdev::stats::{
 pub(crate) enum Count {
     /// Frames dropped since no port could carry them, or since they were no frames.
     TxNoPort,
+    /// Frames dropped since the port they were handed to did not take them: its queue was full.
+    TxRefused,
     /// Received multicast frames; broadcast is not among them, as everywhere in Linux.
     RxMulticast,
     /// Frames dropped that the trunk itself had sent: a switch flooded them back.
@@ -114,6 +116,7 @@ impl Statistics {
     /// What the figures of `ip -s link` lack.
     pub(crate) fn link_stats(&self, stats: &mut LinkStats) {
         stats.add_transmit_dropped(self.sum(Count::TxNoPort));
+        stats.add_transmit_dropped(self.sum(Count::TxRefused));
         stats.add_multicast(self.sum(Count::RxMulticast));
     }
 

@@ -250,8 +250,7 @@ impl<T: Driver> Adapter<T> {
         // SAFETY: Frames are sent under RCU with bottom halves disabled. Netpoll alone sends with
         // interrupts disabled, and does not come here.
         let context = unsafe { RcuBh::assume() };
-        T::transmit(dev, skb, context);
-        bindings::netdev_tx_NETDEV_TX_OK
+        T::transmit(dev, skb, context).into_raw()
     }
 
     /// # Safety

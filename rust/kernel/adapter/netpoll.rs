@@ -53,8 +53,8 @@ impl<T: Driver> Adapter<T> {
         // flag that allows it.
         let skb = unsafe { SkBuff::from_raw(skb) };
         // SAFETY: Interrupts are disabled, to the end of this call.
-        T::transmit_netpoll(dev, skb, unsafe { RcuIrq::assume() });
-        Some(bindings::netdev_tx_NETDEV_TX_OK)
+        let xmit = T::transmit_netpoll(dev, skb, unsafe { RcuIrq::assume() });
+        Some(xmit.into_raw())
     }
 
     /// # Safety

@@ -8,6 +8,7 @@
 //! ```text
 //! frame -> selector -> bucket -> table -> port
 //!          selector.rs           table.rs
+//!          flow.rs
 //! ```
 //!
 //! The **selector** turns a frame into a number, of which the low M bits name one of the N = 2^M
@@ -38,6 +39,7 @@
 //! 1.5 KiB of stack.
 
 pub mod claims;
+pub mod flow;
 pub mod health;
 pub mod history;
 pub mod join;

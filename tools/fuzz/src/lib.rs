@@ -3,12 +3,13 @@
 //! A trunk that lives through whatever octets say: frames of any content, from a peer that answers
 //! to those of somebody who only claims to be one, among ticks and changes of settings.
 //!
-//! [`live`] panics if the trunk does, or if it comes to what cannot be. `fuzz_targets/` has it
-//! guided by coverage, `tests/` by chance alone.
+//! [`live`] panics if the trunk does, or if it comes to what cannot be. So does [`hash`] for the hash
+//! of a frame's flow. `fuzz_targets/` has them guided by coverage, `tests/` by chance alone.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+use trunk_core::flow::{self, Key};
 use trunk_core::health::{Health, Link, Peers, ProbeMode, Reason, Settings, View};
 use trunk_core::port::{PortId, PortSet};
 use trunk_core::wire::{Identity, Kind, Probe, MAX_LEN};
@@ -353,5 +354,27 @@ pub fn live(octets: &[u8]) {
     while !input.0.is_empty() {
         life.step(&mut input);
         life.check();
+    }
+}
+
+/// The hash of the flow of a frame of any bytes, which begins with a key.
+pub fn hash(octets: &[u8]) {
+    let mut input = Input(octets);
+    let key = Key::new([input.number(), input.number()]);
+    let frame = input.0;
+    let hash = key.hash(frame);
+    assert!(hash != Some(0));
+    // What is known of less is not known otherwise of more, and the first bytes are enough.
+    for len in 0..=frame.len().min(flow::ENOUGH) {
+        let part = key.hash(&frame[..len]);
+        assert!(part.is_none() || part == hash);
+    }
+    assert_eq!(key.hash(&frame[..frame.len().min(flow::ENOUGH)]), hash);
+    // MAC addresses make no difference, nor does a tag.
+    if let Some((_, rest)) = frame.split_at_checked(12) {
+        let macs = [0xff; 12];
+        assert_eq!(key.hash(&[&macs, rest].concat()), hash);
+        let tagged = key.hash(&[&macs, &[0x81, 0, 0, 1][..], rest].concat());
+        assert!(tagged == hash || tagged.is_none());
     }
 }

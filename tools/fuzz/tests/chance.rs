@@ -2,7 +2,7 @@
 
 //! The same as the fuzzer does, by chance: octets without sense, and lives that begin well.
 
-use trunk_fuzz::live;
+use trunk_fuzz::{hash, live};
 
 /// Random numbers.
 struct Chance(u64);
@@ -56,6 +56,33 @@ fn octets_without_sense() {
     for _ in 0..100_000 {
         let length = chance.below(600);
         live(&chance.octets(length));
+    }
+}
+
+/// Frames of all that has a hash, and changed a little.
+#[test]
+fn frames_of_flows() {
+    let mut chance = Chance(3);
+    let begin: [&[u8]; 5] = [
+        &[8, 0, 0x45],
+        &[0x81, 0, 0, 7, 8, 0, 0x46],
+        &[0x86, 0xdd, 0x60, 0, 0, 0],
+        &[0x88, 0xa8, 0, 1, 0x81, 0, 0, 2, 0x86, 0xdd, 0x60],
+        &[],
+    ];
+    for _ in 0..100_000 {
+        let begin = begin[chance.below(5)];
+        let mut octets = chance.octets(16 + 12);
+        octets.extend(begin);
+        let (ip, length) = (octets.len(), chance.below(90));
+        octets.extend(chance.octets(length));
+        // Protocols, where the headers have them.
+        for place in [ip + 3, ip + 6, ip + 8] {
+            if let Some(octet) = octets.get_mut(place) {
+                *octet = [6, 17, 132, 0, 44, 1][chance.below(6)];
+            }
+        }
+        hash(&octets);
     }
 }
 

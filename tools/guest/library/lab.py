@@ -921,12 +921,12 @@ class Rtnetlink:
     def set(self, name, type, value):
         self.request(RTM_NEWLINK, 0, name, attribute(type, value))
 
-    def netem(self, name, loss=0, duplicate=0, corrupt=0, reorder=0, delay=0):
+    def netem(self, name, loss=0, duplicate=0, corrupt=0, reorder=0, delay=0, limit=1 << 20):
         """Spoils what leaves by a device: parts of 1, and seconds. `reorder`: the part that is not
-        delayed. Nothing given, nothing is spoilt any more: the discipline stays, for to change one is
+        delayed. `limit`: the frames it has room for. Nothing given, nothing is spoilt any more: the discipline stays, for to change one is
         quick, while to put another in its place takes a grace period."""
         part = lambda p: round(p * 0xFFFFFFFF)
-        options = struct.pack("6I", 0, 1 << 20, part(loss), 1 if reorder else 0, part(duplicate), 0)
+        options = struct.pack("6I", 0, limit, part(loss), 1 if reorder else 0, part(duplicate), 0)
         options += attribute(TCA_NETEM_LATENCY64, struct.pack("q", round(delay * 1e9)))
         for type, value in ((TCA_NETEM_CORRUPT, corrupt), (TCA_NETEM_REORDER, reorder)):
             options += attribute(type, struct.pack("II", part(value), 0))

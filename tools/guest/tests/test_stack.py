@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """Real traffic, and a trunk below the other devices of the kernel."""
 
+import errno
+
 from lab import *
 
 
@@ -127,6 +129,59 @@ def test_below_a_vlan():
     with star.server:
         ip("link set eth1 nomaster")
         ip("link del vlan7")
+
+
+@cases("bond", "trunk", "claim")
+def test_the_sender_learns_of_a_full_queue(way):
+    """
+    sender ── trunk0 | bond0 ─┬─ dummy1    each port has room for three frames, and sends none: of all
+                              └─ dummy2    others the sender is told, be they of a claim or not
+    """
+    from genl import Control, Holder
+
+    ports, used, mark = ["dummy1", "dummy2"], ["dummy1", "dummy2"], 0
+    if way != "bond":
+        load()
+        name, kind = "trunk0", KIND
+    elif attempt("modprobe bonding max_bonds=0").returncode:
+        raise Skipped("no bonding")
+    else:
+        name, kind = "bond0", "bond mode balance-xor miimon 100"
+    with Netns():
+        netlink = Rtnetlink()
+        ip(f"link add {name} type {kind}")
+        for port in ports:
+            netlink.add(port, "dummy")
+            netlink.master(port, name)
+        bring_up(name)
+        if name == "trunk0":
+            control = Control()
+            control.set(probe="off")  # probes would take room
+        if way == "claim":
+            used, mark = ["dummy2"], 7
+            holder = Holder()
+            holder.claim(socket.if_nametoindex("dummy2"), mark)
+        for port in ports:
+            netlink.netem(port, delay=200, limit=3)
+        sender = Sender(name, mark=mark)
+        before, told = counters(name), 0
+        for n in range(2_000):
+            try:
+                sender.send(frame(mac(n % 32), mac(1), n))
+            except OSError as error:
+                equal(errno.errorcode[error.errno], "ENOBUFS", "error")
+                told += 1
+        taken = 3 * len(used)
+        queued = {port: json.loads(run(f"/usr/sbin/tc -s -j qdisc show dev {port}"))[0]["qlen"] for port in ports}
+        equal(queued, {port: 3 if port in used else 0 for port in ports}, "frames in the queues")
+        equal(told, 2_000 - taken, "frames that the sender was told of")
+        if name == "trunk0":
+            counted = {"tx_packets": taken, "tx_bytes": 60 * taken, "tx_dropped": told}
+            equal(moved(before, counters(name)), counted, "what the trunk counts")
+            buckets = [(bucket["tx-packets"], bucket["tx-bytes"]) for bucket in control.table()]
+            in_buckets = (0, 0) if way == "claim" else (taken, 60 * taken)
+            equal(tuple(map(sum, zip(*buckets))), in_buckets, "what its buckets count")
+            equal(ethtool_statistics(name)["tx_no_port"], 0, "frames that no port could carry")
 
 
 def test_above_a_trunk():
