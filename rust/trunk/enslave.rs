@@ -77,9 +77,8 @@ pub(crate) fn join(
     let own_mtu = port.mtu();
 
     if own_mtu != dev.mtu() {
-        port.set_mtu(dev.mtu(), rtnl).map_err(|err| {
-            extack.refuse(err, c"trunk: the port does not take the trunk's MTU")
-        })?;
+        port.set_mtu(dev.mtu(), rtnl)
+            .map_err(|err| extack.refuse(err, c"trunk: the port does not take the trunk's MTU"))?;
     }
     let mtu = ScopeGuard::new(|| undo("MTU", port.set_mtu(own_mtu, rtnl)));
 

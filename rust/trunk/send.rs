@@ -89,11 +89,7 @@ fn drop(dev: &Device<Trunk>, skb: SkBuff, reason: DropReason, cpu: CpuId) -> Xmi
 /// A frame of netpoll leaves by the port that carries its bucket, or if that has failed, by any other
 /// that is usable. Nobody is notified: this may have interrupted the very one who holds the state's
 /// lock.
-pub(crate) fn transmit_netpoll(
-    dev: &Device<Trunk>,
-    mut skb: SkBuff,
-    context: &RcuIrq,
-) -> Xmit {
+pub(crate) fn transmit_netpoll(dev: &Device<Trunk>, mut skb: SkBuff, context: &RcuIrq) -> Xmit {
     let trunk = dev.data().get_ref();
     let cpu = context.cpu();
     let Some(table) = trunk.table.get(context) else {
@@ -103,7 +99,11 @@ pub(crate) fn transmit_netpoll(
     let port = index
         .and_then(|index| trunk.lower(table.port(table.bucket(index))?, context))
         .filter(|port| port.dev.is_operational())
-        .or_else(|| trunk.lowers(context).find(|port| trunk.live.act().contains(port.id)));
+        .or_else(|| {
+            trunk
+                .lowers(context)
+                .find(|port| trunk.live.act().contains(port.id))
+        });
     let Some(port) = port else {
         return drop(dev, skb, DropReason::DEV_READY, cpu);
     };

@@ -121,7 +121,11 @@ impl Statistics {
     }
 
     /// Those of the trunk: of its device, and its own.
-    pub(crate) fn of_trunk(&self, link: &LinkCounters, totals: &Totals) -> [(u16, u64); TRUNK_FIGURES] {
+    pub(crate) fn of_trunk(
+        &self,
+        link: &LinkCounters,
+        totals: &Totals,
+    ) -> [(u16, u64); TRUNK_FIGURES] {
         let [a, b, c, d, e, f] = of_device(link);
         [
             a,

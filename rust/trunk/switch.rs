@@ -84,7 +84,10 @@ pub(crate) fn replace(dev: &Device<Trunk>, new: Arc<Table>, why: Replacement, _r
         let effects = take(dev, &mut state, new.buckets(), input, rcu);
         carry_out(dev, &state, &new);
         // Under the lock, lest others write to the old one from here on.
-        (effects.work || effects.tests, trunk.table.replace(Some(new)))
+        (
+            effects.work || effects.tests,
+            trunk.table.replace(Some(new)),
+        )
     };
     if work {
         dev.schedule_work(0);

@@ -121,11 +121,7 @@ impl Trunk {
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub(crate) fn empty(
-        mac: MacAddr,
-        bits: u32,
-        selector: Selector,
-    ) -> impl PinInit<Self, Error> {
+    pub(crate) fn empty(mac: MacAddr, bits: u32, selector: Selector) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             ports: [const { RcuSlot::new() }; MAX_PORTS],
             table: first_table(bits, selector)?,

@@ -95,9 +95,7 @@ impl Deferred {
     pub fn reply(&self, size: usize, fill: impl FnOnce(&mut Message<'_>) -> Result) -> Result {
         let header = self.header();
         // SAFETY: Behind the header of a request to a family is that of generic netlink.
-        let cmd = unsafe {
-            (*self.header.as_ptr().add(1).cast::<bindings::genlmsghdr>()).cmd
-        };
+        let cmd = unsafe { (*self.header.as_ptr().add(1).cast::<bindings::genlmsghdr>()).cmd };
         // SAFETY: By the type invariant, the socket is valid.
         let port_id = unsafe { helpers::NETLINK_CB_portid(self.skb.as_ptr()) };
         let skb = Skb::new(size)?;
@@ -137,7 +135,14 @@ impl Deferred {
         }
         // SAFETY: By the type invariant: the skb with its header is a request, its sender's socket is
         // kept, and the kernel's socket is, too.
-        unsafe { bindings::netlink_ack(self.skb.as_ptr(), self.header.as_ptr(), error, &raw const raw) };
+        unsafe {
+            bindings::netlink_ack(
+                self.skb.as_ptr(),
+                self.header.as_ptr(),
+                error,
+                &raw const raw,
+            )
+        };
     }
 
     /// Returns whether the sender has closed its socket. Another may have its port id then.

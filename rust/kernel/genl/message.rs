@@ -105,9 +105,8 @@ pub(super) unsafe fn attributes_of_message<'a>(
 
     // SAFETY: By the safety requirement. The core has checked that the length in the header is
     // right, and that there are both headers.
-    let message = unsafe {
-        slice::from_raw_parts(header.cast::<u8>(), (*header).nlmsg_len as usize)
-    };
+    let message =
+        unsafe { slice::from_raw_parts(header.cast::<u8>(), (*header).nlmsg_len as usize) };
     Attributes::new(message.get(HEADERS_LEN..).unwrap_or(&[]))
 }
 

@@ -269,14 +269,9 @@ pub(super) fn dump(dump: &mut Dump<'_>) -> Result {
             let claim = state.lock().claims().get(at).copied()?;
             Some((number, claim))
         };
-        nests(
-            dump,
-            dev,
-            attr::CLAIM,
-            within,
-            next,
-            |message, _, claim| put(message, dev, &claim, rcu),
-        )
+        nests(dump, dev, attr::CLAIM, within, next, |message, _, claim| {
+            put(message, dev, &claim, rcu)
+        })
     })
 }
 

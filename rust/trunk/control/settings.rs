@@ -192,7 +192,10 @@ fn change(
     let bits = bits.filter(|bits| *bits != table.bits());
     let selector = selector.filter(|selector| *selector != table.selector);
     let next = match bits.is_some() || selector.is_some() {
-        true => Some(Arc::new(table.successor(bits, selector, None)?, GFP_KERNEL)?),
+        true => Some(Arc::new(
+            table.successor(bits, selector, None)?,
+            GFP_KERNEL,
+        )?),
         false => None,
     };
     let change = match new == old {

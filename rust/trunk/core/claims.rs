@@ -483,6 +483,10 @@ mod tests {
             |claim| ended += claim.holder.mark,
         );
         assert_eq!(ended, 6);
-        assert!(claims.all().iter().map(|claim| claim.holder.mark).eq([1, 3]));
+        assert!(claims
+            .all()
+            .iter()
+            .map(|claim| claim.holder.mark)
+            .eq([1, 3]));
     }
 }

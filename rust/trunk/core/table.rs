@@ -136,7 +136,9 @@ pub fn assign_homes(table: &[Bucket], ports: &Ports) -> usize {
 
 /// Returns the buckets whose home is not the user's choice.
 fn automatic(table: &[Bucket], working: PortSet) -> impl Iterator<Item = &Bucket> {
-    table.iter().filter(move |bucket| !bucket.is_chosen(working))
+    table
+        .iter()
+        .filter(move |bucket| !bucket.is_chosen(working))
 }
 
 /// Takes from `table` the homes that each port is to lose, and returns how many each of `working` is
@@ -349,8 +351,8 @@ mod tests {
         ports,
         Trunk, //
     };
-    use ::core::array::from_fn;
     use super::*;
+    use ::core::array::from_fn;
 
     #[test]
     fn a_fresh_table_takes_the_ports_in_turn() {
@@ -383,7 +385,10 @@ mod tests {
         ] {
             let before = trunk.homes();
             assert_eq!(trunk.configure(line), moved);
-            let changed = before.into_iter().zip(trunk.homes()).filter(|(a, b)| a != b);
+            let changed = before
+                .into_iter()
+                .zip(trunk.homes())
+                .filter(|(a, b)| a != b);
             assert!(changed.count() == moved || line == "- -");
             for (id, count) in (0..).zip(count) {
                 assert_eq!(
@@ -407,7 +412,10 @@ mod tests {
         // A spare, or a port there is not, is nobody's home.
         trunk.choose([3, 9, -1, -1, -1, -1, -1, -1]);
         assert_eq!(trunk.configure("1a 1a 1a 2a"), 1);
-        assert_eq!(trunk.homes().into_iter().filter(|home| *home == 2).count(), 3);
+        assert_eq!(
+            trunk.homes().into_iter().filter(|home| *home == 2).count(),
+            3
+        );
     }
 
     #[test]

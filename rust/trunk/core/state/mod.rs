@@ -394,7 +394,10 @@ impl<M: Memory> State<M> {
             }
             Input::Leave(id) => {
                 effects.left = self.health.remove(id);
-                cause = effects.left.as_deref().map(|port| Cause::of(EventKind::Leave, port));
+                cause = effects
+                    .left
+                    .as_deref()
+                    .map(|port| Cause::of(EventKind::Leave, port));
                 self.forget(id, table);
             }
             Input::Port(id, settings, speed) => {
@@ -423,7 +426,10 @@ impl<M: Memory> State<M> {
                     Replacement::Settings(settings) => {
                         self.configure(settings);
                         look = !PortSet::EMPTY;
-                        Some(Cause::of_trunk(EventKind::Config, table.len() != before.len()))
+                        Some(Cause::of_trunk(
+                            EventKind::Config,
+                            table.len() != before.len(),
+                        ))
                     }
                     Replacement::Homes => Some(Cause::of_trunk(EventKind::Table, true)),
                     Replacement::Counters => None,
@@ -506,7 +512,10 @@ impl<M: Memory> State<M> {
     fn look(&mut self, id: PortId) -> bool {
         let verdict = self.health.verdict(id);
         // Who loses its carrier forgets its peer, but not its rank: the peer goes by that too.
-        let known = self.health.link(id).is_some_and(|link| link.peer().is_some());
+        let known = self
+            .health
+            .link(id)
+            .is_some_and(|link| link.peer().is_some());
         let rank = known.then(|| self.health.rank(id));
         let operational = self.links.operational.contains(id);
         let started = self.links.started.contains(id);

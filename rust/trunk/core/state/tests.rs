@@ -126,7 +126,10 @@ mod rules {
 
         bench.carrier(1, true);
         assert_eq!(bench.slots(), [1, 0, 1, 0, 1, 0, 1, 0]);
-        assert_eq!(bench.event(), Some((EventKind::PortState, 11, Reason::None)));
+        assert_eq!(
+            bench.event(),
+            Some((EventKind::PortState, 11, Reason::None))
+        );
         assert_eq!(bench.event(), Some((EventKind::Failback, 11, Reason::None)));
         let totals = bench.state.totals();
         assert_eq!((totals.failovers, totals.failbacks), (1, 1));
@@ -159,7 +162,9 @@ mod rules {
         bench!(bench, [1, 2]);
         bench.carrier(0, false);
         let effects = bench.carrier(1, false);
-        assert!(effects.decided.is_some_and(|it| !it.carrier && it.act.is_empty()));
+        assert!(effects
+            .decided
+            .is_some_and(|it| !it.carrier && it.act.is_empty()));
         assert_eq!(bench.slots(), [-1; 8]);
     }
 
@@ -173,7 +178,10 @@ mod rules {
             };
             bench.step(Input::Port(first, enabled(false), None));
             assert_eq!(bench.slots(), [1; 8]);
-            assert_eq!(bench.state.port(first).map(Port::why), Some(Reason::Disabled));
+            assert_eq!(
+                bench.state.port(first).map(Port::why),
+                Some(Reason::Disabled)
+            );
             // Whoever enables it wants it used, whatever the policy.
             let manual = Settings {
                 failback: Failback::Manual,
@@ -299,7 +307,10 @@ mod rules {
     fn a_refusal_is_recorded() {
         bench!(bench, [1]);
         assert!(bench.step(Input::Refusal(77, 16)).work);
-        let told = bench.state.tell().map(|(_, it)| (it.kind, it.port, it.error));
+        let told = bench
+            .state
+            .tell()
+            .map(|(_, it)| (it.kind, it.port, it.error));
         assert_eq!(told, Some((EventKind::JoinRefused, 77, 16)));
     }
 }

@@ -213,7 +213,9 @@ impl Ends {
     pub fn run(&mut self, time: u64) {
         let until = self.now + time;
         loop {
-            let timer = (0..2).filter_map(|end| Some((self.ends[end].timer?, end))).min();
+            let timer = (0..2)
+                .filter_map(|end| Some((self.ends[end].timer?, end)))
+                .min();
             let frame = self.frames.front().map(|(time, ..)| *time);
             match (timer, frame) {
                 (_, Some(time)) if time <= until && timer.is_none_or(|(t, _)| time <= t) => {

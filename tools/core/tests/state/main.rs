@@ -83,8 +83,8 @@ fn live(ends: &mut Ends, what: &Happens) {
             },
         ),
         Happens::Failback(end, policy) => ends.configure(end, |settings| {
-            settings.failback = [Failback::Immediate, Failback::Delay, Failback::Manual]
-                [usize::from(policy)];
+            settings.failback =
+                [Failback::Immediate, Failback::Delay, Failback::Manual][usize::from(policy)];
             settings.failback_delay = 150;
         }),
         Happens::Mode(end, mode) => ends.configure(end, |settings| {
@@ -240,9 +240,23 @@ fn a_port_that_is_held_back_returns_when_its_time_has_come() {
     ends.run(100 * MS);
     ends.cable(0, |cable| cable.carrier = true);
     ends.run(600 * MS);
-    assert!(ends.state(0).ports().get(port(0)).is_some_and(|it| it.is_held_back()));
+    assert!(ends
+        .state(0)
+        .ports()
+        .get(port(0))
+        .is_some_and(|it| it.is_held_back()));
     assert!(ends.state(0).failback_in(ends.now).is_some());
     ends.run(900 * MS);
-    assert!(ends.state(0).ports().get(port(0)).is_some_and(|it| !it.is_held_back()));
-    assert_eq!(ends.slots(0).iter().filter(|it| from_slot(**it) == Some(port(2))).count(), 0);
+    assert!(ends
+        .state(0)
+        .ports()
+        .get(port(0))
+        .is_some_and(|it| !it.is_held_back()));
+    assert_eq!(
+        ends.slots(0)
+            .iter()
+            .filter(|it| from_slot(**it) == Some(port(2)))
+            .count(),
+        0
+    );
 }
