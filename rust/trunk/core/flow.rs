@@ -109,11 +109,11 @@ impl Key {
 
     #[inline(always)]
     fn last(&self, addresses: u64, protocol: u8, ports: u32) -> u32 {
-        let rest = u64::from(protocol) << 32 | u64::from(ports);
+        let rest = (u64::from(protocol) << 32) | u64::from(ports);
         let hash = self.mix(0, [addresses, rest]);
         // Once more: flows that differ in one number alone would fall into step with some keys.
         let hash = fold(hash, ODD);
-        let hash = (hash ^ hash >> 32) as u32;
+        let hash = (hash ^ (hash >> 32)) as u32;
         hash.max(1)
     }
 
