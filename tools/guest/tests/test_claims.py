@@ -3,6 +3,7 @@
 
 import concurrent.futures
 import errno
+import select
 
 import genl
 from genl import Events, Holder
@@ -203,6 +204,62 @@ def test_a_wanted_link_that_does_not_answer():
     it.pair.panel.heal("eth1", "eth3")
     eventually(lambda: holder.told(), "the claim has its own link once that answers")
     equal(it.named(holder.told()[0])["link"], "eth1", "what the holder is told")
+
+
+CLAIM_ADD, IFINDEX, CLAIM, MARK, PORT = 11, 1, 27, 1, 2
+
+
+def asks(it, name, mark):
+    """A socket that has claimed a link, and has not read the answer."""
+    with it.server.netns:
+        raw = genl.Raw()
+    wish = genl.nest(CLAIM, genl.u32(MARK, mark), genl.u32(PORT, it.port(name)))
+    raw.socket.send(raw.message(CLAIM_ADD, genl.u32(IFINDEX, it.server.control.index) + wish))
+    return raw
+
+
+def test_a_claim_that_waits_keeps_nobody_waiting():
+    """
+    trunk0 ─┬─ eth1 ─ ✗    a claim to it waits for an answer, a second at most; meanwhile another
+            └─ eth2        module registers a family of generic netlink
+    """
+    if attempt("modprobe team").returncode or attempt("rmmod team").returncode:
+        raise Skipped("team cannot be loaded and removed here")
+    it = claimed((1, 1), patience=LONGEST, misses=255)
+    it.pair.panel.lose("eth1")
+    # On a slow machine it may be answered before the module is loaded: it is tried again then.
+    for mark in range(1, 11):
+        raw = asks(it, "eth1", mark)
+        run("modprobe team")
+        waits = not select.select([raw.socket], [], [], 0)[0]
+        run("rmmod team")
+        answer = raw.answer()
+        equal((errno.errorcode[answer.error], answer.text),
+              ("EBUSY", "claim.port: it cannot be had, and no spare is free"), "the answer")
+        raw.socket.close()
+        if waits:
+            return
+    raise Failed("whoever registers a family waits until the claim is answered")
+
+
+@cases("deleted", "closed")
+def test_a_claim_that_waits_ends(how):
+    """
+    trunk0 ─┬─ eth1 ─ ✗    a claim to it waits for an answer; then the trunk is deleted, or the
+            └─ eth2        socket closed: the first has its answer at once, neither leaves anything
+    """
+    it = claimed((1, 1), patience=LONGEST, misses=255)
+    it.pair.panel.lose("eth1")
+    raw = asks(it, "eth1", 7)
+    equal([claim["mark"] for claim in it.server.control.claims()], [7], "claims")
+    if how == "deleted":
+        with it.server.netns:
+            ip("link del trunk0")
+        equal(errno.errorcode[raw.answer().error], "ENODEV", "the answer")
+    else:
+        raw.socket.close()
+        eventually(lambda: not it.server.control.claims(), "the claim has ended")
+        equal(it.holder().claim(it.port("eth2"), 7)["mark"], 7, "the mark is free")
 
 
 @trodden
