@@ -10,7 +10,6 @@ use core::{
     sync::atomic::{AtomicPtr, Ordering},
 };
 use kernel::{
-    cpu::CpuId,
     sync::{rcu, Arc},
     types::NotThreadSafe, //
 };
@@ -65,12 +64,6 @@ impl RcuBh {
         // INVARIANT: By the safety requirement.
         // SAFETY: `Self` has size zero and alignment one, so any non-null pointer will do.
         unsafe { NonNull::<Self>::dangling().as_ref() }
-    }
-
-    /// The CPU this runs on, to the end of the section.
-    #[inline(always)]
-    pub fn cpu(&self) -> CpuId {
-        CpuId::current()
     }
 }
 

@@ -16,6 +16,8 @@ use crate::{
     },
     probe::Prober,
     pure::{
+        self,
+        flow,
         health::View,
         port::{
             PortId,
@@ -65,6 +67,7 @@ use netdev::{
         ExtAck,
         Message, //
     },
+    random::random_u64,
     rcu::{
         read_lock_bh,
         Rcu,
@@ -126,6 +129,13 @@ impl Defaults {
 /// Priority of a port unless the user says otherwise.
 const WORKING: u16 = 1;
 
+/// As many as there are slots that are not negative; [`NO_PORT`](crate::pure::port::NO_PORT) names the
+/// last.
+const PLACES: usize = LAST as usize + 1;
+const LAST: u8 = 0x7f;
+
+static_assert!(MAX_PORTS < PLACES);
+
 /// Somebody else holds RTNL.
 pub(crate) struct Busy;
 
@@ -135,8 +145,9 @@ const RETRY: u32 = 2;
 /// What each trunk device has.
 #[pin_data]
 pub(crate) struct Trunk {
-    /// The ports that carry frames, by number. Changed under RTNL.
-    pub(crate) ports: [Slot<Port>; MAX_PORTS],
+    /// The ports that carry frames, by number. Changed under RTNL. The last place is always empty: it
+    /// is the one that a bucket without a port names.
+    pub(crate) ports: [Slot<Port>; PLACES],
     #[pin]
     pub(crate) table: Table,
     #[pin]
@@ -144,6 +155,8 @@ pub(crate) struct Trunk {
     #[pin]
     pub(crate) waiting: Waiting,
     pub(crate) statistics: Statistics,
+    /// What the hash of a flow is made with.
+    pub(crate) flow_key: flow::Key,
     /// The XDP program that all ports run. Changed under RTNL.
     #[pin]
     pub(crate) program: Mutex<Option<Program>>,
@@ -171,6 +184,12 @@ impl Trunk {
     #[inline(always)]
     pub(crate) fn port<'a>(&'a self, id: PortId, rcu: &'a Rcu) -> Option<&'a Port> {
         self.ports.get(id.index())?.get(rcu)
+    }
+
+    /// The port that a bucket's slot names.
+    #[inline(always)]
+    pub(crate) fn port_in<'a>(&'a self, slot: pure::port::Slot, rcu: &'a Rcu) -> Option<&'a Port> {
+        self.ports.get(usize::from(slot as u8 & LAST))?.get(rcu)
     }
 
     /// The ports there are.
@@ -338,11 +357,12 @@ impl Driver for Trunk {
         let mac = mac.to_u64();
         let defaults = Defaults::from_parameters();
         try_pin_init!(Self {
-            ports: [const { Slot::new() }; MAX_PORTS],
+            ports: [const { Slot::new() }; PLACES],
             table <- Table::new(defaults?.bits, defaults?.selector)?,
             prober <- Prober::new(),
             waiting <- Waiting::new(),
             statistics: Statistics::new()?,
+            flow_key: flow::Key::new([random_u64(), random_u64()]),
             program <- new_mutex!(None),
             mac: AtomicU64::new(mac),
             sets_mtu: AtomicBool::new(false),

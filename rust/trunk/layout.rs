@@ -17,21 +17,17 @@ use core::sync::atomic::{
     Ordering, //
 };
 use kernel::{
-    cpu::CpuId,
     prelude::*,
     sync::Arc, //
 };
-use netdev::stats::PerCpu;
-
-/// How a frame's port is found.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Way {
-    /// By its bucket.
-    Bucket(Selector),
-    /// There are claims: by its mark, or else by its bucket. Or netpoll sends by the trunk: those
-    /// frames are to be told from others.
-    Special,
-}
+use netdev::{
+    pow2::PowerOfTwo,
+    rcu::RcuBh,
+    stats::{
+        Counter,
+        PerCpu, //
+    }, //
+};
 
 /// All that a frame's way depends on but the state of the ports.
 pub(crate) struct Layout {
@@ -40,30 +36,45 @@ pub(crate) struct Layout {
     way: AtomicU8,
     /// For each bucket, the port that carries it. Written under the table's lock, in place: a frame
     /// finds the old port or the new one.
-    slots: KVVec<AtomicI8>,
+    slots: PowerOfTwo<AtomicI8>,
     /// Frames and octets sent in each bucket.
-    pub(crate) sent: Arc<PerCpu<2>>,
+    pub(crate) sent: PerCpu<2>,
 }
 
 /// No selector's number.
 const SPECIAL: u8 = u8::MAX;
 
 impl Layout {
-    /// How a frame's port is found.
+    /// The number of a frame with these addresses, whose low bits are its bucket; `flow` is asked for
+    /// its hash. `None` if there is none, or if frames [need a closer look](Self::is_special).
     #[inline(always)]
-    pub(crate) fn way(&self) -> Way {
+    pub(crate) fn index(
+        &self,
+        dst: &[u8; 6],
+        src: &[u8; 6],
+        flow: impl FnOnce() -> Option<u32>,
+    ) -> Option<u32> {
         const DMAC: u8 = Selector::Dmac as u8;
         const SMAC: u8 = Selector::Smac as u8;
         const SMAC_DMAC: u8 = Selector::SmacDmac as u8;
         const FLOW: u8 = Selector::Flow as u8;
 
-        match self.way.load(Ordering::Relaxed) {
-            DMAC => Way::Bucket(Selector::Dmac),
-            SMAC => Way::Bucket(Selector::Smac),
-            SMAC_DMAC => Way::Bucket(Selector::SmacDmac),
-            FLOW => Way::Bucket(Selector::Flow),
-            _ => Way::Special,
+        // The default is found by one comparison, the others by a second look.
+        if self.way.load(Ordering::Relaxed) == DMAC {
+            return Selector::Dmac.index(dst, src, || None);
         }
+        match self.way.load(Ordering::Relaxed) {
+            SMAC => Selector::Smac.index(dst, src, || None),
+            SMAC_DMAC => Selector::SmacDmac.index(dst, src, || None),
+            FLOW => Selector::Flow.index(dst, src, flow),
+            _ => None,
+        }
+    }
+
+    /// Returns whether frames need a closer look: there are claims, so that a frame's port may be found
+    /// by its mark, or netpoll sends by the trunk, so that its frames have to be told from others.
+    pub(crate) fn is_special(&self) -> bool {
+        self.way.load(Ordering::Relaxed) == SPECIAL
     }
 
     /// Says whether frames need a closer look. Under the table's lock.
@@ -79,8 +90,7 @@ impl Layout {
     /// The bucket that `index` names: its low bits.
     #[inline(always)]
     pub(crate) fn bucket(&self, index: u32) -> usize {
-        // The number of buckets is a power of two.
-        index as usize & self.slots.len().wrapping_sub(1)
+        self.slots.index(index as usize)
     }
 
     /// The port that carries `bucket` now.
@@ -89,12 +99,10 @@ impl Layout {
         from_slot(self.slot(bucket))
     }
 
-    /// The same, as it stands there.
+    /// The slot of `bucket`.
     #[inline(always)]
     pub(crate) fn slot(&self, bucket: usize) -> Slot {
-        self.slots
-            .get(bucket)
-            .map_or(NO_PORT, |slot| slot.load(Ordering::Relaxed))
+        self.slots.at(bucket).load(Ordering::Relaxed)
     }
 
     /// Has `port` carry `bucket`. Under the table's lock.
@@ -104,13 +112,10 @@ impl Layout {
         }
     }
 
-    /// Counts a frame that is sent in `bucket` on `cpu`, which this runs on.
+    /// What counts the frames that are sent in `bucket`.
     #[inline(always)]
-    pub(crate) fn count(&self, cpu: CpuId, bucket: usize, octets: u32) {
-        if let Some([frames, sum]) = self.sent.of(cpu, bucket) {
-            frames.add(1);
-            sum.add(octets.into());
-        }
+    pub(crate) fn counters<'a>(&'a self, bucket: usize, context: &'a RcuBh) -> Counters<'a> {
+        Counters(self.sent.here(bucket, context))
     }
 
     /// Frames and octets sent in `bucket`.
@@ -129,6 +134,20 @@ impl Layout {
     }
 }
 
+/// Frames and bytes that are sent in a bucket, as this CPU counts them.
+#[derive(Clone, Copy)]
+pub(crate) struct Counters<'a>(&'a [Counter; 2]);
+
+impl Counters<'_> {
+    /// Counts a frame of `len` bytes.
+    #[inline(always)]
+    pub(crate) fn count(self, len: u32) {
+        let [frames, bytes] = self.0;
+        frames.add(1);
+        bytes.add(len.into());
+    }
+}
+
 /// A layout, and the homes that go with it.
 pub(crate) struct Next {
     pub(crate) layout: Arc<Layout>,
@@ -144,16 +163,16 @@ impl Next {
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub(crate) fn new(bits: u32, selector: Selector, sent: Option<Arc<PerCpu<2>>>) -> Result<Self> {
+    pub(crate) fn new(bits: u32, selector: Selector, sent: Option<PerCpu<2>>) -> Result<Self> {
         let buckets = 1usize.wrapping_shl(bits);
         let sent = match sent {
             Some(sent) => sent,
-            None => Arc::new(PerCpu::new(buckets)?, GFP_KERNEL)?,
+            None => PerCpu::new(bits)?,
         };
         let layout = Layout {
             selector,
             way: AtomicU8::new(selector as u8),
-            slots: filled(buckets, || AtomicI8::new(NO_PORT))?,
+            slots: PowerOfTwo::new(bits, || AtomicI8::new(NO_PORT))?,
             sent,
         };
         Ok(Self {

@@ -43,7 +43,7 @@ impl RxHandler for Port {
     /// several.
     fn receive(&self, mut skb: Received, context: &RcuBh) -> RxResult {
         let trunk = self.trunk.data().get_ref();
-        let count = |what| trunk.statistics.count(context.cpu(), what);
+        let count = |what| trunk.statistics.count(what, context);
 
         if self.is_probe(&skb) && !skb.has_tag() {
             Prober::on_frame(self, skb.into_frame(), context);

@@ -5,18 +5,25 @@
 use crate::{
     device::Trunk,
     layout::{
-        Layout,
-        Way, //
+        Counters,
+        Layout, //
     },
     port::Port,
-    pure::selector::Selector,
+    pure::{
+        flow,
+        selector::Selector, //
+    },
     stats::Count, //
 };
 use netdev::{
-    device::Device,
+    device::{
+        Device,
+        NetDevice, //
+    },
     rcu::RcuBh,
     skb::{
         DropReason,
+        EthHeader,
         SkBuff,
         Xmit, //
     },
@@ -31,80 +38,102 @@ use netdev::{
 /// it.
 #[inline(always)]
 pub(crate) fn transmit(dev: &Device<Trunk>, skb: SkBuff, context: &RcuBh) -> Xmit {
+    plainly(dev, skb, context, |skb| hashed(skb, dev, context))
+}
+
+/// Sends a frame for which nothing is to be done: it has all that its selector asks for, and a port that
+/// can send. Nothing is called before the port has the frame. All others are for `otherwise`.
+#[inline(always)]
+fn plainly(
+    dev: &Device<Trunk>,
+    skb: SkBuff,
+    context: &RcuBh,
+    otherwise: impl FnOnce(SkBuff) -> Xmit,
+) -> Xmit {
+    let trunk = dev.data().get_ref();
+    let way = || {
+        let layout = trunk.table.layout(context)?;
+        let header = skb.tx_header()?;
+        let (dst, src) = (header.dst.octets(), header.src.octets());
+        let bucket = layout.bucket(layout.index(dst, src, || skb.hash())?);
+        let port: &NetDevice = &trunk.port_in(layout.slot(bucket), context)?.dev;
+        let counters = || layout.counters(bucket, context);
+        port.is_operational().then(|| (port, counters()))
+    };
+    match way() {
+        Some((port, counters)) => by_bucket(dev, counters, port, skb, context),
+        None => otherwise(skb),
+    }
+}
+
+/// Sends a frame that may lack nothing but a hash.
+// The arguments are where the core has put them: what calls this has nothing to move.
+#[inline(never)]
+fn hashed(mut skb: SkBuff, dev: &Device<Trunk>, context: &RcuBh) -> Xmit {
+    let trunk = dev.data().get_ref();
+    if skb.hash().is_none() {
+        let flow = |layout: &&Layout| layout.selector == Selector::Flow;
+        let layout = trunk.table.layout(context).filter(flow);
+        if let Some(hash) = layout.and_then(|_| trunk.flow_key.hash(skb.linear())) {
+            skb.set_hash(hash);
+            return plainly(dev, skb, context, |skb| otherwise(skb, dev, context));
+        }
+    }
+    otherwise(skb, dev, context)
+}
+
+/// Sends a frame, whatever has to be done for it: there are claims, or netpoll sends; its headers are
+/// in pieces; this knows no hash for it; its port cannot send.
+#[cold]
+#[inline(never)]
+fn otherwise(mut skb: SkBuff, dev: &Device<Trunk>, context: &RcuBh) -> Xmit {
     let trunk = dev.data().get_ref();
     let Some(layout) = trunk.table.layout(context) else {
         return drop(dev, skb, DropReason::DEV_READY, context);
     };
-    match layout.way() {
-        Way::Bucket(selector) => by_bucket(dev, layout, selector, skb, context),
-        Way::Special => specially(dev, layout, skb, context),
+    if layout.is_special() {
+        if dev.is_netpoll_sending(context) {
+            return by_netpoll(dev, layout, skb, context);
+        }
+        if let Some(port) = claimed(dev, skb.mark(), context) {
+            return by_mark(dev, port, skb, context);
+        }
     }
-}
-
-#[inline(always)]
-fn by_bucket(
-    dev: &Device<Trunk>,
-    layout: &Layout,
-    selector: Selector,
-    mut skb: SkBuff,
-    context: &RcuBh,
-) -> Xmit {
-    let trunk = dev.data().get_ref();
-    let len = skb.len();
-
-    let Some(index) = index(selector, &mut skb) else {
+    let Some(index) = index(trunk, layout.selector, &mut skb) else {
         return drop(dev, skb, DropReason::PKT_TOO_SMALL, context);
     };
-    let bucket = layout.bucket(index);
     let Some(port) = port(dev, trunk, layout, index, context) else {
         return drop(dev, skb, DropReason::DEV_READY, context);
     };
-
-    let xmit = skb.transmit(&port.dev, context);
-    count(dev, xmit, len, context);
-    if xmit.is_taken() {
-        layout.count(context.cpu(), bucket, len);
-    }
-    xmit
+    let counters = layout.counters(layout.bucket(index), context);
+    by_bucket(dev, counters, &port.dev, skb, context)
 }
 
-/// Counts a frame of `len` octets that was handed to a port.
+/// Sends a frame by the port of its bucket, which counts it if the port has taken it.
 #[inline(always)]
-fn count(dev: &Device<Trunk>, xmit: Xmit, len: u32, context: &RcuBh) {
+fn by_bucket(
+    dev: &Device<Trunk>,
+    counters: Counters<'_>,
+    port: &NetDevice,
+    skb: SkBuff,
+    context: &RcuBh,
+) -> Xmit {
+    let len = skb.len();
+    let xmit = skb.transmit(port, context);
     if xmit.is_taken() {
-        dev.count_transmitted(len, context);
-    } else {
-        let statistics = &dev.data().get_ref().statistics;
-        statistics.count(context.cpu(), Count::TxRefused);
+        counters.count(len);
     }
-}
-
-/// Drops a frame that no port can carry.
-#[cold]
-fn drop(dev: &Device<Trunk>, skb: SkBuff, reason: DropReason, context: &RcuBh) -> Xmit {
-    let statistics = &dev.data().get_ref().statistics;
-    statistics.count(context.cpu(), Count::TxNoPort);
-    skb.drop_for(reason);
-    Xmit::OK
-}
-
-/// With claims, or with netpoll.
-#[inline(never)] // Off the way of those that have neither.
-fn specially(dev: &Device<Trunk>, layout: &Layout, skb: SkBuff, context: &RcuBh) -> Xmit {
-    if dev.is_netpoll_sending(context) {
-        by_netpoll(dev, layout, skb, context)
-    } else {
-        by_mark(dev, layout, skb, context)
-    }
+    count(dev, xmit, len, context);
+    xmit
 }
 
 /// A frame of netpoll leaves by the port that carries its bucket, or if that has failed, by any other
 /// that is usable. Nobody is told: this may have interrupted the very one who holds the table's lock.
 fn by_netpoll(dev: &Device<Trunk>, layout: &Layout, mut skb: SkBuff, context: &RcuBh) -> Xmit {
     let trunk = dev.data().get_ref();
-    let index = index(layout.selector, &mut skb);
+    let index = index(trunk, layout.selector, &mut skb);
     let port = index
-        .and_then(|index| trunk.port(layout.port(layout.bucket(index))?, context))
+        .and_then(|index| trunk.port_in(layout.slot(layout.bucket(index)), context))
         .filter(|port| port.is_operational())
         .or_else(|| trunk.ports(context).find(|port| port.condition().is_act()));
     let Some(port) = port else {
@@ -116,50 +145,72 @@ fn by_netpoll(dev: &Device<Trunk>, layout: &Layout, mut skb: SkBuff, context: &R
     xmit
 }
 
-/// A frame of a claim leaves by the claim's link, and counts in no bucket. While the claim has none,
-/// and without a claim, it goes by its bucket as any other.
-fn by_mark(dev: &Device<Trunk>, layout: &Layout, skb: SkBuff, context: &RcuBh) -> Xmit {
+/// The link of the claim that frames of that mark belong to. `None` while the claim has none, and
+/// without a claim: then a frame goes by its bucket as any other.
+fn claimed<'a>(dev: &'a Device<Trunk>, mark: u32, context: &'a RcuBh) -> Option<&'a Port> {
     let trunk = dev.data().get_ref();
-    let mark = skb.mark();
     let link = || trunk.port(trunk.table.claimed(mark, context)?, context);
-    let port = match link() {
+    match link() {
         Some(port) if !port.dev.is_operational() => brought_up_to_date(dev, link, context),
         port => port,
-    };
-    match port {
-        Some(port) => {
-            let len = skb.len();
-            let xmit = skb.transmit(&port.dev, context);
-            count(dev, xmit, len, context);
-            xmit
-        }
-        None => by_bucket(dev, layout, layout.selector, skb, context),
     }
+}
+
+/// Sends a frame of a claim by the claim's link. It counts in no bucket.
+fn by_mark(dev: &Device<Trunk>, port: &Port, skb: SkBuff, context: &RcuBh) -> Xmit {
+    let len = skb.len();
+    let xmit = skb.transmit(&port.dev, context);
+    count(dev, xmit, len, context);
+    xmit
+}
+
+/// Counts a frame of `len` bytes that was handed to a port.
+#[inline(always)]
+fn count(dev: &Device<Trunk>, xmit: Xmit, len: u32, context: &RcuBh) {
+    if xmit.is_taken() {
+        dev.count_transmitted(len, context);
+    } else {
+        let statistics = &dev.data().get_ref().statistics;
+        statistics.count(Count::TxRefused, context);
+    }
+}
+
+/// Drops a frame that no port can carry.
+#[cold]
+fn drop(dev: &Device<Trunk>, skb: SkBuff, reason: DropReason, context: &RcuBh) -> Xmit {
+    let statistics = &dev.data().get_ref().statistics;
+    statistics.count(Count::TxNoPort, context);
+    skb.drop_for(reason);
+    Xmit::OK
 }
 
 /// Sends what XDP programs have redirected to the trunk. Such frames have no mark, so belong to no
 /// claim: each leaves by its bucket.
 pub(crate) fn transmit_xdp(dev: &Device<Trunk>, frames: &mut Frames<'_>, context: &RcuBh) {
     let trunk = dev.data().get_ref();
-    let cpu = context.cpu();
     frames.send(
         |frame| {
             let way = || {
                 let layout = trunk.table.layout(context)?;
                 let header = frame.header()?;
                 let (dst, src) = (header.dst.octets(), header.src.octets());
-                let index = layout.selector.index(dst, src, || frame.flow_hash(dev));
+                let flow = || {
+                    let hash = trunk.flow_key.hash(frame.linear());
+                    hash.or_else(|| Some(frame.flow_hash(dev)))
+                };
+                let index = layout.selector.index(dst, src, flow)?;
                 let port = port(dev, trunk, layout, index, context)?;
-                Some((&*port.dev, (layout, layout.bucket(index), frame.len())))
+                let counters = layout.counters(layout.bucket(index), context);
+                Some((&*port.dev, (counters, frame.len())))
             };
             let way = way();
             if way.is_none() {
-                trunk.statistics.count(cpu, Count::TxNoPort);
+                trunk.statistics.count(Count::TxNoPort, context);
             }
             way
         },
-        |(layout, bucket, len)| {
-            layout.count(cpu, bucket, len);
+        |(counters, len)| {
+            counters.count(len);
             dev.count_transmitted(len, context);
         },
         context,
@@ -167,14 +218,37 @@ pub(crate) fn transmit_xdp(dev: &Device<Trunk>, frames: &mut Frames<'_>, context
 }
 
 /// The number that names a frame's bucket. `None` if it has no Ethernet header.
-#[inline(always)]
-fn index(selector: Selector, skb: &mut SkBuff) -> Option<u32> {
+fn index(trunk: &Trunk, selector: Selector, skb: &mut SkBuff) -> Option<u32> {
+    if skb.tx_header().is_none() && !skb.pull(EthHeader::LEN as u32) {
+        return None;
+    }
     let flow = match selector {
-        Selector::Flow => skb.flow_hash(),
-        _ => 0,
+        Selector::Flow => Some(flow(trunk, skb)),
+        _ => None,
     };
     let header = skb.tx_header()?;
-    Some(selector.index(header.dst.octets(), header.src.octets(), || flow))
+    selector.index(header.dst.octets(), header.src.octets(), || flow)
+}
+
+/// The hash of a frame's flow. Whoever sees the frame after this has it, too: a port with several
+/// queues chooses one by it.
+fn flow(trunk: &Trunk, skb: &mut SkBuff) -> u32 {
+    if let Some(hash) = skb.hash() {
+        return hash;
+    }
+    let mut hash = trunk.flow_key.hash(skb.linear());
+    // Headers that are in pieces get into one, so that frames have the hash that XDP has for them.
+    let len = skb.len().min(flow::ENOUGH as u32);
+    if hash.is_none() && skb.linear().len() < len as usize && skb.pull(len) {
+        hash = trunk.flow_key.hash(skb.linear());
+    }
+    match hash {
+        Some(hash) => {
+            skb.set_hash(hash);
+            hash
+        }
+        None => skb.flow_hash(),
+    }
 }
 
 /// The port that carries the bucket of `index`.
@@ -186,16 +260,14 @@ fn port<'a>(
     index: u32,
     context: &'a RcuBh,
 ) -> Option<&'a Port> {
-    let port = layout
-        .port(layout.bucket(index))
-        .and_then(|id| trunk.port(id, context));
-    match port {
+    match trunk.port_in(layout.slot(layout.bucket(index)), context) {
         Some(port) if port.dev.is_operational() => Some(port),
         _ => port_anew(dev, trunk, index, context),
     }
 }
 
-/// The same, when the port the table names cannot send. There may be another layout by then.
+/// The port that carries the bucket of `index`, when the one that the table named cannot send. There
+/// may be another layout by then.
 #[cold]
 fn port_anew<'a>(
     dev: &Device<Trunk>,
@@ -205,7 +277,7 @@ fn port_anew<'a>(
 ) -> Option<&'a Port> {
     let named = || {
         let layout = trunk.table.layout(context)?;
-        trunk.port(layout.port(layout.bucket(index))?, context)
+        trunk.port_in(layout.slot(layout.bucket(index)), context)
     };
     brought_up_to_date(dev, named, context)
 }
