@@ -421,7 +421,7 @@ impl<T> Device<T> {
         // SAFETY: The device is alive, and has such counters: `Adapter::setup` asks for them.
         unsafe {
             let stats = (*self.as_ptr()).__bindgen_anon_2.tstats;
-            if this_cpu_count(stats.wrapping_byte_add(FIRST).cast(), octets.into()).is_none() {
+            if this_cpu_count::<FIRST>(stats.cast(), octets.into()).is_none() {
                 helpers::dev_sw_netstats_rx_add(self.as_ptr(), octets);
             }
         }
@@ -436,7 +436,7 @@ impl<T> Device<T> {
         // SAFETY: The device is alive, and has such counters: `Adapter::setup` asks for them.
         unsafe {
             let stats = (*self.as_ptr()).__bindgen_anon_2.tstats;
-            if this_cpu_count(stats.wrapping_byte_add(FIRST).cast(), octets.into()).is_none() {
+            if this_cpu_count::<FIRST>(stats.cast(), octets.into()).is_none() {
                 helpers::dev_sw_netstats_tx_add(self.as_ptr(), 1, octets);
             }
         }

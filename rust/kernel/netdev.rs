@@ -44,6 +44,7 @@ pub mod netlink;
 pub mod netpoll;
 pub mod notifier;
 mod percpu;
+pub mod pow2;
 pub mod random;
 pub mod rcu;
 mod receive;

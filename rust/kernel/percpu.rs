@@ -1,30 +1,76 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Per-CPU counters of the C side.
+//! Per-CPU variables of the C side.
+//!
+//! What runs for each frame is inline assembly on x86-64: a call to a C function and the return from
+//! it cost several times as much as the instruction itself. Elsewhere it is the C function.
 //!
 //! C header: [`include/linux/percpu-defs.h`](srctree/include/linux/percpu-defs.h)
 
+use core::ptr::NonNull;
+use kernel::prelude::*;
+
+/// Returns the place in the row of the CPU this runs on. CPU `n` has its row `n` times `stride` bytes
+/// behind that of CPU 0, where the place is `first`.
+#[inline(always)]
+pub(crate) fn this_cpu_place<T>(first: NonNull<T>, stride: usize) -> *const T {
+    #[cfg(all(CONFIG_X86_64, CONFIG_SMP, not(CONFIG_UML)))]
+    {
+        extern "C" {
+            /// `include/asm/smp.h`, for `raw_smp_processor_id()`.
+            static cpu_number: u32;
+        }
+
+        let mut place = first.as_ptr();
+        // All of it in one piece of assembly: the compiler puts off what it may, and then keeps what
+        // it is made from, in as many registers, over the call that follows.
+        //
+        // SAFETY: On x86-64, each CPU finds its instance of a per-CPU variable by the GS segment.
+        // The variable is read in one piece; that clears the upper half of the register.
+        unsafe {
+            core::arch::asm!(
+                "mov {cpu:e}, dword ptr gs:[rip + {cpu_number}]",
+                "imul {cpu}, {stride}",
+                "add {place}, {cpu}",
+                cpu = out(reg) _,
+                cpu_number = sym cpu_number,
+                stride = in(reg) stride,
+                place = inout(reg) place,
+                options(nostack, readonly),
+            );
+        }
+        place
+    }
+    #[cfg(not(all(CONFIG_X86_64, CONFIG_SMP, not(CONFIG_UML))))]
+    {
+        let cpu = kernel::cpu::CpuId::current().as_u32() as usize;
+        first.as_ptr().wrapping_byte_add(cpu.wrapping_mul(stride))
+    }
+}
+
 /// Adds 1 to the first and `n` to the second of this CPU's instance of two counters, each as
-/// `this_cpu_add()` does: no other CPU, and no interrupt on this one, gets in between.
+/// `this_cpu_add()` does: no other CPU, and no interrupt on this one, gets in between. The counters
+/// are `OFFSET` bytes behind `base`.
 ///
-/// Worth its assembly since it runs for each frame: a call to a C helper and the return from it
-/// cost several times as much. `None` where there is none of it; then there is the helper.
+/// `None` where there is no assembly for it; the caller uses the C helper then.
 ///
 /// # Safety
 ///
-/// `counters` must be a per-CPU pointer to two `u64` that stay allocated during the call.
+/// `base` must be a per-CPU pointer with two `u64` at that offset, which stay allocated during the
+/// call.
 #[inline(always)]
 #[must_use]
-pub(crate) unsafe fn this_cpu_count(counters: *mut [u64; 2], n: u64) -> Option<()> {
+pub(crate) unsafe fn this_cpu_count<const OFFSET: usize>(base: *mut c_void, n: u64) -> Option<()> {
     #[cfg(all(CONFIG_X86_64, not(CONFIG_UML)))]
     {
         // SAFETY: On x86-64, a per-CPU pointer is an offset from the GS segment. By the safety
-        // requirement there are two counters at it.
+        // requirement there are two counters at that offset from it.
         unsafe {
             core::arch::asm!(
-                "inc qword ptr gs:[{counters}]",
-                "add qword ptr gs:[{counters} + 8], {n}",
-                counters = in(reg) counters,
+                "inc qword ptr gs:[{base} + {first}]",
+                "add qword ptr gs:[{base} + {first} + 8], {n}",
+                base = in(reg) base,
+                first = const OFFSET,
                 n = in(reg) n,
                 options(nostack),
             );
@@ -33,7 +79,7 @@ pub(crate) unsafe fn this_cpu_count(counters: *mut [u64; 2], n: u64) -> Option<(
     }
     #[cfg(not(all(CONFIG_X86_64, not(CONFIG_UML))))]
     {
-        let _ = (counters, n);
+        let _ = (base, n);
         None
     }
 }

@@ -10,7 +10,6 @@ use core::{
     sync::atomic::{AtomicPtr, Ordering},
 };
 use kernel::{
-    cpu::CpuId,
     sync::{
         rcu,
         Arc,
@@ -56,14 +55,6 @@ impl<'a> From<&'a rcu::Guard> for &'a Rcu {
 ///
 /// As [`Rcu`], and bottom halves or interrupts are disabled on this CPU.
 pub struct RcuCpu(Rcu);
-
-impl RcuCpu {
-    /// Returns the CPU this runs on, to the end of the section.
-    #[inline(always)]
-    pub fn cpu(&self) -> CpuId {
-        CpuId::current()
-    }
-}
 
 impl Deref for RcuCpu {
     type Target = Rcu;

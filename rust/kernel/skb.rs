@@ -61,6 +61,9 @@ pub struct EthHeader {
 }
 
 impl EthHeader {
+    /// Length in bytes.
+    pub const LEN: usize = size_of::<Self>();
+
     /// The source as [`MacAddr::to_u64`], by a single load.
     #[inline(always)]
     pub fn src_u64(&self) -> u64 {
@@ -158,25 +161,34 @@ impl SkBuff {
         unsafe { (*self.as_ptr()).len }
     }
 
-    /// The Ethernet header of a frame to be transmitted. `None` if the frame is shorter.
+    /// The frame as far as it is in one piece, from where the data begins: with the MAC header on
+    /// transmit.
     #[inline(always)]
-    pub fn tx_header(&mut self) -> Option<&EthHeader> {
-        const LEN: u32 = size_of::<EthHeader>() as u32;
-
+    pub fn linear(&self) -> &[u8] {
         let skb = self.as_ptr();
-        // SAFETY: Valid by the type invariant.
-        let linear = unsafe { (*skb).len.wrapping_sub((*skb).data_len) };
-        if linear < LEN {
-            // SAFETY: Valid by the type invariant; no reference into the data is alive, since
-            // `self` is borrowed mutably.
-            let pulled = unsafe { helpers::pskb_may_pull(skb, LEN) };
-            if !pulled {
-                return None;
-            }
+        // SAFETY: Valid by the type invariant: as many bytes as are not in fragments follow `data`.
+        unsafe {
+            let len = (*skb).len.wrapping_sub((*skb).data_len);
+            core::slice::from_raw_parts((*skb).data, len as usize)
         }
-        // SAFETY: At least `LEN` octets of linear data follow `data`, where the header of a frame
-        // to be transmitted begins. `EthHeader` has alignment one and takes any octets.
-        Some(unsafe { &*(*skb).data.cast::<EthHeader>() })
+    }
+
+    /// Gets at least the first `len` bytes into one piece. Returns whether they are now; not if the
+    /// frame is shorter, or if there is no memory.
+    #[inline]
+    pub fn pull(&mut self, len: u32) -> bool {
+        // SAFETY: Valid by the type invariant; no reference into the data is alive, since `self` is
+        // borrowed mutably.
+        unsafe { helpers::pskb_may_pull(self.as_ptr(), len) }
+    }
+
+    /// The Ethernet header of a frame to be transmitted. `None` if it is not in one piece, as
+    /// [`SkBuff::pull`] makes it, or if the frame is shorter.
+    #[inline(always)]
+    pub fn tx_header(&self) -> Option<&EthHeader> {
+        let (header, _) = self.linear().split_at_checked(EthHeader::LEN)?;
+        // SAFETY: So many bytes; `EthHeader` has alignment one and takes any.
+        Some(unsafe { &*header.as_ptr().cast::<EthHeader>() })
     }
 
     /// EtherType: that of the outermost tag, if there is one in the data.
@@ -269,7 +281,25 @@ impl SkBuff {
         }
     }
 
-    /// Hash of the flow the frame belongs to: the same for all its frames, in one direction.
+    /// Hash of the flow the frame belongs to, if somebody has computed it: its sender, the device it
+    /// was received by, or [`SkBuff::set_hash`].
+    #[inline(always)]
+    pub fn hash(&self) -> Option<u32> {
+        let headers = self.headers();
+        ((headers.l4_hash() | headers.sw_hash()) != 0).then_some(headers.hash)
+    }
+
+    /// Makes `hash` the hash of the flow the frame belongs to, computed by software: nobody after
+    /// this has to compute one.
+    #[inline(always)]
+    pub fn set_hash(&mut self, hash: u32) {
+        let headers = self.headers_mut();
+        headers.hash = hash;
+        headers.set_sw_hash(1);
+    }
+
+    /// Hash of the flow the frame belongs to: the same for all its frames, in one direction. The
+    /// kernel's flow dissector computes it unless somebody has.
     #[inline]
     pub fn flow_hash(&mut self) -> u32 {
         // SAFETY: Valid by the type invariant.
@@ -480,7 +510,7 @@ mod tests {
         }
         for len in [14, 15, 59, 60, 61, 100] {
             let given = octets.get(..len).ok_or(EINVAL)?;
-            let mut skb = SkBuff::new_frame(given).ok_or(ENOMEM)?;
+            let skb = SkBuff::new_frame(given).ok_or(ENOMEM)?;
             assert_eq!(skb.len() as usize, len.max(60));
             assert_eq!(skb.protocol(), 0x0d0e);
             assert_eq!(skb.mark(), 0);
@@ -509,6 +539,25 @@ mod tests {
             assert!(Some(skb.copy_payload(&mut [0; 20])) == payload.get(..20));
             assert!(skb.copy_payload(&mut []).is_empty());
         }
+        Ok(())
+    }
+
+    #[test]
+    fn a_frame_is_taken_if_the_device_says_so_or_warns() {
+        let code = |code: i32| Xmit(code);
+        assert!(Xmit::OK.is_taken());
+        assert!(code(bindings::NET_XMIT_CN as i32).is_taken());
+        assert!(!Xmit::REFUSED.is_taken());
+        assert!(!code(ENOMEM.to_errno()).is_taken());
+    }
+
+    #[test]
+    fn a_frame_keeps_the_hash_it_is_given() -> Result {
+        let mut skb = SkBuff::new_frame(&[0; 60]).ok_or(ENOMEM)?;
+        assert_eq!(skb.hash(), None);
+        skb.set_hash(0xdead_beef);
+        assert_eq!(skb.hash(), Some(0xdead_beef));
+        assert_eq!(skb.flow_hash(), 0xdead_beef);
         Ok(())
     }
 

@@ -4,10 +4,18 @@
 //!
 //! C header: [`include/uapi/linux/if_link.h`](srctree/include/uapi/linux/if_link.h)
 
-use core::sync::atomic::{AtomicU64, Ordering};
+use crate::{
+    percpu::this_cpu_place,
+    rcu::RcuCpu, //
+};
+use core::{
+    ptr::NonNull,
+    sync::atomic::{AtomicU64, Ordering}, //
+};
 use kernel::{
-    cpu::{nr_cpu_ids, CpuId},
-    prelude::*, //
+    cpu::nr_cpu_ids,
+    prelude::*,
+    sync::Arc, //
 };
 use netdev_bindings as bindings;
 
@@ -35,46 +43,71 @@ impl Counter {
 // SAFETY: An atomic number of all zeroes is 0.
 unsafe impl pin_init::Zeroable for Counter {}
 
-/// Sets of `N` counters, of which each CPU has a row of its own.
+/// Sets of `N` counters, of which each CPU has a row of its own. A clone has the same counters.
 ///
 /// # Invariants
 ///
-/// As many rows of `len` sets as there are possible CPU ids, one after the other.
+/// - `sets` are as many rows of `stride` bytes as there are possible CPU ids, one after the other.
+/// - `first` points to the first set.
+/// - `mask + 1` is a power of two, and not more than the number of sets in a row.
+#[derive(Clone)]
 pub struct PerCpu<const N: usize> {
-    sets: KVVec<[Counter; N]>,
-    len: usize,
+    // A copy of what is known from `sets` already: one load less for each frame.
+    first: NonNull<[Counter; N]>,
+    stride: usize,
+    mask: usize,
+    sets: Arc<KVVec<[Counter; N]>>,
 }
 
+// SAFETY: The pointer is into `sets`, which may be sent.
+unsafe impl<const N: usize> Send for PerCpu<N> {}
+
+// SAFETY: The pointer is into `sets`, which may be shared.
+unsafe impl<const N: usize> Sync for PerCpu<N> {}
+
 impl<const N: usize> PerCpu<N> {
-    /// Allocates `len` sets for each CPU, all zero, on account of who asks for it. The rows of two
+    /// Allocates 2^`bits` sets for each CPU, all zero, on account of who asks for it. The rows of two
     /// CPUs share no cache line.
     ///
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub fn new(len: usize) -> Result<Self> {
-        // Enough sets more to keep the counters of neighbours 64 octets apart.
+    pub fn new(bits: u32) -> Result<Self> {
+        let len = 1usize.checked_shl(bits).ok_or(ENOMEM)?;
+        // Enough sets more to keep the counters of neighbours 64 bytes apart.
         let apart = 64usize.checked_div(size_of::<[Counter; N]>()).unwrap_or(0);
-        let len = len.checked_add(apart).ok_or(ENOMEM)?;
-        let all = len.checked_mul(nr_cpu_ids() as usize).ok_or(ENOMEM)?;
+        let row = len.checked_add(apart).ok_or(ENOMEM)?;
+        let stride = row.checked_mul(size_of::<[Counter; N]>()).ok_or(ENOMEM)?;
+        let all = row.checked_mul(nr_cpu_ids() as usize).ok_or(ENOMEM)?;
         // Zeroed page by page as it is allocated: it may be hundreds of megabytes.
-        let sets = KVVec::zeroed(all, GFP_KERNEL_ACCOUNT)?;
-        // INVARIANT: `nr_cpu_ids` rows of `len` sets each.
-        Ok(Self { sets, len })
+        let sets: KVVec<[Counter; N]> = KVVec::zeroed(all, GFP_KERNEL_ACCOUNT)?;
+        let first = NonNull::from(sets.as_slice()).cast();
+        // INVARIANT: `nr_cpu_ids` rows of `stride` bytes each, the first of which is at `first`: the
+        // buffer does not move with the vector. `mask + 1` is `len`, a power of two.
+        Ok(Self {
+            first,
+            stride,
+            mask: len.wrapping_sub(1),
+            sets: Arc::new(sets, GFP_KERNEL)?,
+        })
     }
 
-    /// Set `index` of `cpu`, which should be the one this runs on, with bottom halves disabled:
-    /// otherwise additions may be lost.
+    /// Of the CPU this runs on, the set that the low bits of `index` name.
     #[inline(always)]
-    pub fn of(&self, cpu: CpuId, index: usize) -> Option<&[Counter; N]> {
-        let row = (cpu.as_u32() as usize).wrapping_mul(self.len);
-        self.sets.get(row.wrapping_add(index))
+    pub fn here(&self, index: usize, _context: &RcuCpu) -> &[Counter; N] {
+        // It stays the CPU this runs on, as the context has it.
+        //
+        // SAFETY: By the type invariants there is a row for each CPU, the first of them at `first`,
+        // and in it a set for each index that is not greater than the mask. They live as long as
+        // `sets`, and are shared as atomics.
+        unsafe { &*this_cpu_place(self.first.add(index & self.mask), self.stride) }
     }
 
     /// The sums over all CPUs of set `index`. Zero where there is none.
     pub fn sum(&self, index: usize) -> [u64; N] {
         let mut sums = [0u64; N];
-        let rows = self.sets.chunks(self.len.max(1));
+        let row = self.stride.checked_div(size_of::<[Counter; N]>());
+        let rows = self.sets.chunks(row.unwrap_or(0).max(1));
         for set in rows.filter_map(|row| row.get(index)) {
             for (sum, counter) in sums.iter_mut().zip(set) {
                 *sum = sum.wrapping_add(counter.0.load(Ordering::Relaxed));
@@ -133,22 +166,41 @@ impl LinkCounters {
 #[kunit_tests(netdev_stats)]
 mod tests {
     use super::*;
+    use crate::rcu::read_lock_bh;
 
     #[test]
     fn sums_are_over_all_cpus_and_of_one_set() -> Result {
-        let counters = PerCpu::<2>::new(3)?;
-        for cpu in (0..nr_cpu_ids()).filter_map(CpuId::from_u32) {
-            if let Some([first, second]) = counters.of(cpu, 1) {
-                first.add(1);
-                second.add(u64::MAX);
-                second.add(3);
-            }
+        let counters = PerCpu::<2>::new(2)?;
+        let row = counters.stride / size_of::<[Counter; 2]>();
+        for [first, second] in counters.sets.chunks(row).filter_map(|row| row.get(1)) {
+            first.add(1);
+            second.add(u64::MAX);
+            second.add(3);
         }
         let cpus = u64::from(nr_cpu_ids());
         assert_eq!(counters.sum(0), [0, 0]);
         assert_eq!(counters.sum(1), [cpus, cpus.wrapping_mul(2)]);
         assert_eq!(counters.sum(2), [0, 0]);
+        assert_eq!(counters.sum(3), [0, 0]);
         assert_eq!(counters.sum(1000), [0, 0]);
+        Ok(())
+    }
+
+    #[test]
+    fn a_clone_counts_in_the_same_set_of_this_cpu() -> Result {
+        let counters = PerCpu::<1>::new(1)?;
+        let clone = counters.clone();
+        {
+            let context = read_lock_bh();
+            // Of an index only the low bits count.
+            for index in [1, 3, usize::MAX] {
+                let [counter] = clone.here(index, &context);
+                counter.add(1);
+            }
+        }
+        drop(clone);
+        assert_eq!(counters.sum(0), [0]);
+        assert_eq!(counters.sum(1), [3]);
         Ok(())
     }
 }

@@ -208,7 +208,7 @@ impl XdpFrame {
     }
 
     /// The frame; of one in several pieces, the first.
-    fn octets(&self) -> &[u8] {
+    pub fn linear(&self) -> &[u8] {
         // SAFETY: Valid by the type invariant: so many octets are at `data`.
         unsafe {
             let frame = self.0.get();
@@ -218,15 +218,15 @@ impl XdpFrame {
 
     /// The Ethernet header. `None` if the frame is shorter.
     pub fn header(&self) -> Option<&EthHeader> {
-        let (header, _) = self.octets().split_at_checked(size_of::<EthHeader>())?;
+        let (header, _) = self.linear().split_at_checked(EthHeader::LEN)?;
         // SAFETY: So many octets; `EthHeader` has alignment one and takes any.
         Some(unsafe { &*header.as_ptr().cast::<EthHeader>() })
     }
 
     /// Hash of the flow the frame belongs to: what [`SkBuff::flow_hash`](crate::skb::SkBuff)
-    /// computes for a frame of these octets in the namespace of `dev`, if it has to compute it.
+    /// computes for a frame of these bytes in the namespace of `dev`, if it has to compute it.
     pub fn flow_hash(&self, dev: &NetDevice) -> u32 {
-        let octets = self.octets();
+        let octets = self.linear();
         let Some(header) = self.header() else {
             return 0;
         };

@@ -35,7 +35,7 @@ impl RxHandler for Port {
     /// spanning tree with is for the trunk: to a bridge that is one link, not several.
     fn receive(&self, mut skb: Received, context: &RcuBh) -> RxResult {
         let trunk = self.trunk.data().get_ref();
-        let count = |what| trunk.statistics.count(context.cpu(), what);
+        let count = |what| trunk.statistics.count(what, context);
 
         // With a tag, or to another station, it is no probe.
         if self.is_probe(&skb) && !skb.has_tag() && self.is_addressed(&skb) {

@@ -3,27 +3,34 @@
 //! A frame's way out: selector, bucket, slot, port.
 
 use crate::{
-    pure::selector::Selector,
+    pure::{
+        flow,
+        selector::Selector, //
+    },
     stats::Count,
     switch,
     table::{
-        Table,
-        Way, //
+        Counters,
+        Table, //
     },
     trunk::{
         Port,
         Trunk, //
     }, //
 };
-use kernel::cpu::CpuId;
 use netdev::{
-    device::Device,
+    device::{
+        Device,
+        NetDevice, //
+    },
     rcu::{
         RcuBh,
+        RcuCpu,
         RcuIrq, //
     },
     skb::{
         DropReason,
+        EthHeader,
         SkBuff,
         Xmit, //
     },
@@ -38,132 +45,183 @@ use netdev::{
 /// it.
 #[inline(always)]
 pub(crate) fn transmit(dev: &Device<Trunk>, skb: SkBuff, context: &RcuBh) -> Xmit {
+    plainly(dev, skb, context, |skb| hashed(skb, dev, context))
+}
+
+/// Sends a frame for which nothing is to be done: it has all that its selector asks for, and a port that
+/// can send. Nothing is called before the port has the frame. All others are for `otherwise`.
+#[inline(always)]
+fn plainly(
+    dev: &Device<Trunk>,
+    skb: SkBuff,
+    context: &RcuBh,
+    otherwise: impl FnOnce(SkBuff) -> Xmit,
+) -> Xmit {
     let trunk = dev.data().get_ref();
-    let Some(table) = trunk.table.get(context) else {
-        return drop(dev, skb, DropReason::DEV_READY, context.cpu());
+    let way = || {
+        let table = trunk.table.get(context)?;
+        let header = skb.tx_header()?;
+        let (dst, src) = (header.dst.octets(), header.src.octets());
+        let bucket = table.bucket(table.index(dst, src, || skb.hash())?);
+        let port: &NetDevice = &trunk.port_in(table.slot(bucket), context)?.dev;
+        let counters = || table.counters(bucket, context);
+        port.is_operational().then(|| (port, counters()))
     };
-    match table.way() {
-        Way::Bucket(selector) => by_bucket(dev, table, selector, skb, context),
-        Way::Special => by_mark(dev, table, skb, context),
+    match way() {
+        Some((port, counters)) => by_bucket(dev, counters, port, skb, context),
+        None => otherwise(skb),
     }
 }
 
+/// Sends a frame that may lack nothing but a hash.
+// The arguments are where the core has put them: what calls this has nothing to move.
+#[inline(never)]
+fn hashed(mut skb: SkBuff, dev: &Device<Trunk>, context: &RcuBh) -> Xmit {
+    let trunk = dev.data().get_ref();
+    if skb.hash().is_none() {
+        let flow = |table: &&Table| table.selector == Selector::Flow;
+        let table = trunk.table.get(context).filter(flow);
+        if let Some(hash) = table.and_then(|_| trunk.flow_key.hash(skb.linear())) {
+            skb.set_hash(hash);
+            return plainly(dev, skb, context, |skb| otherwise(skb, dev, context));
+        }
+    }
+    otherwise(skb, dev, context)
+}
+
+/// Sends a frame, whatever has to be done for it: there are claims; its headers are in pieces; this knows no hash for it; its port cannot send.
+#[cold]
+#[inline(never)]
+fn otherwise(mut skb: SkBuff, dev: &Device<Trunk>, context: &RcuBh) -> Xmit {
+    let trunk = dev.data().get_ref();
+    let Some(table) = trunk.table.get(context) else {
+        return drop(dev, skb, DropReason::DEV_READY, context);
+    };
+    if table.is_special() {
+        if let Some(port) = claimed(dev, skb.mark(), context) {
+            return by_mark(dev, port, skb, context);
+        }
+    }
+    let Some(index) = index(trunk, table.selector, &mut skb) else {
+        return drop(dev, skb, DropReason::PKT_TOO_SMALL, context);
+    };
+    let Some(port) = port(dev, trunk, table, index, context) else {
+        return drop(dev, skb, DropReason::DEV_READY, context);
+    };
+    let counters = table.counters(table.bucket(index), context);
+    by_bucket(dev, counters, &port.dev, skb, context)
+}
+
+/// Sends a frame by the port of its bucket, which counts it if the port has taken it.
 #[inline(always)]
 fn by_bucket(
     dev: &Device<Trunk>,
-    table: &Table,
-    selector: Selector,
-    mut skb: SkBuff,
+    counters: Counters<'_>,
+    port: &NetDevice,
+    skb: SkBuff,
     context: &RcuBh,
 ) -> Xmit {
-    let trunk = dev.data().get_ref();
-    let cpu = context.cpu();
     let len = skb.len();
-
-    let Some(index) = index(selector, &mut skb) else {
-        return drop(dev, skb, DropReason::PKT_TOO_SMALL, cpu);
-    };
-    let bucket = table.bucket(index);
-    let Some(port) = port(dev, trunk, table, index, context) else {
-        return drop(dev, skb, DropReason::DEV_READY, cpu);
-    };
-
-    let xmit = skb.transmit(&port.dev, context);
+    let xmit = skb.transmit(port, context);
     if xmit.is_taken() {
-        table.count(cpu, bucket, len);
-        dev.count_transmitted(len, context);
-    } else {
-        trunk.statistics.count(cpu, Count::TxRefused);
+        counters.count(len);
     }
+    count(dev, xmit, len, context);
     xmit
-}
-
-/// Drops a frame that no port can carry.
-#[cold]
-fn drop(dev: &Device<Trunk>, skb: SkBuff, reason: DropReason, cpu: CpuId) -> Xmit {
-    dev.data().get_ref().statistics.count(cpu, Count::TxNoPort);
-    skb.drop_for(reason);
-    Xmit::OK
 }
 
 /// A frame of netpoll leaves by the port that carries its bucket, or if that has failed, by any other
 /// that is usable. Nobody is notified: this may have interrupted the very one who holds the state's
 /// lock.
-pub(crate) fn transmit_netpoll(dev: &Device<Trunk>, mut skb: SkBuff, context: &RcuIrq) -> Xmit {
+pub(crate) fn transmit_netpoll(
+    dev: &Device<Trunk>,
+    mut skb: SkBuff,
+    context: &RcuIrq,
+) -> Xmit {
     let trunk = dev.data().get_ref();
-    let cpu = context.cpu();
     let Some(table) = trunk.table.get(context) else {
-        return drop(dev, skb, DropReason::DEV_READY, cpu);
+        return drop(dev, skb, DropReason::DEV_READY, context);
     };
-    let index = index(table.selector, &mut skb);
+    let index = index(trunk, table.selector, &mut skb);
     let port = index
-        .and_then(|index| trunk.lower(table.port(table.bucket(index))?, context))
+        .and_then(|index| trunk.lower_in(table.slot(table.bucket(index)), context))
         .filter(|port| port.dev.is_operational())
-        .or_else(|| {
-            trunk
-                .lowers(context)
-                .find(|port| trunk.live.act().contains(port.id))
-        });
+        .or_else(|| trunk.lowers(context).find(|port| trunk.live.act().contains(port.id)));
     let Some(port) = port else {
-        return drop(dev, skb, DropReason::DEV_READY, cpu);
+        return drop(dev, skb, DropReason::DEV_READY, context);
     };
     let len = skb.len();
     let xmit = port.transmit_netpoll(skb, context);
-    match xmit.is_taken() {
-        true => dev.count_transmitted(len, context),
-        false => trunk.statistics.count(cpu, Count::TxRefused),
-    }
+    count(dev, xmit, len, context);
     xmit
 }
 
-/// A frame of a claim leaves by the claim's link, and counts in no bucket. While the claim has none,
-/// and without a claim, it goes by its bucket as any other.
-#[inline(never)] // Off the way of those without.
-fn by_mark(dev: &Device<Trunk>, table: &Table, skb: SkBuff, context: &RcuBh) -> Xmit {
+/// The link of the claim that frames of that mark belong to. `None` while the claim has none, and
+/// without a claim: then a frame goes by its bucket as any other.
+fn claimed<'a>(dev: &'a Device<Trunk>, mark: u32, context: &'a RcuBh) -> Option<&'a Port> {
     let trunk = dev.data().get_ref();
-    let mark = skb.mark();
     let link = || trunk.port(trunk.live.claimed(mark)?, context);
-    let port = match link() {
+    match link() {
         Some(port) if !port.dev.is_operational() => brought_up_to_date(dev, link, context),
         port => port,
-    };
-    match port {
-        Some(port) => {
-            let len = skb.len();
-            let xmit = skb.transmit(&port.dev, context);
-            match xmit.is_taken() {
-                true => dev.count_transmitted(len, context),
-                false => trunk.statistics.count(context.cpu(), Count::TxRefused),
-            }
-            xmit
-        }
-        None => by_bucket(dev, table, table.selector, skb, context),
     }
+}
+
+/// Sends a frame of a claim by the claim's link. It counts in no bucket.
+fn by_mark(dev: &Device<Trunk>, port: &Port, skb: SkBuff, context: &RcuBh) -> Xmit {
+    let len = skb.len();
+    let xmit = skb.transmit(&port.dev, context);
+    count(dev, xmit, len, context);
+    xmit
+}
+
+/// Counts a frame of `len` bytes that was handed to a port.
+#[inline(always)]
+fn count(dev: &Device<Trunk>, xmit: Xmit, len: u32, context: &RcuCpu) {
+    if xmit.is_taken() {
+        dev.count_transmitted(len, context);
+    } else {
+        let statistics = &dev.data().get_ref().statistics;
+        statistics.count(Count::TxRefused, context);
+    }
+}
+
+/// Drops a frame that no port can carry.
+#[cold]
+fn drop(dev: &Device<Trunk>, skb: SkBuff, reason: DropReason, context: &RcuCpu) -> Xmit {
+    let statistics = &dev.data().get_ref().statistics;
+    statistics.count(Count::TxNoPort, context);
+    skb.drop_for(reason);
+    Xmit::OK
 }
 
 /// Sends what XDP programs have redirected to the trunk. Such frames have no mark, so belong to no
 /// claim: each leaves by its bucket.
 pub(crate) fn transmit_xdp(dev: &Device<Trunk>, frames: &mut Frames<'_>, context: &RcuBh) {
     let trunk = dev.data().get_ref();
-    let cpu = context.cpu();
     frames.send(
         |frame| {
             let way = || {
                 let table = trunk.table.get(context)?;
                 let header = frame.header()?;
                 let (dst, src) = (header.dst.octets(), header.src.octets());
-                let index = table.selector.index(dst, src, || frame.flow_hash(dev));
+                let flow = || {
+                    let hash = trunk.flow_key.hash(frame.linear());
+                    hash.or_else(|| Some(frame.flow_hash(dev)))
+                };
+                let index = table.selector.index(dst, src, flow)?;
                 let port = port(dev, trunk, table, index, context)?;
-                Some((&*port.dev, (table, table.bucket(index), frame.len())))
+                let counters = table.counters(table.bucket(index), context);
+                Some((&*port.dev, (counters, frame.len())))
             };
             let way = way();
             if way.is_none() {
-                trunk.statistics.count(cpu, Count::TxNoPort);
+                trunk.statistics.count(Count::TxNoPort, context);
             }
             way
         },
-        |(table, bucket, len)| {
-            table.count(cpu, bucket, len);
+        |(counters, len)| {
+            counters.count(len);
             dev.count_transmitted(len, context);
         },
         context,
@@ -171,14 +229,37 @@ pub(crate) fn transmit_xdp(dev: &Device<Trunk>, frames: &mut Frames<'_>, context
 }
 
 /// The number that names a frame's bucket. `None` if it has no Ethernet header.
-#[inline(always)]
-fn index(selector: Selector, skb: &mut SkBuff) -> Option<u32> {
+fn index(trunk: &Trunk, selector: Selector, skb: &mut SkBuff) -> Option<u32> {
+    if skb.tx_header().is_none() && !skb.pull(EthHeader::LEN as u32) {
+        return None;
+    }
     let flow = match selector {
-        Selector::Flow => skb.flow_hash(),
-        _ => 0,
+        Selector::Flow => Some(flow(trunk, skb)),
+        _ => None,
     };
     let header = skb.tx_header()?;
-    Some(selector.index(header.dst.octets(), header.src.octets(), || flow))
+    selector.index(header.dst.octets(), header.src.octets(), || flow)
+}
+
+/// The hash of a frame's flow. Whoever sees the frame after this has it, too: a port with several
+/// queues chooses one by it.
+fn flow(trunk: &Trunk, skb: &mut SkBuff) -> u32 {
+    if let Some(hash) = skb.hash() {
+        return hash;
+    }
+    let mut hash = trunk.flow_key.hash(skb.linear());
+    // Headers that are in pieces get into one, so that frames have the hash that XDP has for them.
+    let len = skb.len().min(flow::ENOUGH as u32);
+    if hash.is_none() && skb.linear().len() < len as usize && skb.pull(len) {
+        hash = trunk.flow_key.hash(skb.linear());
+    }
+    match hash {
+        Some(hash) => {
+            skb.set_hash(hash);
+            hash
+        }
+        None => skb.flow_hash(),
+    }
 }
 
 /// The port that carries the bucket of `index`.
@@ -190,16 +271,14 @@ fn port<'a>(
     index: u32,
     context: &'a RcuBh,
 ) -> Option<&'a Port> {
-    let port = table
-        .port(table.bucket(index))
-        .and_then(|id| trunk.port(id, context));
-    match port {
+    match trunk.port_in(table.slot(table.bucket(index)), context) {
         Some(port) if port.dev.is_operational() => Some(port),
         _ => port_anew(dev, trunk, index, context),
     }
 }
 
-/// The same, when the port the table names cannot send. There may be another table by then.
+/// The port that carries the bucket of `index`, when the one that the table named cannot send. There
+/// may be another table by then.
 #[cold]
 fn port_anew<'a>(
     dev: &Device<Trunk>,
@@ -209,7 +288,7 @@ fn port_anew<'a>(
 ) -> Option<&'a Port> {
     let named = || {
         let table = trunk.table.get(context)?;
-        trunk.port(table.port(table.bucket(index))?, context)
+        trunk.port_in(table.slot(table.bucket(index)), context)
     };
     brought_up_to_date(dev, named, context)
 }

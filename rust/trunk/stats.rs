@@ -7,14 +7,14 @@ use crate::pure::{
     state::Totals,
     uapi::statistics as attr, //
 };
-use kernel::{
-    cpu::CpuId,
-    prelude::*, //
-};
-use netdev::stats::{
-    LinkCounters,
-    LinkStats,
-    PerCpu, //
+use kernel::prelude::*;
+use netdev::{
+    rcu::RcuCpu,
+    stats::{
+        LinkCounters,
+        LinkStats,
+        PerCpu, //
+    }, //
 };
 
 /// What is counted on each CPU, besides the frames and octets that the core counts for any device.
@@ -99,12 +99,12 @@ pub(crate) struct Statistics(PerCpu<COUNTS>);
 
 impl Statistics {
     pub(crate) fn new() -> Result<Self> {
-        Ok(Self(PerCpu::new(1)?))
+        Ok(Self(PerCpu::new(0)?))
     }
 
-    /// Counts one of these on `cpu`, which this runs on.
-    pub(crate) fn count(&self, cpu: CpuId, count: Count) {
-        if let Some(counter) = self.0.of(cpu, 0).and_then(|set| set.get(count as usize)) {
+    /// Counts one of these.
+    pub(crate) fn count(&self, count: Count, context: &RcuCpu) {
+        if let Some(counter) = self.0.here(0, context).get(count as usize) {
             counter.add(1);
         }
     }

@@ -7,10 +7,7 @@
 
 use crate::{
     pure::{
-        port::{
-            from_slot,
-            PortId, //
-        },
+        port::Slot,
         selector::Selector,
         table::{
             inherit,
@@ -23,21 +20,15 @@ use core::sync::atomic::{
     AtomicU8,
     Ordering, //
 };
-use kernel::{
-    cpu::CpuId,
-    prelude::*,
-    sync::Arc, //
+use kernel::prelude::*;
+use netdev::{
+    pow2::PowerOfTwo,
+    rcu::RcuBh,
+    stats::{
+        Counter,
+        PerCpu, //
+    }, //
 };
-use netdev::stats::PerCpu;
-
-/// How a frame's port is found.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Way {
-    /// By its bucket.
-    Bucket(Selector),
-    /// There are claims: by its mark, or else by its bucket.
-    Special,
-}
 
 /// A table of a trunk.
 pub(crate) struct Table {
@@ -45,9 +36,9 @@ pub(crate) struct Table {
     /// The selector's number, or [`SPECIAL`]: one look tells all. Written under the state's lock.
     way: AtomicU8,
     /// Written under the state's lock, once the table is in use.
-    buckets: KVVec<Bucket>,
+    buckets: PowerOfTwo<Bucket>,
     /// Frames and bytes sent in each bucket.
-    sent: Arc<PerCpu<2>>,
+    sent: PerCpu<2>,
     /// The trunk's counters when they were last reset.
     pub(crate) base: TrunkFigures,
 }
@@ -62,9 +53,7 @@ impl Table {
     ///
     /// `ENOMEM`.
     pub(crate) fn new(bits: u32, selector: Selector) -> Result<Self> {
-        let buckets = 1usize.wrapping_shl(bits);
-        let sent = Arc::new(PerCpu::new(buckets)?, GFP_KERNEL)?;
-        Self::counting_in(buckets, selector, sent, TrunkFigures::default())
+        Self::counting_in(bits, selector, PerCpu::new(bits)?, TrunkFigures::default())
     }
 
     /// Makes a table to be put in the place of this one: with other bits and another selector, if
@@ -81,47 +70,61 @@ impl Table {
         counters: Option<TrunkFigures>,
     ) -> Result<Self> {
         let bits = bits.unwrap_or(self.bits());
-        let buckets = 1usize.wrapping_shl(bits);
         let sent = match bits == self.bits() && counters.is_none() {
             true => self.sent.clone(),
-            false => Arc::new(PerCpu::new(buckets)?, GFP_KERNEL)?,
+            false => PerCpu::new(bits)?,
         };
         let base = counters.unwrap_or(self.base);
-        let new = Self::counting_in(buckets, selector.unwrap_or(self.selector), sent, base)?;
+        let new = Self::counting_in(bits, selector.unwrap_or(self.selector), sent, base)?;
         inherit(&new.buckets, &self.buckets);
         Ok(new)
     }
 
     fn counting_in(
-        buckets: usize,
+        bits: u32,
         selector: Selector,
-        sent: Arc<PerCpu<2>>,
+        sent: PerCpu<2>,
         base: TrunkFigures,
     ) -> Result<Self> {
         Ok(Self {
             selector,
             way: AtomicU8::new(selector as u8),
-            buckets: filled(buckets, Bucket::empty)?,
+            buckets: PowerOfTwo::new(bits, Bucket::empty)?,
             sent,
             base,
         })
     }
 
-    /// Returns how a frame's port is found.
+    /// Returns the number of a frame with these addresses, whose low bits are its bucket; `flow` is
+    /// asked for its hash. `None` if there is none, or if frames [need a closer look](Self::is_special).
     #[inline(always)]
-    pub(crate) fn way(&self) -> Way {
+    pub(crate) fn index(
+        &self,
+        dst: &[u8; 6],
+        src: &[u8; 6],
+        flow: impl FnOnce() -> Option<u32>,
+    ) -> Option<u32> {
         const DMAC: u8 = Selector::Dmac as u8;
         const SMAC: u8 = Selector::Smac as u8;
         const SMAC_DMAC: u8 = Selector::SmacDmac as u8;
         const FLOW: u8 = Selector::Flow as u8;
 
-        match self.way.load(Ordering::Relaxed) {
-            DMAC => Way::Bucket(Selector::Dmac),
-            SMAC => Way::Bucket(Selector::Smac),
-            SMAC_DMAC => Way::Bucket(Selector::SmacDmac),
-            FLOW => Way::Bucket(Selector::Flow),
-            _ => Way::Special,
+        // The default is found by one comparison, the others by a second look.
+        if self.way.load(Ordering::Relaxed) == DMAC {
+            return Selector::Dmac.index(dst, src, || None);
         }
+        match self.way.load(Ordering::Relaxed) {
+            SMAC => Selector::Smac.index(dst, src, || None),
+            SMAC_DMAC => Selector::SmacDmac.index(dst, src, || None),
+            FLOW => Selector::Flow.index(dst, src, flow),
+            _ => None,
+        }
+    }
+
+    /// Returns whether frames need a closer look: there are claims, so that a frame's port may be found
+    /// by its mark.
+    pub(crate) fn is_special(&self) -> bool {
+        self.way.load(Ordering::Relaxed) == SPECIAL
     }
 
     /// Says whether frames need a closer look. Under the state's lock.
@@ -137,23 +140,19 @@ impl Table {
     /// Returns the number of the bucket that `index` names: its low bits.
     #[inline(always)]
     pub(crate) fn bucket(&self, index: u32) -> usize {
-        // The number of buckets is a power of two.
-        index as usize & self.buckets.len().wrapping_sub(1)
+        self.buckets.index(index as usize)
     }
 
-    /// Returns the port that carries the bucket of that number now.
+    /// Returns the port that carries the bucket of that number now, as its slot has it.
     #[inline(always)]
-    pub(crate) fn port(&self, bucket: usize) -> Option<PortId> {
-        from_slot(self.buckets.get(bucket)?.slot())
+    pub(crate) fn slot(&self, bucket: usize) -> Slot {
+        self.buckets.at(bucket).slot()
     }
 
-    /// Counts a frame that is sent in a bucket on `cpu`, which this runs on.
+    /// Returns what counts the frames that are sent in a bucket.
     #[inline(always)]
-    pub(crate) fn count(&self, cpu: CpuId, bucket: usize, bytes: u32) {
-        if let Some([frames, sum]) = self.sent.of(cpu, bucket) {
-            frames.add(1);
-            sum.add(bytes.into());
-        }
+    pub(crate) fn counters<'a>(&'a self, bucket: usize, context: &'a RcuBh) -> Counters<'a> {
+        Counters(self.sent.here(bucket, context))
     }
 
     /// Returns the frames and bytes sent in a bucket.
@@ -169,6 +168,20 @@ impl Table {
     /// Returns M: there are 2^M buckets.
     pub(crate) fn bits(&self) -> u32 {
         self.buckets.len().trailing_zeros()
+    }
+}
+
+/// Frames and bytes that are sent in a bucket, as this CPU counts them.
+#[derive(Clone, Copy)]
+pub(crate) struct Counters<'a>(&'a [Counter; 2]);
+
+impl Counters<'_> {
+    /// Counts a frame of `len` bytes.
+    #[inline(always)]
+    pub(crate) fn count(self, len: u32) {
+        let [frames, bytes] = self.0;
+        frames.add(1);
+        bytes.add(len.into());
     }
 }
 

@@ -11,6 +11,7 @@ use crate::{
             Claim,
             MAX_CLAIMS, //
         },
+        flow,
         history::{
             Event,
             EventKind, //
@@ -73,6 +74,7 @@ use netdev::{
         SpinLockBh, //
     },
     lower::Lower,
+    random::random_u64,
     rcu::{
         Rcu,
         Slot as RcuSlot, //
@@ -86,11 +88,19 @@ use netdev::{
 /// The number of events that are remembered.
 const EVENTS: usize = 256;
 
+/// As many as there are slots that are not negative; [`NO_PORT`](crate::pure::port::NO_PORT) names the
+/// last.
+const PLACES: usize = LAST as usize + 1;
+const LAST: u8 = 0x7f;
+
+static_assert!(MAX_PORTS < PLACES);
+
 /// The data of a trunk device.
 #[pin_data]
 pub(crate) struct Trunk {
-    /// The ports, by number. Changed under RTNL.
-    pub(crate) ports: [RcuSlot<Lower<Trunk>>; MAX_PORTS],
+    /// The ports, by number. Changed under RTNL. The last place is always empty: it is the one that a
+    /// bucket without a port names.
+    pub(crate) ports: [RcuSlot<Lower<Trunk>>; PLACES],
     /// Never empty. Replaced under RTNL and the state's lock.
     pub(crate) table: RcuSlot<Table>,
     pub(crate) live: Live,
@@ -104,6 +114,8 @@ pub(crate) struct Trunk {
     #[pin]
     pub(crate) waiting: Waiting,
     pub(crate) statistics: Statistics,
+    /// What the hash of a flow is made with.
+    pub(crate) flow_key: flow::Key,
     /// The XDP program that all ports run. Changed under RTNL.
     #[pin]
     pub(crate) program: Mutex<Option<Program>>,
@@ -123,7 +135,7 @@ impl Trunk {
     /// `ENOMEM`.
     pub(crate) fn empty(mac: MacAddr, bits: u32, selector: Selector) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
-            ports: [const { RcuSlot::new() }; MAX_PORTS],
+            ports: [const { RcuSlot::new() }; PLACES],
             table: first_table(bits, selector)?,
             live: Live::new(),
             state <- new_spinlock_bh!(
@@ -139,6 +151,7 @@ impl Trunk {
             asking <- new_mutex!(KVec::new()),
             waiting <- Waiting::new(),
             statistics: Statistics::new()?,
+            flow_key: flow::Key::new([random_u64(), random_u64()]),
             program <- new_mutex!(None),
             mac: AtomicU64::new(mac.to_u64()),
             sets_mtu: AtomicBool::new(false),
@@ -161,6 +174,18 @@ impl Trunk {
     #[inline(always)]
     pub(crate) fn port<'a>(&'a self, id: PortId, rcu: &'a Rcu) -> Option<&'a Port> {
         self.lower(id, rcu).map(Deref::deref)
+    }
+
+    /// Returns the port that a bucket's slot names.
+    #[inline(always)]
+    pub(crate) fn port_in<'a>(&'a self, slot: Slot, rcu: &'a Rcu) -> Option<&'a Port> {
+        self.lower_in(slot, rcu).map(Deref::deref)
+    }
+
+    /// Returns the port that a bucket's slot names, as a lower device.
+    #[inline(always)]
+    pub(crate) fn lower_in<'a>(&'a self, slot: Slot, rcu: &'a Rcu) -> Option<&'a Lower<Self>> {
+        self.ports.get(usize::from(slot as u8 & LAST))?.get(rcu)
     }
 
     /// Returns the ports there are.

@@ -12,24 +12,30 @@ impl Selector {
 
     /// The number whose low bits are the bucket: `index & (N - 1)`.
     ///
-    /// For the MAC selectors it is the last two bytes of the address, which is as many bits as the
-    /// largest table has. `flow` is called only if its hash is asked for.
+    /// For the MAC selectors it is the last bytes of the address: four, which is a single load. The
+    /// largest table has as many bits as two. `flow` is called only if its hash is asked for; without one there is no
+    /// number.
     #[inline(always)]
-    pub fn index(self, dst: &[u8; 6], src: &[u8; 6], flow: impl FnOnce() -> u32) -> u32 {
+    pub fn index(
+        self,
+        dst: &[u8; 6],
+        src: &[u8; 6],
+        flow: impl FnOnce() -> Option<u32>,
+    ) -> Option<u32> {
         match self {
-            Self::Dmac => low(dst),
-            Self::Smac => low(src),
-            Self::SmacDmac => low(dst) ^ low(src),
+            Self::Dmac => Some(low(dst)),
+            Self::Smac => Some(low(src)),
+            Self::SmacDmac => Some(low(dst) ^ low(src)),
             Self::Flow => flow(),
         }
     }
 }
 
-/// The low 16 bits of an address; its last byte is the least significant.
+/// The low 32 bits of an address; its last byte is the least significant.
 #[inline(always)]
 fn low(mac: &[u8; 6]) -> u32 {
-    let [.., high, low] = *mac;
-    u32::from(u16::from_be_bytes([high, low]))
+    let [_, _, low @ ..] = *mac;
+    u32::from_be_bytes(low)
 }
 
 #[cfg(any(test, CONFIG_TRUNK_KUNIT_TEST))]
@@ -44,23 +50,26 @@ mod tests {
     #[test]
     fn low_bits_of_the_address_pick_the_bucket() {
         for (selector, index) in [
-            (Selector::Dmac, 0x1234),
-            (Selector::Smac, 0x0fff),
-            (Selector::SmacDmac, 0x1dcb),
+            (Selector::Dmac, 0x00aa_1234),
+            (Selector::Smac, 0x00bb_0fff),
+            (Selector::SmacDmac, 0x0011_1dcb),
             (Selector::Flow, 0xdead_beef),
         ] {
-            assert_eq!(selector.index(&DST, &SRC, || 0xdead_beef), index);
+            assert_eq!(
+                selector.index(&DST, &SRC, || Some(0xdead_beef)),
+                Some(index)
+            );
         }
     }
 
     #[test]
     fn both_directions_of_a_pair_share_a_bucket() {
-        let there = Selector::SmacDmac.index(&DST, &SRC, || 0);
-        let back = Selector::SmacDmac.index(&SRC, &DST, || 0);
+        let there = Selector::SmacDmac.index(&DST, &SRC, || None);
+        let back = Selector::SmacDmac.index(&SRC, &DST, || None);
         assert_eq!(there, back);
         // What a server sends to a client and what its switch sends back: one and the same link.
-        let server = Selector::Dmac.index(&DST, &SRC, || 0);
-        let switch = Selector::Smac.index(&SRC, &DST, || 0);
+        let server = Selector::Dmac.index(&DST, &SRC, || None);
+        let switch = Selector::Smac.index(&SRC, &DST, || None);
         assert_eq!(server, switch);
     }
 
@@ -68,11 +77,12 @@ mod tests {
     fn only_flow_asks_for_a_hash() {
         for selector in Selector::ALL {
             let asked = Cell::new(false);
-            selector.index(&DST, &SRC, || {
+            let index = selector.index(&DST, &SRC, || {
                 asked.set(true);
-                0
+                None
             });
             assert_eq!(asked.get(), selector == Selector::Flow);
+            assert_eq!(index.is_none(), asked.get());
         }
     }
 

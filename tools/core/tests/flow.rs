@@ -43,7 +43,7 @@ impl Packet {
             frame.extend(vec![low; 4 * usize::from(self.options)]);
         } else {
             frame.extend([0x86, 0xdd]);
-            frame.extend((6 << 28 | u32::from(tos) << 20 | self.label).to_be_bytes());
+            frame.extend(((6 << 28) | (u32::from(tos) << 20) | self.label).to_be_bytes());
             frame.extend([0, id, self.protocol, ttl]);
             frame.extend(&self.addresses);
         }

@@ -259,24 +259,45 @@ def test_what_is_redirected_to_the_trunk_leaves_by_the_table(selector):
         equal([n - o for n, o in zip(by_bucket(control), sent)], buckets, "frames of each bucket")
 
 
+def ipv4(n, fragment=0, protocol=17, host=1):
+    """A datagram of flow `n`."""
+    header = struct.pack("!BBHHHBBHBBBBI", 0x45, 0, 46, n, fragment, 64, protocol, 0, 198, 18, 0, host, 0xC6120101)
+    return b"\x08\0" + header + struct.pack("!HHHH", 1024 + n, 9, 26, 0)
+
+
+def ipv6(n, label=0):
+    header = struct.pack("!IHBB", 6 << 28 | label, 26, 17, 64)
+    return b"\x86\xdd" + header + bytes(15) + b"\1" + bytes(15) + b"\2" + struct.pack("!HHHH", 1024 + n, 9, 26, 0)
+
+
 @trodden
 def test_a_flow_leaves_by_the_same_port_as_frames_of_the_stack():
     """
-    in0 ⇒ trunk0 ─┬─ eth1 ── sw1    128 UDP flows, each once through the trunk's queue,
-                  ├─  …       …     and once from a program
-                  └─ eth4 ── sw4
+    in0 ⇒ trunk0 ─┬─ eth1 ── sw1    128 flows of each kind, each once through the trunk's queue,
+                  ├─  …       …     and once from a program; some have a hash of the trunk, and
+                  └─ eth4 ── sw4    some that of the kernel's dissector
     """
     ports = Ports(4, selector=SELECTORS.index("flow"))
     star = ports.star
-    with star.switch:
-        star.taps = Taps(star.far, type=0x0800)
     uplink = Uplink(star)
-    flow = lambda data: int.from_bytes(data[34:36], "big")
-    flows = [udp(mac(1), mac(2), n) for n in range(128)]
-    star.send(flows)
-    by_stack = {flow(data): index for index, data in star.taps.take(len(flows))}
-    equal(len(set(by_stack.values())), 4, "cables in use")
-    equal(uplink.where(flows, flow), by_stack, "cable of each flow")
+    kinds = {
+        "UDP over IPv4": ipv4,
+        "SCTP over IPv4": lambda n: ipv4(n, protocol=132),
+        "with a tag": lambda n: b"\x81\0\0\7" + ipv4(n),
+        "fragments": lambda n: ipv4(n, fragment=0x2000, host=n),
+        "ICMP": lambda n: ipv4(n, protocol=1, host=n),
+        "UDP over IPv6": ipv6,
+        "IPv6 with a label": lambda n: ipv6(0, label=n + 1),
+    }
+    for kind, packet in kinds.items():
+        with star.switch:
+            star.taps = Taps(star.far, type=0x86DD if "IPv6" in kind else 0x0800)
+        frames = [mac(1) + mac(2) + packet(n) + struct.pack("!16xH", n) for n in range(128)]
+        flow = lambda data: int.from_bytes(data[-2:], "big")
+        star.send(frames)
+        by_stack = {flow(data): index for index, data in star.taps.take(len(frames))}
+        equal(len(set(by_stack.values())), 4, f"cables in use, {kind}")
+        equal(uplink.where(frames, flow), by_stack, f"cable of each flow, {kind}")
 
 
 @trodden
