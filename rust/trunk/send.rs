@@ -133,11 +133,7 @@ fn by_bucket(
 /// A frame of netpoll leaves by the port that carries its bucket, or if that has failed, by any other
 /// that is usable. Nobody is notified: this may have interrupted the very one who holds the state's
 /// lock.
-pub(crate) fn transmit_netpoll(
-    dev: &Device<Trunk>,
-    mut skb: SkBuff,
-    context: &RcuIrq,
-) -> Xmit {
+pub(crate) fn transmit_netpoll(dev: &Device<Trunk>, mut skb: SkBuff, context: &RcuIrq) -> Xmit {
     let trunk = dev.data().get_ref();
     let Some(table) = trunk.table.get(context) else {
         return drop(dev, skb, DropReason::DEV_READY, context);
@@ -146,7 +142,11 @@ pub(crate) fn transmit_netpoll(
     let port = index
         .and_then(|index| trunk.lower_in(table.slot(table.bucket(index)), context))
         .filter(|port| port.dev.is_operational())
-        .or_else(|| trunk.lowers(context).find(|port| trunk.live.act().contains(port.id)));
+        .or_else(|| {
+            trunk
+                .lowers(context)
+                .find(|port| trunk.live.act().contains(port.id))
+        });
     let Some(port) = port else {
         return drop(dev, skb, DropReason::DEV_READY, context);
     };
