@@ -151,3 +151,63 @@ pub(crate) fn accepts_groups_from(dev: &Device<Trunk>, port: &Port, rcu: &Rcu) -
     follow_links(dev, rcu);
     trunk.live.accepted().contains(port.id)
 }
+
+#[kunit_tests(trunk_state)]
+mod tests {
+    use super::*;
+    use crate::{
+        pure::{
+            claims::{
+                Claim,
+                MAX_CLAIMS, //
+            },
+            history::{
+                Event,
+                EventKind, //
+            },
+            port::PortId,
+            selector::Selector,
+            state::{
+                Desk,
+                Links, //
+            },
+            table::Bucket,
+        },
+        table::filled,
+    };
+
+    /// A trunk of two working ports and a spare, as the driver keeps it.
+    fn trunk(table: &Table) -> Result<(KBox<State<Heap>>, Links)> {
+        let events = filled(8, || Event::new(EventKind::Config, 0))?;
+        let claims = filled(MAX_CLAIMS, || Claim::NONE)?;
+        let desk = KBox::new(Desk::new(), GFP_KERNEL)?;
+        let mut state = KBox::new(State::new([2; 6], events, claims, desk), GFP_KERNEL)?;
+        let mut links = Links::default();
+        for (id, priority) in PortId::all().zip([1, 1, 2]) {
+            let port = state::Port::new(10, priority, None, 0);
+            links.operational.insert(id);
+            links.started.insert(id);
+            let input = Input::Join(id, KBox::new(port, GFP_KERNEL)?);
+            state.step(table.buckets(), links, input, || 1);
+        }
+        Ok((state, links))
+    }
+
+    #[test]
+    fn a_failure_moves_the_buckets_of_its_port_and_its_return_brings_them_back() -> Result {
+        let table = Table::new(3, Selector::Dmac)?;
+        let (mut state, all) = trunk(&table)?;
+        let slots = || table.buckets().iter().map(Bucket::slot);
+        assert!(slots().eq([1, 0, 1, 0, 1, 0, 1, 0]));
+        for id in PortId::all().take(1) {
+            let mut links = all;
+            links.operational.remove(id);
+            let effects = state.step(table.buckets(), links, Input::Links, || 2);
+            assert!(effects.work && effects.decided.is_some_and(|it| it.carrier));
+            assert!(slots().eq([1, 2, 1, 2, 1, 2, 1, 2]) && state.is_sound(table.buckets()));
+            state.step(table.buckets(), all, Input::Time, || 3);
+            assert!(slots().eq([1, 0, 1, 0, 1, 0, 1, 0]) && state.is_sound(table.buckets()));
+        }
+        Ok(())
+    }
+}

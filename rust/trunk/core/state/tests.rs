@@ -106,7 +106,6 @@ macro_rules! bench {
     };
 }
 
-#[cfg_attr(not(test), ::kernel::macros::kunit_tests(trunk_state))]
 mod rules {
     use super::*;
 
