@@ -8,7 +8,10 @@
 //!
 //! C header: [`include/linux/netlink.h`](srctree/include/linux/netlink.h)
 
-use super::message::{attributes_of_message, write_message, Skb};
+use super::{
+    message::{attributes_of_message, write_message, Skb},
+    socket::SocketRef, //
+};
 use crate::{
     net::HeldNet,
     netlink::{
@@ -30,19 +33,19 @@ use netdev_bindings::{self as bindings, helpers};
 ///
 /// - `skb` holds a request of generic netlink, and a reference to it belongs to this value.
 /// - `header` is that of the request, in `skb`.
-/// - `socket` is the sender's, and a reference to it belongs to this value.
+/// - `socket` is the sender's.
 /// - `family` is the family that the request is for.
 /// - `net` is the sender's namespace. It keeps the kernel's socket, which owns `skb`.
 pub struct Deferred {
     skb: NonNull<bindings::sk_buff>,
     header: NonNull<bindings::nlmsghdr>,
-    socket: NonNull<bindings::sock>,
+    socket: SocketRef,
     family: *const bindings::genl_family,
     net: HeldNet,
 }
 
-// SAFETY: References to skb, socket and namespace may be given up by any thread, and nobody else
-// changes the message.
+// SAFETY: A reference to an skb may be given up by any thread, nobody else changes the message, and the
+// family is not changed while it is registered.
 unsafe impl Send for Deferred {}
 
 impl Deferred {
@@ -62,8 +65,8 @@ impl Deferred {
         let header = NonNull::new(header.cast_mut()).ok_or(EINVAL)?;
         // SAFETY: By the safety requirement, valid.
         unsafe { helpers::skb_get(skb.as_ptr()) };
-        // SAFETY: By the safety requirement, valid.
-        unsafe { helpers::sock_hold(socket.as_ptr()) };
+        // SAFETY: By the safety requirement, a netlink socket.
+        let socket = unsafe { SocketRef::new(socket) };
         // INVARIANT: The references just taken. The message stays where it is in the skb: the core
         // only moves the beginning of its data on.
         Ok(Self {
@@ -112,7 +115,7 @@ impl Deferred {
                 |_| (),
             )
         }?;
-        if self.is_closed() {
+        if self.socket.is_closed() {
             return Err(ECONNREFUSED);
         }
         // SAFETY: The skb is handed over; the namespace is kept, and has its sockets.
@@ -130,7 +133,7 @@ impl Deferred {
         };
         let wanted = u32::from(self.header().nlmsg_flags) & bindings::NLM_F_ACK != 0;
         let error = result.err().map_or(0, |err| err.to_errno());
-        if self.is_closed() || (error == 0 && !wanted) {
+        if self.socket.is_closed() || (error == 0 && !wanted) {
             return;
         }
         // SAFETY: By the type invariant: the skb with its header is a request, its sender's socket is
@@ -144,19 +147,11 @@ impl Deferred {
             )
         };
     }
-
-    /// Returns whether the sender has closed its socket. Another may have its port id then.
-    fn is_closed(&self) -> bool {
-        // SAFETY: By the type invariant, the socket is valid.
-        unsafe { helpers::sock_flag(self.socket.as_ptr(), bindings::sock_flags_SOCK_DEAD) }
-    }
 }
 
 impl Drop for Deferred {
     fn drop(&mut self) {
         // SAFETY: A reference to the skb belongs to this value, by the type invariant.
         unsafe { helpers::consume_skb(self.skb.as_ptr()) };
-        // SAFETY: A reference to the socket belongs to this value, by the type invariant.
-        unsafe { helpers::sock_put(self.socket.as_ptr()) };
     }
 }

@@ -116,8 +116,8 @@ impl Family {
         }
     }
 
-    /// Tells a single socket of the namespace, that of a former [`Request::port_id`], a message of
-    /// `size` octets at most, which `fill` writes. May sleep, but does not wait for the receiver.
+    /// Sends a message of at most `size` bytes, which `fill` writes, to the socket of the namespace that
+    /// has this [`port_id`](super::SocketId::port_id). May sleep, but does not wait for the receiver.
     ///
     /// # Errors
     ///

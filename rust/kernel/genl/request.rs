@@ -54,21 +54,15 @@ impl<'a> Request<'a> {
         unsafe { Net::from_raw(helpers::genl_info_net(self.info)) }
     }
 
-    /// The number of the sender's socket, which no other has in its namespace while it is open.
-    pub fn port_id(&self) -> u32 {
-        // SAFETY: By the type invariant.
-        unsafe { (*self.info).snd_portid }
-    }
-
-    /// The sender's socket, for what belongs to it and ends with it. From here on, a [`SocketWatch`](super::SocketWatch)
-    /// reports the end of it.
+    /// The sender's socket, for what belongs to it and ends with it. From here on, a
+    /// [`SocketWatch`](super::SocketWatch) reports the end of it.
     ///
     /// # Errors
     ///
     /// `ENOMEM`; `ENODEV` if there is no [`SocketWatch`](super::SocketWatch).
     pub fn socket(&self) -> Result<SocketId> {
         // SAFETY: By the type invariant.
-        unsafe { SocketId::of(self.socket, self.port_id()) }
+        unsafe { SocketId::of(self.socket, (*self.info).snd_portid) }
     }
 
     /// Where a refusal gives its reason.

@@ -66,52 +66,54 @@ impl SocketId {
     }
 }
 
-/// A socket that something belongs to.
+/// A netlink socket that stays allocated, closed or not.
 ///
 /// # Invariants
 ///
-/// `raw` is a netlink socket, a reference to which belongs to this value.
-struct Socket {
-    raw: NonNull<bindings::sock>,
-    id: SocketId,
-}
+/// The pointer is that of a netlink socket, a reference to which belongs to this value.
+pub(super) struct SocketRef(NonNull<bindings::sock>);
 
 // SAFETY: A reference to a socket may be given up by any thread.
-unsafe impl Send for Socket {}
+unsafe impl Send for SocketRef {}
 
-impl Socket {
+impl SocketRef {
     /// Refers to a socket.
     ///
     /// # Safety
     ///
     /// `raw` must be a netlink socket.
-    unsafe fn new(raw: NonNull<bindings::sock>, id: SocketId) -> Self {
+    pub(super) unsafe fn new(raw: NonNull<bindings::sock>) -> Self {
         // SAFETY: By the safety requirement.
         unsafe { helpers::sock_hold(raw.as_ptr()) };
         // INVARIANT: The reference just taken.
-        Self { raw, id }
+        Self(raw)
     }
 
-    /// Whether the socket has been closed. Those who watch for that are notified after it is.
-    fn is_closed(&self) -> bool {
-        // SAFETY: By the type invariant.
-        unsafe { helpers::sock_flag(self.raw.as_ptr(), bindings::sock_flags_SOCK_DEAD) }
+    /// Returns whether the socket has been closed. From then on another may have its port id. Those
+    /// who watch for closed sockets are notified later.
+    pub(super) fn is_closed(&self) -> bool {
+        // SAFETY: The socket is allocated, by the type invariant.
+        unsafe { helpers::sock_flag(self.0.as_ptr(), bindings::sock_flags_SOCK_DEAD) }
+    }
+
+    /// Returns the namespace of the socket, which the socket keeps.
+    fn net(&self) -> &Net {
+        // SAFETY: The socket is allocated, by the type invariant, and keeps its namespace.
+        unsafe { Net::from_raw(helpers::sock_net(self.0.as_ptr())) }
     }
 }
 
-impl Socket {
-    /// The namespace of the socket.
-    fn net(&self) -> *mut bindings::net {
-        // SAFETY: By the type invariant.
-        unsafe { helpers::sock_net(self.raw.as_ptr()) }
-    }
-}
-
-impl Drop for Socket {
+impl Drop for SocketRef {
     fn drop(&mut self) {
-        // SAFETY: By the type invariant there is a reference to give up.
-        unsafe { helpers::sock_put(self.raw.as_ptr()) };
+        // SAFETY: There is a reference to give up, by the type invariant.
+        unsafe { helpers::sock_put(self.0.as_ptr()) };
     }
+}
+
+/// A socket that something belongs to.
+struct Socket {
+    socket: SocketRef,
+    id: SocketId,
 }
 
 /// The sockets that something may belong to.
@@ -139,21 +141,21 @@ impl Sockets {
     ///
     /// `raw` must be a netlink socket that is not closed during the call.
     unsafe fn add(&mut self, raw: NonNull<bindings::sock>, port_id: u32) -> Result<SocketId> {
-        if let Some(known) = self.open.iter().find(|known| known.raw == raw) {
+        if let Some(known) = self.open.iter().find(|known| known.socket.0 == raw) {
             return Ok(known.id);
         }
         let number = self.last.wrapping_add(1);
         let id = SocketId { port_id, number };
         // SAFETY: By the safety requirement.
-        let socket = unsafe { Socket::new(raw, id) };
-        self.open.push(socket, GFP_KERNEL)?;
+        let socket = unsafe { SocketRef::new(raw) };
+        self.open.push(Socket { socket, id }, GFP_KERNEL)?;
         self.last = number;
         Ok(id)
     }
 
     /// Takes out a socket that had that port id and is closed.
     fn take_closed(&mut self, port_id: u32) -> Option<Socket> {
-        let closed = |socket: &Socket| socket.id.port_id == port_id && socket.is_closed();
+        let closed = |open: &Socket| open.id.port_id == port_id && open.socket.is_closed();
         let index = self.open.iter().position(closed)?;
         self.open.remove(index).ok()
     }
@@ -277,9 +279,8 @@ unsafe extern "C" fn socket_event<W: SocketsClosed>(
     {
         // In another namespace the port id may be that of another socket. It is closed all the same,
         // so there will be, or was, an event for it, which finds nothing any more.
-        while let Some(socket) = take_closed(notify.portid) {
-            // SAFETY: The socket keeps its namespace.
-            W::closed(unsafe { Net::from_raw(socket.net()) }, socket.id);
+        while let Some(Socket { socket, id }) = take_closed(notify.portid) {
+            W::closed(socket.net(), id);
         }
     }
     bindings::NOTIFY_DONE as c_int
