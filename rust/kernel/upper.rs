@@ -20,8 +20,9 @@ use crate::{
     rtnl::Rtnl, //
 };
 use core::{
+    iter,
     marker::PhantomData,
-    ptr::{self, NonNull}, //
+    ptr::NonNull, //
 };
 use kernel::{
     error::to_result,
@@ -152,59 +153,52 @@ impl<T: Driver> Device<T> {
         Some((upper, data.into()))
     }
 
-    /// The lower device of that number, counted from 0 in the order of their linking.
+    /// Returns the lower device of that number, counted from 0 in the order of their linking.
     fn lower<'a>(&self, number: usize, _rtnl: &'a Rtnl) -> Option<&'a NetDevice> {
         // SAFETY: Alive by the type invariant.
         let mut iter = unsafe { (*self.as_ptr()).adj_list.lower.next };
-        let mut passed = 0usize;
-        loop {
+        let next = || {
             // SAFETY: The device is alive and RTNL is held, so the list does not change.
             let lower = unsafe { bindings::netdev_lower_get_next(self.as_ptr(), &mut iter) };
-            let lower = NonNull::new(lower)?;
-            if passed == number {
-                // SAFETY: The link holds a reference to the lower device. Should it end, the device
-                // is not freed before RTNL is let go.
-                return Some(unsafe { NetDevice::from_raw(lower.as_ptr().cast()) });
-            }
-            passed = passed.wrapping_add(1);
-        }
+            NonNull::new(lower.cast())
+        };
+        let lower = iter::from_fn(next).nth(number)?;
+        // SAFETY: The link holds a reference to the lower device. If the link ends, the device is not
+        // freed before RTNL is released.
+        Some(unsafe { NetDevice::from_raw(lower.as_ptr()) })
     }
 
-    /// Calls `f` for each port. Should it release some, others may be left out.
-    pub fn for_each_port(&self, rtnl: &Rtnl, mut f: impl FnMut(&NetDevice, &T::Port)) {
+    /// Calls `f` for each port. If `f` releases ports, it is not called for some of the others.
+    fn for_each_lower(&self, rtnl: &Rtnl, mut f: impl FnMut(&NetDevice, &Lower<T>)) {
         // No place in the list is kept while `f` may change it; lists are short.
         for port in (0..usize::MAX).map_while(|number| self.lower(number, rtnl)) {
-            if let Some((_, data)) = Self::of_port(port, rtnl) {
-                f(port, &data);
+            if let Some((_, lower)) = Self::of_port(port, rtnl) {
+                f(port, &lower);
             }
         }
     }
 
-    /// Sets up all ports for netpoll; those that were set up before an error are not any more.
+    /// Calls `f` for each port. If `f` releases ports, it is not called for some of the others.
+    pub fn for_each_port(&self, rtnl: &Rtnl, mut f: impl FnMut(&NetDevice, &T::Port)) {
+        self.for_each_lower(rtnl, |port, lower| f(port, lower));
+    }
+
+    /// Sets up all ports for netpoll. If one refuses, ends netpoll on all.
     #[cfg(CONFIG_NETPOLL)]
     pub(crate) fn set_up_netpoll(&self, rtnl: &Rtnl) -> Result {
         let mut result = Ok(());
-        for port in (0..usize::MAX).map_while(|number| self.lower(number, rtnl)) {
-            if let Some((_, lower)) = Self::of_port(port, rtnl) {
-                result = result.and_then(|()| lower.set_up_netpoll(rtnl));
+        self.for_each_lower(rtnl, |_, lower| {
+            if result.is_ok() {
+                result = lower.set_up_netpoll(rtnl);
             }
-        }
+        });
         result.inspect_err(|_| self.end_netpoll(rtnl))
     }
 
     /// Undoes [`Device::set_up_netpoll`].
     #[cfg(CONFIG_NETPOLL)]
     pub(crate) fn end_netpoll(&self, rtnl: &Rtnl) {
-        for port in (0..usize::MAX).map_while(|number| self.lower(number, rtnl)) {
-            if let Some((_, lower)) = Self::of_port(port, rtnl) {
-                lower.end_netpoll(rtnl);
-            }
-        }
-    }
-
-    /// Does the device have ports?
-    pub fn has_ports(&self, rtnl: &Rtnl) -> bool {
-        self.lower(0, rtnl).is_some()
+        self.for_each_lower(rtnl, |_, lower| lower.end_netpoll(rtnl));
     }
 
     /// Releases what ports there still are.
@@ -231,10 +225,7 @@ impl<T: Driver> Device<T> {
         tx_enabled: bool,
         rtnl: &Rtnl,
     ) {
-        if !port
-            .master(rtnl)
-            .is_some_and(|master| ptr::eq(master, &**self))
-        {
+        if !port.master(rtnl).is_some_and(|master| master.is(self)) {
             return;
         }
         let mut info = bindings::netdev_lag_lower_state_info::default();

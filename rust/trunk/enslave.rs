@@ -56,7 +56,7 @@ fn inherits_mac(dev: &Device<Trunk>, rtnl: &Rtnl) -> bool {
         dev.mac_source(rtnl),
         AddrSource::Random | AddrSource::Stolen
     );
-    made_up && !dev.has_ports(rtnl)
+    made_up && !dev.has_lower(rtnl)
 }
 
 /// Makes `port` a port of the trunk `dev`, of that priority.
@@ -248,7 +248,7 @@ pub(crate) fn leave(dev: &Device<Trunk>, port: &NetDevice, going: bool, rtnl: &R
     port.close(rtnl);
     xdp::leave(dev, port, rtnl);
     undo("MAC address", port.restore_mac(data.own_mac, rtnl));
-    if dev.has_ports(rtnl) && data.own_mac == dev.mac(rtnl) {
+    if dev.has_lower(rtnl) && data.own_mac == dev.mac(rtnl) {
         pr_warn!(
             "{}: keeps the MAC address of {}, which is no longer a port: two devices have it\n",
             dev.name(rtnl),
