@@ -2,10 +2,7 @@
 
 //! The private area of a device: what a device of a driver has beyond any network device.
 
-use core::{
-    mem::offset_of,
-    sync::atomic::AtomicBool, //
-};
+use core::mem::offset_of;
 use kernel::types::Opaque;
 use netdev_bindings as bindings;
 
@@ -18,8 +15,6 @@ pub(crate) struct Area<T> {
     pub(crate) work: Opaque<bindings::delayed_work>,
     /// The timer of [`Device::start_timer`](crate::device::Device::start_timer).
     pub(crate) timer: Opaque<bindings::hrtimer>,
-    /// Whether netpoll has ever been about to send by the device.
-    pub(crate) netpoll: AtomicBool,
 }
 
 impl<T> Area<T> {

@@ -188,7 +188,6 @@ impl<T: Driver> Adapter<T> {
         unsafe { Device::<T>::init_work(dev) };
         // SAFETY: The device is one of the driver, and nobody else knows of it yet.
         unsafe { Device::<T>::init_timer(dev) };
-        // The area is zeroed, so netpoll has not sent by the device yet.
         let data = T::new(netdev.mac(rtnl));
         // SAFETY: The private area has room for a `T` and its alignment, by `LinkOps::new`. It
         // does not move, and `destroy` drops what is in it exactly if this succeeds.
@@ -230,25 +229,18 @@ impl<T: Driver> Adapter<T> {
     /// # Safety
     ///
     /// See [`Adapter`].
+    #[inline(never)] // There is one of it, into which `T::transmit` is inlined.
     unsafe extern "C" fn start_xmit(
         skb: *mut bindings::sk_buff,
         dev: *mut bindings::net_device,
     ) -> bindings::netdev_tx_t {
-        #[cfg(CONFIG_NETPOLL)]
-        // SAFETY: `dev` is a registered device of the driver.
-        if T::HAS_TRANSMIT_NETPOLL && unsafe { Self::may_be_netpoll(dev) } {
-            // SAFETY: `skb` and `dev` are what this operation was called with.
-            if let Some(result) = unsafe { Self::start_xmit_netpoll(skb, dev) } {
-                return result;
-            }
-        }
         // SAFETY: Frames are sent through registered devices.
         let dev = unsafe { Device::<T>::from_raw(dev) };
         // SAFETY: The frame is the driver's from here on. It is not shared, as `setup` has cleared the
         // flag that allows it.
         let skb = unsafe { SkBuff::from_raw(skb) };
         // SAFETY: Frames are sent under RCU with bottom halves disabled. Netpoll alone sends with
-        // interrupts disabled, and does not come here.
+        // interrupts disabled, and uses the operations that `set_up_netpoll` gives the device.
         let context = unsafe { RcuBh::assume() };
         T::transmit(dev, skb, context).into_raw()
     }

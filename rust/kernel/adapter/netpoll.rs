@@ -6,13 +6,12 @@
 
 use super::{under_rtnl, Adapter};
 use crate::{
-    area::Area,
     device::Device,
     driver::Driver,
     rcu::RcuIrq,
     skb::SkBuff, //
 };
-use core::sync::atomic::Ordering;
+use core::ptr;
 use kernel::{
     error::from_result,
     prelude::*, //
@@ -20,41 +19,34 @@ use kernel::{
 use netdev_bindings::{self as bindings, helpers};
 
 impl<T: Driver> Adapter<T> {
-    /// Returns whether netpoll has ever been about to send by the device.
-    ///
-    /// # Safety
-    ///
-    /// `dev` must be a registered device of the driver.
-    #[inline(always)]
-    pub(super) unsafe fn may_be_netpoll(dev: *mut bindings::net_device) -> bool {
-        // SAFETY: The area is part of the device, and has been made.
-        unsafe { (*Area::<T>::of(dev)).netpoll.load(Ordering::Relaxed) }
-    }
+    /// The operations of a device by which netpoll has ever been about to send. All other devices are
+    /// spared the question whose a frame is.
+    const NETPOLL_OPS: bindings::net_device_ops = bindings::net_device_ops {
+        ndo_start_xmit: Some(Self::start_xmit_netpoll),
+        ..Self::OPS
+    };
 
-    /// Sends a frame if it is one of netpoll, and returns what `ndo_start_xmit` is to return. `None`
-    /// if it is not, and the frame is still the caller's.
+    /// Sends a frame of netpoll, or any other.
     ///
     /// # Safety
     ///
-    /// To be called by `ndo_start_xmit`, of a registered device of the driver, for the frame it is
-    /// given.
-    #[cold]
-    pub(super) unsafe fn start_xmit_netpoll(
+    /// See [`Adapter`].
+    unsafe extern "C" fn start_xmit_netpoll(
         skb: *mut bindings::sk_buff,
         dev: *mut bindings::net_device,
-    ) -> Option<bindings::netdev_tx_t> {
+    ) -> bindings::netdev_tx_t {
         // SAFETY: The device is alive.
         if !unsafe { helpers::netpoll_tx_running(dev) } {
-            return None;
+            // SAFETY: `skb` and `dev` are what this operation was called with.
+            return unsafe { Self::start_xmit(skb, dev) };
         }
-        // SAFETY: A registered device of the driver, by the safety requirement.
+        // SAFETY: Frames are sent through registered devices.
         let dev = unsafe { Device::<T>::from_raw(dev) };
         // SAFETY: The frame is the driver's from here on. It is not shared, as `setup` has cleared the
         // flag that allows it.
         let skb = unsafe { SkBuff::from_raw(skb) };
         // SAFETY: Interrupts are disabled, to the end of this call.
-        let xmit = T::transmit_netpoll(dev, skb, unsafe { RcuIrq::assume() });
-        Some(xmit.into_raw())
+        T::transmit_netpoll(dev, skb, unsafe { RcuIrq::assume() }).into_raw()
     }
 
     /// # Safety
@@ -63,16 +55,16 @@ impl<T: Driver> Adapter<T> {
     pub(super) unsafe extern "C" fn set_up_netpoll(raw: *mut bindings::net_device) -> c_int {
         // SAFETY: Called for a registered device of the driver, with RTNL held.
         let (dev, rtnl) = unsafe { under_rtnl::<T>(raw) };
-        // SAFETY: The area is part of the device, and has been made.
-        let netpoll = unsafe { &(*Area::<T>::of(raw)).netpoll };
-        // It stays: some frames of netpoll may come after its end.
-        if !netpoll.swap(true, Ordering::Relaxed) {
-            // Whoever finds out, after this call, that netpoll may send by the device, finds this,
-            // too: there is a grace period in between.
-            //
-            // SAFETY: No requirement but that the context may sleep.
-            unsafe { bindings::synchronize_net() };
-        }
+        // They stay: some frames of netpoll may come after its end. In all else both are the same.
+        //
+        // SAFETY: The device is alive, and both operations are constant and static. Others read the
+        // pointer in one piece.
+        unsafe { ptr::write_volatile(&raw mut (*raw).netdev_ops, &Self::NETPOLL_OPS) };
+        // Whoever finds out, after this call, that netpoll may send by the device, finds these
+        // operations, too: there is a grace period in between.
+        //
+        // SAFETY: No requirement but that the context may sleep.
+        unsafe { bindings::synchronize_net() };
         from_result(|| dev.set_up_netpoll(rtnl).map(|()| 0))
     }
 
