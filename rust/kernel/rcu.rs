@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! RCU, as packets meet it: tokens for the read side, and a slot for what readers look up.
+//! RCU, as packets meet it: tokens for the read side, and places for what readers look up.
 //!
 //! C header: [`include/linux/rcupdate.h`](srctree/include/linux/rcupdate.h)
 
@@ -197,15 +197,6 @@ impl<T: Send + Sync> Slot<T> {
         unsafe { self.0.load(Ordering::Acquire).as_ref() }
     }
 
-    /// Returns what is in the slot now, to be kept for longer than RCU is locked.
-    pub fn hold(&self, rcu: &Rcu) -> Option<Arc<T>> {
-        let content = self.get(rcu)?;
-        // SAFETY: By the type invariant the pointer comes from `Arc::into_raw`, and the slot's count
-        // is not given up before the end of the read-side critical section, so for as long as the
-        // borrow lives.
-        Some(unsafe { ArcBorrow::from_raw(content) }.into())
-    }
-
     /// Replaces the content. Readers may use what was there until [`Retired`] is dropped.
     pub fn replace(&self, new: Option<Arc<T>>) -> Retired<T> {
         // INVARIANT: A pointer from `into_raw`, whose count now is the slot's, or null.
@@ -228,6 +219,45 @@ impl<T: Send + Sync> Drop for Slot<T> {
             // No reader is left: they borrow the slot, which is borrowed mutably here.
             drop(unsafe { Arc::from_raw(raw) });
         }
+    }
+}
+
+/// A shared object that is read under RCU and replaced at any time: a [`Slot`] that is never empty.
+///
+/// # Invariants
+///
+/// There is an object in the slot.
+pub struct Current<T: Send + Sync>(Slot<T>);
+
+impl<T: Send + Sync> Current<T> {
+    /// Begins with `object`.
+    pub fn new(object: Arc<T>) -> Self {
+        let slot = Slot::new();
+        drop(slot.replace(Some(object)));
+        // INVARIANT: Just put there.
+        Self(slot)
+    }
+
+    /// Returns the present object. It stays valid, replaced or not, until the end of the RCU read-side
+    /// critical section.
+    #[inline(always)]
+    pub fn get<'a>(&'a self, rcu: &'a Rcu) -> &'a T {
+        // SAFETY: The slot is not empty, by the type invariant.
+        unsafe { self.0.get(rcu).unwrap_unchecked() }
+    }
+
+    /// Returns the present object, to be kept for longer than RCU is locked.
+    pub fn hold(&self, rcu: &Rcu) -> Arc<T> {
+        // SAFETY: By the type invariant of `Slot` the pointer comes from `Arc::into_raw`, and the
+        // slot's count is not given up before the end of the read-side critical section, so for as
+        // long as the borrow lives.
+        unsafe { ArcBorrow::from_raw(self.get(rcu)) }.into()
+    }
+
+    /// Replaces the object. Readers may use the old one until [`Retired`] is dropped.
+    pub fn replace(&self, new: Arc<T>) -> Retired<T> {
+        // INVARIANT: The slot has the new object.
+        self.0.replace(Some(new))
     }
 }
 
@@ -282,6 +312,24 @@ mod tests {
         assert_eq!(drops.load(Ordering::Relaxed), 0);
         drop(retired);
         assert_eq!(drops.load(Ordering::Relaxed), 1);
+        Ok(())
+    }
+
+    #[test]
+    fn an_object_is_dropped_after_it_is_replaced_and_let_go() -> Result {
+        let drops = Arc::new(AtomicU32::new(0), GFP_KERNEL)?;
+        let object = || Arc::new(Dropped(drops.clone()), GFP_KERNEL);
+        let current = Current::new(object()?);
+        let first = current.hold((&rcu::read_lock()).into());
+        assert!(ptr::eq(&*first, current.get((&rcu::read_lock()).into())));
+
+        drop(current.replace(object()?));
+        assert!(!ptr::eq(&*first, current.get((&rcu::read_lock()).into())));
+        assert_eq!(drops.load(Ordering::Relaxed), 0);
+        drop(first);
+        assert_eq!(drops.load(Ordering::Relaxed), 1);
+        drop(current);
+        assert_eq!(drops.load(Ordering::Relaxed), 2);
         Ok(())
     }
 

@@ -59,7 +59,7 @@ fn plainly(
 ) -> Xmit {
     let trunk = dev.data().get_ref();
     let way = || {
-        let table = trunk.table.get(context)?;
+        let table = trunk.table.get(context);
         let header = skb.tx_header()?;
         let (dst, src) = (header.dst.octets(), header.src.octets());
         let bucket = table.bucket(table.index(dst, src, || skb.hash())?);
@@ -78,10 +78,8 @@ fn plainly(
 #[inline(never)]
 fn hashed(mut skb: SkBuff, dev: &Device<Trunk>, context: &RcuBh) -> Xmit {
     let trunk = dev.data().get_ref();
-    if skb.hash().is_none() {
-        let flow = |table: &&Table| table.selector == Selector::Flow;
-        let table = trunk.table.get(context).filter(flow);
-        if let Some(hash) = table.and_then(|_| trunk.flow_key.hash(skb.linear())) {
+    if trunk.table.get(context).selector == Selector::Flow && skb.hash().is_none() {
+        if let Some(hash) = trunk.flow_key.hash(skb.linear()) {
             skb.set_hash(hash);
             return plainly(dev, skb, context, |skb| otherwise(skb, dev, context));
         }
@@ -94,9 +92,7 @@ fn hashed(mut skb: SkBuff, dev: &Device<Trunk>, context: &RcuBh) -> Xmit {
 #[inline(never)]
 fn otherwise(mut skb: SkBuff, dev: &Device<Trunk>, context: &RcuBh) -> Xmit {
     let trunk = dev.data().get_ref();
-    let Some(table) = trunk.table.get(context) else {
-        return drop(dev, skb, DropReason::DEV_READY, context);
-    };
+    let table = trunk.table.get(context);
     if table.is_special() {
         if let Some(port) = claimed(dev, skb.mark(), context) {
             return by_mark(dev, port, skb, context);
@@ -135,9 +131,7 @@ fn by_bucket(
 /// lock.
 pub(crate) fn transmit_netpoll(dev: &Device<Trunk>, mut skb: SkBuff, context: &RcuIrq) -> Xmit {
     let trunk = dev.data().get_ref();
-    let Some(table) = trunk.table.get(context) else {
-        return drop(dev, skb, DropReason::DEV_READY, context);
-    };
+    let table = trunk.table.get(context);
     let index = index(trunk, table.selector, &mut skb);
     let port = index
         .and_then(|index| trunk.lower_in(table.slot(table.bucket(index)), context))
@@ -202,7 +196,7 @@ pub(crate) fn transmit_xdp(dev: &Device<Trunk>, frames: &mut Frames<'_>, context
     frames.send(
         |frame| {
             let way = || {
-                let table = trunk.table.get(context)?;
+                let table = trunk.table.get(context);
                 let header = frame.header()?;
                 let (dst, src) = (header.dst.octets(), header.src.octets());
                 let flow = || {
@@ -287,7 +281,7 @@ fn port_anew<'a>(
     context: &'a RcuBh,
 ) -> Option<&'a Port> {
     let named = || {
-        let table = trunk.table.get(context)?;
+        let table = trunk.table.get(context);
         trunk.port_in(table.slot(table.bucket(index)), context)
     };
     brought_up_to_date(dev, named, context)

@@ -45,9 +45,9 @@ pub(crate) type Effects = state::Effects<KBox<state::Port>>;
 pub(crate) fn step(dev: &Device<Trunk>, input: In<'_>, rcu: &Rcu) -> Effects {
     let trunk = dev.data().get_ref();
     let mut state = trunk.state.lock();
-    let buckets = trunk.table.get(rcu).map_or(&[][..], Table::buckets);
-    let effects = take(dev, &mut state, buckets, input, rcu);
-    if let (Some(_), Some(table)) = (effects.decided, trunk.table.get(rcu)) {
+    let table = trunk.table.get(rcu);
+    let effects = take(dev, &mut state, table.buckets(), input, rcu);
+    if effects.decided.is_some() {
         carry_out(dev, &state, table);
     }
     drop(state);
@@ -67,9 +67,9 @@ pub(crate) fn step_later(dev: &Device<Trunk>, input: In<'_>, rcu: &Rcu) -> Effec
 }
 
 /// Returns the present table. RTNL keeps its size, selector and homes as they are.
-pub(crate) fn table(trunk: &Trunk, _rtnl: &Rtnl) -> Result<Arc<Table>> {
+pub(crate) fn table(trunk: &Trunk, _rtnl: &Rtnl) -> Arc<Table> {
     let guard = rcu::read_lock();
-    trunk.table.hold((&guard).into()).ok_or(ENODEV)
+    trunk.table.hold((&guard).into())
 }
 
 /// Puts `new` in the place of the present table.
@@ -79,15 +79,11 @@ pub(crate) fn replace(dev: &Device<Trunk>, new: Arc<Table>, why: Replacement, _r
         let guard = rcu::read_lock();
         let rcu: &Rcu = (&guard).into();
         let mut state = trunk.state.lock();
-        let old = trunk.table.get(rcu).map_or(&[][..], Table::buckets);
-        let input = Input::Table(old, why);
+        let input = Input::Table(trunk.table.get(rcu).buckets(), why);
         let effects = take(dev, &mut state, new.buckets(), input, rcu);
         carry_out(dev, &state, &new);
         // Under the lock, lest others write to the old one from here on.
-        (
-            effects.work || effects.tests,
-            trunk.table.replace(Some(new)),
-        )
+        (effects.work || effects.tests, trunk.table.replace(new))
     };
     if work {
         dev.schedule_work(0);

@@ -76,6 +76,7 @@ use netdev::{
     lower::Lower,
     random::random_u64,
     rcu::{
+        Current,
         Rcu,
         Slot as RcuSlot, //
     },
@@ -101,8 +102,8 @@ pub(crate) struct Trunk {
     /// The ports, by number. Changed under RTNL. The last place is always empty: it is the one that a
     /// bucket without a port names.
     pub(crate) ports: [RcuSlot<Lower<Trunk>>; PLACES],
-    /// Never empty. Replaced under RTNL and the state's lock.
-    pub(crate) table: RcuSlot<Table>,
+    /// Replaced under RTNL and the state's lock.
+    pub(crate) table: Current<Table>,
     pub(crate) live: Live,
     /// All that is known and decided.
     #[pin]
@@ -136,7 +137,7 @@ impl Trunk {
     pub(crate) fn empty(mac: MacAddr, bits: u32, selector: Selector) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             ports: [const { RcuSlot::new() }; PLACES],
-            table: first_table(bits, selector)?,
+            table: Current::new(Arc::new(Table::new(bits, selector)?, GFP_KERNEL)?),
             live: Live::new(),
             state <- new_spinlock_bh!(
                 State::new(
@@ -224,10 +225,10 @@ impl Trunk {
     /// Returns what lower devices are told of the choice of ports.
     pub(crate) fn lag_hash(&self) -> LagHash {
         let guard = rcu::read_lock();
-        match self.table.get((&guard).into()).map(|table| table.selector) {
-            Some(Selector::SmacDmac) => LagHash::L2,
-            Some(Selector::Flow) => LagHash::L34,
-            Some(Selector::Dmac | Selector::Smac) | None => LagHash::Unknown,
+        match self.table.get((&guard).into()).selector {
+            Selector::SmacDmac => LagHash::L2,
+            Selector::Flow => LagHash::L34,
+            Selector::Dmac | Selector::Smac => LagHash::Unknown,
         }
     }
 
@@ -283,13 +284,6 @@ impl Memory for Heap {
     type Events = KVVec<Event>;
     type Claims = KVVec<Claim>;
     type Desk = KBox<Desk>;
-}
-
-fn first_table(bits: u32, selector: Selector) -> Result<RcuSlot<Table>> {
-    let slot = RcuSlot::new();
-    let table = Arc::new(Table::new(bits, selector)?, GFP_KERNEL)?;
-    drop(slot.replace(Some(table)));
-    Ok(slot)
 }
 
 /// Made here, so that it is on nobody else's stack.

@@ -182,7 +182,7 @@ pub(super) fn failback(request: &mut Request<'_>) -> Result {
 /// Adds a port's settings and state. `ENODEV` for one that is just joining or leaving.
 pub(super) fn put(message: &mut Message<'_>, port: &Port, rcu: &Rcu) -> Result {
     let trunk = port.trunk.data().get_ref();
-    let table = trunk.table.get(rcu).ok_or(ENODEV)?;
+    let table = trunk.table.get(rcu);
     let state = State::of(trunk, port.id).ok_or(ENODEV)?;
     // Decisions are not kept waiting for this.
     let count = |test: &dyn Fn(&Bucket) -> bool| {

@@ -188,7 +188,7 @@ fn change(
     }
     let net = dev.net(rtnl).ok_or(ENODEV)?;
     let key = probes::read(attributes, &mut new, net, extack)?;
-    let table = table(trunk, rtnl)?;
+    let table = table(trunk, rtnl);
     let bits = bits.filter(|bits| *bits != table.bits());
     let selector = selector.filter(|selector| *selector != table.selector);
     let next = match bits.is_some() || selector.is_some() {
@@ -221,7 +221,7 @@ fn change(
 /// Adds a trunk's settings and state.
 pub(super) fn put(message: &mut Message<'_>, dev: &Device<Trunk>, rcu: &Rcu) -> Result {
     let trunk = dev.data().get_ref();
-    let table = trunk.table.get(rcu).ok_or(ENODEV)?;
+    let table = trunk.table.get(rcu);
     let (settings, redundancy) = {
         let state = trunk.state.lock();
         (*state.settings(), state.ports().redundancy())

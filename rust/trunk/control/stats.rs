@@ -84,7 +84,7 @@ pub(super) fn reset(request: &mut Request<'_>) -> Result {
         trunk_figures(dev, (&guard).into()).map(|(_, value)| value)
     };
     // Nothing is reset unless this succeeds.
-    let next = table(trunk, rtnl)?.successor(None, None, Some(base))?;
+    let next = table(trunk, rtnl).successor(None, None, Some(base))?;
     let next = Arc::new(next, GFP_KERNEL)?;
     {
         let guard = rcu::read_lock();
@@ -100,7 +100,7 @@ pub(super) fn reset(request: &mut Request<'_>) -> Result {
 
 /// Adds the counters of a trunk since they were last reset.
 fn put_trunk(message: &mut Message<'_>, dev: &Device<Trunk>, rcu: &Rcu) -> Result {
-    let table = dev.data().get_ref().table.get(rcu).ok_or(ENODEV)?;
+    let table = dev.data().get_ref().table.get(rcu);
     put_figures(message, &trunk_figures(dev, rcu), &table.base)
 }
 

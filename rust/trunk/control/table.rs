@@ -85,8 +85,7 @@ pub(super) fn get(request: &mut Request<'_>) -> Result {
     let trunk = dev.data().get_ref();
     let buckets = {
         let guard = rcu::read_lock();
-        let table = trunk.table.get((&guard).into());
-        table.map_or(0, |table| table.buckets().len())
+        trunk.table.get((&guard).into()).buckets().len()
     };
     let number = bucket_number(nest, buckets, request.extack())?;
     reply(request, &dev, |message, rcu| {
@@ -97,8 +96,7 @@ pub(super) fn get(request: &mut Request<'_>) -> Result {
 pub(super) fn dump(dump: &mut Dump<'_>) -> Result {
     each_trunk(dump, true, |dump, within, dev, rcu| {
         let trunk = dev.data().get_ref();
-        let table = trunk.table.get(rcu);
-        let buckets = table.map_or(0, |table| table.buckets().len() as u64);
+        let buckets = trunk.table.get(rcu).buckets().len() as u64;
         let next = |number| (number < buckets).then_some((number, ()));
         nests(
             dump,
@@ -126,7 +124,7 @@ pub(super) fn set(request: &mut Request<'_>) -> Result {
         let reason = c"bucket: neither a bucket nor table-auto is given";
         required(attributes, attr::BUCKET, reason, extack)?;
     }
-    let old = table(trunk, rtnl)?;
+    let old = table(trunk, rtnl);
     let next = old.successor(None, None, None)?;
     if automatic {
         next.buckets().iter().for_each(|it| it.choose(NO_PORT));
@@ -163,7 +161,7 @@ fn home(dev: &Device<Trunk>, attr: Attribute<'_>, extack: &mut ExtAck<'_>) -> Re
 
 /// Adds what a bucket belongs to and has carried. `ENODEV` if there are not so many any more.
 fn put(message: &mut Message<'_>, trunk: &Trunk, number: usize, rcu: &Rcu) -> Result {
-    let table = trunk.table.get(rcu).ok_or(ENODEV)?;
+    let table = trunk.table.get(rcu);
     let state = table.buckets().get(number).ok_or(ENODEV)?;
     let [frames, octets] = table.sent(number);
     let (home, chosen) = (state.home(), state.chosen());
