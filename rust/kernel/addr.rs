@@ -28,13 +28,13 @@ impl MacAddr {
     #[inline(always)]
     pub const fn to_u64(self) -> u64 {
         let [a, b, c, d, e, f] = self.0;
-        u64::from_le_bytes([0, 0, a, b, c, d, e, f])
+        u64::from_le_bytes([a, b, c, d, e, f, 0, 0])
     }
 
     /// The address of that number.
     #[inline(always)]
     pub const fn from_u64(number: u64) -> Self {
-        let [_, _, a, b, c, d, e, f] = number.to_le_bytes();
+        let [a, b, c, d, e, f, _, _] = number.to_le_bytes();
         Self([a, b, c, d, e, f])
     }
 

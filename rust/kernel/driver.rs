@@ -54,7 +54,7 @@ pub trait Driver: Send + Sync + Sized + 'static {
 
     /// The driver's data of a port, for a driver of master devices.
     /// [`NoPorts`](crate::rx_handler::NoPorts) for any other.
-    type Port: RxHandler + 'static;
+    type Port: RxHandler<Self> + 'static;
 
     /// The one static of this driver.
     fn link_ops() -> &'static LinkOps<Self>;

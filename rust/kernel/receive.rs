@@ -5,6 +5,7 @@
 //! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
 
 use crate::{
+    device::Device,
     driver::Driver,
     lower::Lower,
     rcu::RcuBh,
@@ -77,12 +78,14 @@ unsafe fn receive_unshared<T: Driver>(
     // published before the function is, and withdrawn a grace period after.
     let handler =
         unsafe { &*core::ptr::read_volatile(&raw const (*dev).rx_handler_data).cast::<Lower<T>>() };
+    // SAFETY: The port was linked when the handler was called, in an RCU read-side critical section.
+    let upper = unsafe { handler.upper() };
     // These two are the bulk, and cost nothing that `passes` does not ask anyhow.
     let by_link = skb.is_for_other() || skb.is_for_host() || !skb.is_loopback();
     // SAFETY: It was received by an Ethernet device, or redirected here as if it were.
-    if by_link && handler.passes(unsafe { Received::from_ref(skb) }) {
+    if by_link && handler.passes(upper, unsafe { Received::from_ref(skb) }) {
         // SAFETY: This is called by the handler.
-        unsafe { another(handler, skb) }
+        unsafe { another(upper, skb) }
     } else {
         // SAFETY: The frame is handed over, and what is left in `pskb` is not used any more unless it
         // is put back. This is called by the handler.
@@ -94,23 +97,18 @@ unsafe fn receive_unshared<T: Driver>(
 ///
 /// # Safety
 ///
-/// To be called by the handler of the port that `handler` is of.
+/// To be called by the handler of a port that is linked to `upper`.
 #[inline(always)]
-unsafe fn another<T: Driver>(
-    handler: &Lower<T>,
-    skb: &mut SkBuff,
-) -> bindings::rx_handler_result_t {
+unsafe fn another<T: Driver>(upper: &Device<T>, skb: &mut SkBuff) -> bindings::rx_handler_result_t {
     // SAFETY: Handlers are called in an RCU read-side critical section, with bottom halves disabled and
     // interrupts enabled.
     let context = unsafe { RcuBh::assume() };
-    // SAFETY: The port was linked when the handler was called, and that is such a section.
-    let dev = unsafe { handler.upper() };
     // With its header, as a frame that is transmitted has it.
     let octets = skb.len().wrapping_add(size_of::<EthHeader>() as u32);
     // SAFETY: The device lives to the end of this RCU read-side critical section, as for any frame
     // that is being received.
-    unsafe { skb.set_dev(dev) };
-    dev.count_received(octets, context);
+    unsafe { skb.set_dev(upper) };
+    upper.count_received(octets, context);
     bindings::rx_handler_result_RX_HANDLER_ANOTHER
 }
 
@@ -139,12 +137,14 @@ unsafe fn receive_other<T: Driver>(
     }
     // SAFETY: It was received by an Ethernet device, or redirected here as if it were.
     let skb = unsafe { Received::from_frame(skb) };
-    let (skb, result) = match handler.receive(skb, context) {
+    // SAFETY: The port was linked when the handler was called, in an RCU read-side critical section.
+    let upper = unsafe { handler.upper() };
+    let (skb, result) = match handler.receive(upper, skb, context) {
         RxResult::Consumed => return bindings::rx_handler_result_RX_HANDLER_CONSUMED,
         RxResult::Another(skb) => {
             let mut skb = skb.into_frame();
             // SAFETY: This is called by the handler.
-            let result = unsafe { another(handler, &mut skb) };
+            let result = unsafe { another(upper, &mut skb) };
             (skb, result)
         }
         RxResult::Exact(skb) => (

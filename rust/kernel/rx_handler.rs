@@ -5,6 +5,7 @@
 //! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
 
 use crate::{
+    device::Device,
     rcu::RcuBh,
     skb::Received, //
 };
@@ -22,28 +23,28 @@ pub enum RxResult {
     Pass(Received),
 }
 
-/// Takes the frames that one lower device receives.
-pub trait RxHandler: Send + Sync {
-    /// Does the upper device receive this frame, no question? Asked first, and what is not is given
-    /// to [`RxHandler::receive`]. For the bulk of the frames this is all that happens here, so it
-    /// should be short. What the host has sent by the lower device and loops back to itself goes on
-    /// without either.
-    fn passes(&self, skb: &Received) -> bool;
+/// Takes the frames that one lower device of a device of the driver `T` receives.
+pub trait RxHandler<T>: Send + Sync {
+    /// Returns whether `upper` receives this frame without a closer look. This is asked first; if not,
+    /// the frame is given to [`RxHandler::receive`]. Most frames are only looked at here, so this
+    /// should be short. A frame that the host has sent by the lower device and loops back to itself is
+    /// given to neither.
+    fn passes(&self, upper: &Device<T>, skb: &Received) -> bool;
 
     /// Called for every other frame, on any CPU, and on several at once. Nobody else refers to the
     /// frame.
-    fn receive(&self, skb: Received, context: &RcuBh) -> RxResult;
+    fn receive(&self, upper: &Device<T>, skb: Received, context: &RcuBh) -> RxResult;
 }
 
 /// For drivers that have no lower devices.
 pub enum NoPorts {}
 
-impl RxHandler for NoPorts {
-    fn passes(&self, _skb: &Received) -> bool {
+impl<T> RxHandler<T> for NoPorts {
+    fn passes(&self, _upper: &Device<T>, _skb: &Received) -> bool {
         match *self {}
     }
 
-    fn receive(&self, _skb: Received, _context: &RcuBh) -> RxResult {
+    fn receive(&self, _upper: &Device<T>, _skb: Received, _context: &RcuBh) -> RxResult {
         match *self {}
     }
 }

@@ -64,13 +64,13 @@ impl EthHeader {
     /// Length in bytes.
     pub const LEN: usize = size_of::<Self>();
 
-    /// The source as [`MacAddr::to_u64`], by a single load.
+    /// Returns whether the source is the address of that [number](MacAddr::to_u64).
     #[inline(always)]
-    pub fn src_u64(&self) -> u64 {
+    pub fn is_from(&self, mac: u64) -> bool {
         let [a, b, c, d, e, f] = *self.src.octets();
         let [g, h] = self.proto;
-        // The two octets behind the address are loaded with it, and shifted out.
-        u64::from_le_bytes([a, b, c, d, e, f, g, h]) << 16
+        // The two bytes behind the address are loaded with it, and shifted out.
+        (u64::from_le_bytes([a, b, c, d, e, f, g, h]) ^ mac) << 16 == 0
     }
 }
 

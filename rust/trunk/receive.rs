@@ -6,9 +6,13 @@ use crate::{
     probe,
     stats::Count,
     switch,
-    trunk::Port, //
+    trunk::{
+        Port,
+        Trunk, //
+    }, //
 };
 use netdev::{
+    device::Device,
     rcu::RcuBh,
     rx_handler::{
         RxHandler,
@@ -20,12 +24,12 @@ use netdev::{
     },
 };
 
-impl RxHandler for Port {
+impl RxHandler<Trunk> for Port {
     #[inline(always)]
-    fn passes(&self, skb: &Received) -> bool {
+    fn passes(&self, upper: &Device<Trunk>, skb: &Received) -> bool {
         match skb.is_for_host() {
             true => !self.is_probe(skb),
-            false => skb.is_for_other() && !self.is_own(skb) && self.second_mac().is_none(),
+            false => skb.is_for_other() && !is_own(upper, skb) && self.second_mac().is_none(),
         }
     }
 
@@ -33,8 +37,8 @@ impl RxHandler for Port {
     /// itself. Frames to link-local addresses stay with the port; probes are nobody else's. Frames of
     /// other protocols under the EtherType of probes are like any. But what bridges build their
     /// spanning tree with is for the trunk: to a bridge that is one link, not several.
-    fn receive(&self, mut skb: Received, context: &RcuBh) -> RxResult {
-        let trunk = self.trunk.data().get_ref();
+    fn receive(&self, upper: &Device<Trunk>, mut skb: Received, context: &RcuBh) -> RxResult {
+        let trunk = upper.data().get_ref();
         let count = |what| trunk.statistics.count(what, context);
 
         // With a tag, or to another station, it is no probe.
@@ -46,7 +50,7 @@ impl RxHandler for Port {
         }
         if skb.is_for_host() {
             RxResult::Another(skb)
-        } else if skb.is_for_other() && !self.is_own(&skb) {
+        } else if skb.is_for_other() && !is_own(upper, &skb) {
             // The port has kept an address of its own, and takes the trunk's for another's.
             if skb.header().dst.to_u64() == trunk.mac() {
                 skb.set_for_host();
@@ -54,11 +58,11 @@ impl RxHandler for Port {
             RxResult::Another(skb)
         } else if stays_with_port(&skb) {
             RxResult::Pass(skb)
-        } else if self.is_own(&skb) {
+        } else if is_own(upper, &skb) {
             count(Count::RxOwnSource);
             skb.into_frame().drop_for(DropReason::LOCAL_MAC);
             RxResult::Consumed
-        } else if switch::accepts_groups_from(&self.trunk, self, context) {
+        } else if switch::accepts_groups_from(upper, self, context) {
             if !skb.header().dst.is_broadcast() {
                 count(Count::RxMulticast);
             }
@@ -82,12 +86,12 @@ impl Port {
     fn is_addressed(&self, skb: &Received) -> bool {
         !skb.is_for_other() || skb.header().dst.to_u64() == self.trunk.data().mac()
     }
+}
 
-    /// Was the frame sent by the trunk itself?
-    #[inline(always)]
-    fn is_own(&self, skb: &Received) -> bool {
-        skb.header().src_u64() == self.trunk.data().mac()
-    }
+/// Returns whether the frame was sent by the trunk itself.
+#[inline(always)]
+fn is_own(dev: &Device<Trunk>, skb: &Received) -> bool {
+    skb.header().is_from(dev.data().mac())
 }
 
 /// Is the frame meant for whoever is at this end of the cable, and not for the trunk as a whole?
