@@ -104,7 +104,7 @@ impl Netpoll {
         if !np.is_null() {
             // SAFETY: By the type invariant `np` is set up, and stays so to the end of this RCU
             // read-side critical section. The frame is handed over, and consumed in any case.
-            return unsafe { Xmit::from_raw(bindings::netpoll_send_skb(np, skb.into_raw())) };
+            return unsafe { Xmit::from_raw(bindings::netpoll_send_skb(np, skb.into_raw()).0) };
         }
         #[cfg(not(CONFIG_NETPOLL))]
         let _ = np;

@@ -50,7 +50,7 @@ unsafe fn receive_shared<T: Driver>(
         // SAFETY: The clone has been received as the frame was, and nobody else refers to it.
         unsafe { receive_unshared::<T>(pskb) }
     } else {
-        bindings::rx_handler_result_RX_HANDLER_CONSUMED
+        bindings::rx_handler_result::RX_HANDLER_CONSUMED
     }
 }
 
@@ -109,7 +109,7 @@ unsafe fn another<T: Driver>(upper: &Device<T>, skb: &mut SkBuff) -> bindings::r
     // that is being received.
     unsafe { skb.set_dev(upper) };
     upper.count_received(octets, context);
-    bindings::rx_handler_result_RX_HANDLER_ANOTHER
+    bindings::rx_handler_result::RX_HANDLER_ANOTHER
 }
 
 /// Handles a frame that needs a closer look.
@@ -133,14 +133,14 @@ unsafe fn receive_other<T: Driver>(
         // It has come by no link, and has no Ethernet header.
         // SAFETY: `pskb` is valid for writes; the frame goes back to the caller.
         unsafe { *pskb = skb.into_raw() };
-        return bindings::rx_handler_result_RX_HANDLER_PASS;
+        return bindings::rx_handler_result::RX_HANDLER_PASS;
     }
     // SAFETY: It was received by an Ethernet device, or redirected here as if it were.
     let skb = unsafe { Received::from_frame(skb) };
     // SAFETY: The port was linked when the handler was called, in an RCU read-side critical section.
     let upper = unsafe { handler.upper() };
     let (skb, result) = match handler.receive(upper, skb, context) {
-        RxResult::Consumed => return bindings::rx_handler_result_RX_HANDLER_CONSUMED,
+        RxResult::Consumed => return bindings::rx_handler_result::RX_HANDLER_CONSUMED,
         RxResult::Another(skb) => {
             let mut skb = skb.into_frame();
             // SAFETY: This is called by the handler.
@@ -149,11 +149,11 @@ unsafe fn receive_other<T: Driver>(
         }
         RxResult::Exact(skb) => (
             skb.into_frame(),
-            bindings::rx_handler_result_RX_HANDLER_EXACT,
+            bindings::rx_handler_result::RX_HANDLER_EXACT,
         ),
         RxResult::Pass(skb) => (
             skb.into_frame(),
-            bindings::rx_handler_result_RX_HANDLER_PASS,
+            bindings::rx_handler_result::RX_HANDLER_PASS,
         ),
     };
     // SAFETY: `pskb` is valid for writes; the frame goes back to the caller.

@@ -82,17 +82,17 @@ impl EthHeader {
 #[derive(Clone, Copy, PartialEq, Eq)]
 #[must_use = "the sender of a frame is to learn what has become of it"]
 #[repr(transparent)]
-pub struct Xmit(bindings::netdev_tx_t);
+pub struct Xmit(c_int);
 
 impl Xmit {
     /// The driver has taken care of the frame: it has sent it, or dropped it for a reason of its
     /// own.
     // INVARIANT: The first case of `dev_xmit_complete()`.
-    pub const OK: Self = Self(bindings::netdev_tx_NETDEV_TX_OK);
+    pub const OK: Self = Self(bindings::netdev_tx::NETDEV_TX_OK.0);
 
     /// The device has no room for the frame, and has dropped it.
     // INVARIANT: A code of a queueing discipline.
-    pub const REFUSED: Self = Self(bindings::NET_XMIT_DROP as bindings::netdev_tx_t);
+    pub const REFUSED: Self = Self(bindings::NET_XMIT_DROP as c_int);
 
     /// Takes over a value.
     ///
@@ -101,7 +101,7 @@ impl Xmit {
     /// It must be what a function has returned that consumes a frame in any case: 0, a code of a
     /// queueing discipline (`NET_XMIT_*`) or a negative errno.
     #[inline(always)]
-    pub(crate) unsafe fn from_raw(code: bindings::netdev_tx_t) -> Self {
+    pub(crate) unsafe fn from_raw(code: c_int) -> Self {
         // INVARIANT: By the safety requirement. The codes are less than `NET_XMIT_MASK`.
         Self(code)
     }
@@ -109,14 +109,14 @@ impl Xmit {
     /// The value, for C.
     #[inline(always)]
     pub(crate) fn into_raw(self) -> bindings::netdev_tx_t {
-        self.0
+        bindings::netdev_tx(self.0)
     }
 
     /// Returns whether the device has taken the frame. `NET_XMIT_CN` counts as taken, as everywhere
     /// in the kernel: it asks the sender to slow down, and does not say which frame was dropped.
     #[inline]
     pub fn is_taken(self) -> bool {
-        self == Self::OK || self.0 == bindings::NET_XMIT_CN as bindings::netdev_tx_t
+        self == Self::OK || self.0 == bindings::NET_XMIT_CN as c_int
     }
 }
 

@@ -90,7 +90,7 @@ unsafe extern "C" fn run<T: Driver>(timer: *mut bindings::hrtimer) -> bindings::
         T::timer(dev, context)
     };
     let Some(next) = next else {
-        return bindings::hrtimer_restart_HRTIMER_NORESTART;
+        return bindings::hrtimer_restart::HRTIMER_NORESTART;
     };
     // All timers that are due when they are looked at are handled before anything else. With a moment
     // that is over by now, this one would be among them again and again.
@@ -99,5 +99,5 @@ unsafe extern "C" fn run<T: Driver>(timer: *mut bindings::hrtimer) -> bindings::
     // SAFETY: The timer is the one that has expired, and is in no queue: nobody else starts it before
     // this returns.
     unsafe { helpers::hrtimer_set_expires(timer, next) };
-    bindings::hrtimer_restart_HRTIMER_RESTART
+    bindings::hrtimer_restart::HRTIMER_RESTART
 }
