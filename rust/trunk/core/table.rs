@@ -25,6 +25,7 @@ use ::core::sync::atomic::{
 
 /// One bucket of a table. Frames read it at any time. Writers take turns.
 #[derive(Debug)]
+#[repr(align(4))] // A power of two: its place in the table is part of the instruction that reads it.
 pub struct Bucket {
     slot: AtomicI8,
     home: AtomicI8,
