@@ -13,48 +13,50 @@ use kernel::prelude::*;
 pub struct MacAddr([u8; 6]);
 
 impl MacAddr {
-    /// The address with these six octets.
+    /// Makes an address of its six bytes.
     pub const fn new(octets: [u8; 6]) -> Self {
         Self(octets)
     }
 
-    /// The six octets.
+    /// Returns the six bytes.
     #[inline(always)]
     pub const fn octets(&self) -> &[u8; 6] {
         &self.0
     }
 
-    /// The address as a number, for a place where one must be read and written in one piece.
+    /// Returns the address as a number, to be read and written in one piece. Its bytes, in the order of
+    /// transmission, are the lower six of the number in little-endian order; the upper two are zero.
     #[inline(always)]
     pub const fn to_u64(self) -> u64 {
         let [a, b, c, d, e, f] = self.0;
         u64::from_le_bytes([a, b, c, d, e, f, 0, 0])
     }
 
-    /// The address of that number.
+    /// Returns the address of a number from [`MacAddr::to_u64`].
     #[inline(always)]
     pub const fn from_u64(number: u64) -> Self {
         let [a, b, c, d, e, f, _, _] = number.to_le_bytes();
         Self([a, b, c, d, e, f])
     }
 
-    /// Is this a group address (broadcast included)?
+    /// Returns whether this is a group address (broadcast included).
     #[inline(always)]
     pub const fn is_multicast(&self) -> bool {
         self.0[0] & 1 != 0
     }
 
-    /// Is this the address of all stations?
+    /// Returns whether this is the broadcast address.
     pub const fn is_broadcast(&self) -> bool {
         self.to_u64() == Self([0xff; 6]).to_u64()
     }
 
-    /// Can a station have this address: neither a group address nor all zeroes?
+    /// Returns whether a station can have this address: it is neither a group address nor all zeroes.
     pub const fn is_valid_station(&self) -> bool {
         !self.is_multicast() && self.to_u64() != 0
     }
 
-    /// Is this one of the sixteen addresses that no bridge forwards (IEEE 802.1Q-2018, table 8-1)?
+    /// Returns whether this is one of the sixteen addresses that no bridge forwards (IEEE 802.1Q-2018,
+    /// table 8-1).
     #[inline(always)]
     pub const fn is_link_local(&self) -> bool {
         const MASK: u64 = MacAddr([0xff, 0xff, 0xff, 0xff, 0xff, 0xf0]).to_u64();
@@ -63,8 +65,8 @@ impl MacAddr {
         self.to_u64() & MASK == BLOCK
     }
 
-    /// Is this one of those of them by which bridges build their spanning tree: the customers'
-    /// bridges, or the providers' (table 8-1 again)?
+    /// Returns whether this is the Bridge Group Address, to which bridges send what they build their
+    /// spanning tree with: that of customer bridges or of provider bridges (IEEE 802.1Q-2018, table 8-1).
     pub const fn is_bridge_group(&self) -> bool {
         let [.., last] = self.0;
         self.is_link_local() && matches!(last, 0x00 | 0x08)

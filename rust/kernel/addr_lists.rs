@@ -17,17 +17,17 @@ use kernel::{
 use netdev_bindings::{self as bindings, helpers};
 
 impl NetDevice {
-    /// Adds a user who wants all frames, or takes one away.
+    /// Adds a user who wants all frames, or removes one.
     ///
     /// # Errors
     ///
-    /// `EOVERFLOW` with too many users; what the driver says against it.
+    /// `EOVERFLOW` with too many users, and those of the driver.
     pub fn promiscuous(&self, on: bool, _rtnl: &Rtnl) -> Result {
         // SAFETY: The device is alive, and RTNL is held.
         to_result(unsafe { bindings::dev_set_promiscuity(self.as_ptr(), if on { 1 } else { -1 }) })
     }
 
-    /// Adds a user who wants all group-addressed frames, or takes one away.
+    /// Adds a user who wants all group-addressed frames, or removes one.
     ///
     /// # Errors
     ///
@@ -44,17 +44,17 @@ impl NetDevice {
     ///
     /// `ENOMEM`; `EINVAL` if it is no Ethernet device.
     pub fn add_unicast(&self, mac: MacAddr, _rtnl: &Rtnl) -> Result {
-        // SAFETY: A function of this sort; RTNL is held.
+        // SAFETY: The core's function for this may be called for any device; RTNL is held.
         unsafe { self.change(bindings::dev_uc_add, mac) }
     }
 
-    /// Takes away a user that [`NetDevice::add_unicast`] has added.
+    /// Removes a user that [`NetDevice::add_unicast`] has added.
     ///
     /// # Errors
     ///
     /// `ENOENT` if there is none; `EINVAL` if it is no Ethernet device.
     pub fn remove_unicast(&self, mac: MacAddr, _rtnl: &Rtnl) -> Result {
-        // SAFETY: A function of this sort; RTNL is held.
+        // SAFETY: The core's function for this may be called for any device; RTNL is held.
         unsafe { self.change(bindings::dev_uc_del, mac) }
     }
 
@@ -64,21 +64,21 @@ impl NetDevice {
     ///
     /// `ENOMEM`; `EINVAL` if it is no Ethernet device.
     pub fn add_multicast(&self, mac: MacAddr, _rtnl: &Rtnl) -> Result {
-        // SAFETY: A function of this sort; RTNL is held.
+        // SAFETY: The core's function for this may be called for any device; RTNL is held.
         unsafe { self.change(bindings::dev_mc_add, mac) }
     }
 
-    /// Takes away a user that [`NetDevice::add_multicast`] has added.
+    /// Removes a user that [`NetDevice::add_multicast`] has added.
     ///
     /// # Errors
     ///
     /// `ENOENT` if there is none; `EINVAL` if it is no Ethernet device.
     pub fn remove_multicast(&self, mac: MacAddr, _rtnl: &Rtnl) -> Result {
-        // SAFETY: A function of this sort; RTNL is held.
+        // SAFETY: The core's function for this may be called for any device; RTNL is held.
         unsafe { self.change(bindings::dev_mc_del, mac) }
     }
 
-    /// Changes a list by one address.
+    /// Adds an address to a list, or removes it.
     ///
     /// # Safety
     ///
@@ -92,8 +92,8 @@ impl NetDevice {
         if !self.is_ethernet() {
             return Err(EINVAL);
         }
-        // SAFETY: The device is alive, and its addresses have six octets, as this one. The lock of
-        // its lists, which is taken inside, is not held where RTNL is at hand.
+        // SAFETY: The device is alive, and its addresses have six bytes, as this one. The lock of its
+        // lists, which is taken inside, is not held where there is an `Rtnl`.
         to_result(unsafe { change(self.as_ptr(), mac.octets().as_ptr()) })
     }
 }
@@ -110,18 +110,17 @@ impl<'a> AddrLists<'a> {
     ///
     /// # Safety
     ///
-    /// It must be, for all of `'a`.
+    /// The lock must be held for all of `'a`.
     pub(crate) unsafe fn assume_locked(dev: &'a NetDevice) -> Self {
         // INVARIANT: By the safety requirement.
         Self(dev)
     }
 
-    /// Adds to `port` the unicast and multicast addresses that the device wants and the port does
-    /// not have of it yet, and removes those no longer wanted.
+    /// Adds to `port` the unicast and multicast addresses that the device wants and the port does not
+    /// have from it yet, and removes those that are not wanted any more.
     pub fn sync_to(&self, port: &NetDevice) {
         // SAFETY: Both devices are alive, and the lock of the upper one's lists is held, by the type
-        // invariant. A port that has no memory for an address misses it, as one that is out of
-        // filters would.
+        // invariant. If there is no memory for an address, the port does not receive it.
         unsafe { bindings::dev_uc_sync_multiple(port.as_ptr(), self.0.as_ptr()) };
         // SAFETY: Both devices are alive, and the lock of the upper one's lists is held, by the type
         // invariant.
@@ -140,7 +139,7 @@ impl<T> Device<T> {
         unsafe { helpers::netif_addr_unlock_bh(self.as_ptr()) };
     }
 
-    /// Takes from `port` the addresses it has of this device.
+    /// Removes from `port` the addresses it has from this device.
     pub fn unsync_addresses(&self, port: &NetDevice, _rtnl: &Rtnl) {
         // SAFETY: Both devices are alive. The locks of both lists are taken inside.
         unsafe { bindings::dev_uc_unsync(port.as_ptr(), self.as_ptr()) };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the administrator of a device sets, and whoever uses it in the same way: address, MTU, up or
+//! What the administrator of a device sets, or an upper device in the same way: address, MTU, up or
 //! down.
 //!
 //! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
@@ -22,11 +22,11 @@ impl NetDevice {
     ///
     /// # Errors
     ///
-    /// What its driver or another user of the device says against it; `extack` may say why.
+    /// Those of its driver or of another user of the device; `extack` may say why.
     pub fn set_mac(&self, mac: MacAddr, extack: &mut ExtAck<'_>, _rtnl: &Rtnl) -> Result {
         let mut addr = bindings::__kernel_sockaddr_storage::default();
-        // SAFETY: A socket address begins with the family, and then has more than six octets. All
-        // zeroes and any octets are fine for both.
+        // SAFETY: A socket address begins with the family, and then has more than six bytes. All
+        // zeroes and any bytes are valid for both.
         unsafe {
             let raw: *mut bindings::sockaddr = (&raw mut addr).cast();
             (*raw).sa_family = (*self.as_ptr()).type_;
@@ -54,7 +54,7 @@ impl NetDevice {
     ///
     /// # Errors
     ///
-    /// `EINVAL` where it is out of the device's range, and what its driver says against it.
+    /// `EINVAL` if it is out of the device's range, and those of its driver.
     pub fn set_mtu(&self, mtu: u32, _rtnl: &Rtnl) -> Result {
         let mtu = c_int::try_from(mtu)?;
         // SAFETY: The device is alive, and RTNL is held.
@@ -62,11 +62,11 @@ impl NetDevice {
     }
 
     /// Sets the largest payload of a device that is being unregistered, or moved to another network
-    /// namespace: nobody is told, since those told would take hold of it again.
+    /// namespace. Notifiers are not called, because they would begin to use it again.
     ///
     /// # Errors
     ///
-    /// What its driver says against it.
+    /// Those of its driver.
     pub fn set_mtu_silently(&self, mtu: u32, _rtnl: &Rtnl) -> Result {
         let mtu = c_int::try_from(mtu)?;
         // SAFETY: The device is alive, and its lock is not held where it is unregistered or moved.
@@ -78,23 +78,23 @@ impl NetDevice {
         to_result(err)
     }
 
-    /// Sets the device up, as its administrator would.
+    /// Brings the device up, as its administrator would.
     ///
     /// # Errors
     ///
-    /// What its driver says against it.
+    /// Those of its driver.
     pub fn open(&self, extack: &mut ExtAck<'_>, _rtnl: &Rtnl) -> Result {
         // SAFETY: The device is alive, and RTNL is held.
         to_result(unsafe { bindings::dev_open(self.as_ptr(), extack.as_ptr()) })
     }
 
-    /// Sets the device down, as its administrator would.
+    /// Brings the device down, as its administrator would.
     pub fn close(&self, _rtnl: &Rtnl) {
         // SAFETY: The device is alive, and RTNL is held.
         unsafe { bindings::dev_close(self.as_ptr()) };
     }
 
-    /// Keeps IPv6 from giving the device addresses of its own, or allows it again.
+    /// Stops IPv6 from giving the device addresses of its own, or allows it again.
     pub fn set_no_addrconf(&self, on: bool, _rtnl: &Rtnl) {
         let flag = bindings::netdev_priv_flags_IFF_NO_ADDRCONF as c_ulong;
         // SAFETY: Alive by the type invariant; changed only by holders of RTNL.
@@ -113,14 +113,13 @@ impl NetDevice {
 }
 
 impl<T> Device<T> {
-    /// Announces that the device is about to get another MAC address, for those who use it to refuse
-    /// that.
+    /// Announces that the device is about to get another MAC address. Its users may refuse that.
     ///
     /// # Errors
     ///
-    /// What one of them says against it; `extack` may say why.
+    /// Those of its users; `extack` may say why.
     pub fn announce_mac(&self, mac: MacAddr, extack: &mut ExtAck<'_>, _rtnl: &Rtnl) -> Result {
-        // SAFETY: The device is alive, and RTNL is held. An Ethernet address has six octets.
+        // SAFETY: The device is alive, and RTNL is held. An Ethernet address has six bytes.
         to_result(unsafe {
             bindings::netif_pre_changeaddr_notify(
                 self.as_ptr(),
@@ -130,7 +129,7 @@ impl<T> Device<T> {
         })
     }
 
-    /// Takes over the MAC address of another device, and tells everybody.
+    /// Takes over the MAC address of another device, and calls notifiers.
     pub fn steal_mac(&self, mac: MacAddr, _rtnl: &Rtnl) {
         self.write_mac(mac);
         // SAFETY: The device is alive, and holders of RTNL alone write this.
@@ -143,7 +142,7 @@ impl<T> Device<T> {
     pub(crate) fn write_mac(&self, mac: MacAddr) {
         let octets = mac.octets();
         // SAFETY: The device is alive, and only its own driver, with RTNL held, comes here. An
-        // Ethernet address has six octets.
+        // Ethernet address has six bytes.
         unsafe {
             bindings::dev_addr_mod(self.as_ptr(), 0, octets.as_ptr().cast(), octets.len());
         }

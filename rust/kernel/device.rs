@@ -2,8 +2,8 @@
 
 //! Network devices.
 //!
-//! [`NetDevice`] is any device, somebody else's included. [`Device<T>`] is one of the driver `T`,
-//! and gives access to the driver's data in it.
+//! [`NetDevice`] is any device, also of another driver. [`Device<T>`] is one of the driver `T`, and gives
+//! access to the driver's data in it.
 //!
 //! Fields of a device that C writes are read in one of two ways. A field that may be written while it
 //! is read here is read once and in one piece, as by `READ_ONCE()`: by `read_once!`. A field that is
@@ -47,9 +47,9 @@ pub(crate) use read_once;
 /// Where a device's address comes from (`addr_assign_type`).
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum AddrSource {
-    /// The device's own.
+    /// The address of the hardware.
     Permanent,
-    /// Made up when the device was created.
+    /// Made at random when the device was created.
     Random,
     /// Taken over from another device.
     Stolen,
@@ -66,7 +66,7 @@ const NAME_SIZE: usize = bindings::IFNAMSIZ as usize;
 ///
 /// # Invariants
 ///
-/// The last octet is NUL.
+/// The last byte is NUL.
 #[derive(Clone, Copy)]
 pub struct Name([u8; NAME_SIZE]);
 
@@ -127,7 +127,7 @@ impl NetDevice {
         self.0.get()
     }
 
-    /// Name, such as `eth0`. It does not change while RTNL is held.
+    /// Returns the name, such as `eth0`. It does not change while RTNL is held.
     pub fn name<'a>(&'a self, _rtnl: &'a Rtnl) -> &'a CStr {
         // SAFETY: Alive by the type invariant; the name is NUL-terminated, and changed only by a
         // holder of RTNL.
@@ -137,7 +137,7 @@ impl NetDevice {
         }
     }
 
-    /// The name it has now. While the device is being renamed, parts of both names may be in it.
+    /// Returns the name it has now. While the device is being renamed, parts of both names may be in it.
     pub fn current_name(&self) -> Name {
         let mut name = Name([0; NAME_SIZE]);
         // SAFETY: Alive by the type invariant. Changed by holders of RTNL while others read it.
@@ -151,9 +151,9 @@ impl NetDevice {
         name
     }
 
-    /// Is the device registered: can it be found, and is it not about to go? Not before that, nor
-    /// any more when somebody is told of [`Event::Unregister`](crate::notifier::Event::Unregister),
-    /// unless that is since the device moves to another namespace.
+    /// Returns whether the device is registered: it can be found, and is not being unregistered. In
+    /// notifiers for [`Event::Unregister`](crate::notifier::Event::Unregister) it is not any more, unless
+    /// it moves to another namespace.
     pub fn is_registered(&self, _rtnl: &Rtnl) -> bool {
         self.seems_registered()
     }
@@ -168,13 +168,14 @@ impl NetDevice {
         read_once!(self, reg_state).into()
     }
 
-    /// Has the registration of the device come far enough for its driver to be asked things?
+    /// Returns whether the registration of the device has come so far that its driver has initialised
+    /// it.
     pub(crate) fn is_initialised(&self) -> bool {
         self.reg_state() != bindings::netdev_reg_state_NETREG_UNINITIALIZED
     }
 
-    /// Has the registration of the device succeeded, and has it not been unregistered to its end? It is
-    /// not freed then while somebody refers to it.
+    /// Returns whether the registration of the device has succeeded and its unregistration has not
+    /// ended. The device is not freed then while there are references to it.
     pub(crate) fn may_be_kept(&self) -> bool {
         matches!(
             self.reg_state(),
@@ -183,26 +184,27 @@ impl NetDevice {
         )
     }
 
-    /// Counters of all its frames, as its driver has them. All 0 if the device is not registered.
+    /// Returns the counters of all its frames, as its driver has them. All 0 if the device is not
+    /// registered.
     pub fn counters(&self, _rcu: &Rcu) -> LinkCounters {
         let mut stats = bindings::rtnl_link_stats64::default();
         if self.seems_registered() {
-            // SAFETY: The device is alive, and the counters are valid for writes. The driver still
-            // has its own: it may free them once the device is unregistered, which waits for RCU
-            // readers, which we are, before the driver is asked to let go.
+            // SAFETY: The device is alive, and the counters are valid for writes. The driver still has
+            // its own: it frees them when the device is unregistered, which first waits for RCU readers
+            // such as this one.
             unsafe { bindings::dev_get_stats(self.as_ptr(), &mut stats) };
         }
         LinkCounters::new(&stats)
     }
 
-    /// Is this the same device as `other`?
+    /// Returns whether this is the same device as `other`.
     #[inline(always)]
     pub fn is(&self, other: &NetDevice) -> bool {
         ptr::eq(self, other)
     }
 
-    /// Are frames that are handed to the device now likely to leave it: is it up, and does it have
-    /// a carrier? One load; asks nobody and waits for nobody.
+    /// Returns whether frames that are handed to the device now are likely to leave it: it is up, and
+    /// has a carrier. This is a single load, without a lock.
     #[inline(always)]
     pub fn is_operational(&self) -> bool {
         const NO_CARRIER: usize = 1 << bindings::netdev_state_t___LINK_STATE_NOCARRIER;
@@ -210,8 +212,8 @@ impl NetDevice {
         self.state() & (START | NO_CARRIER) == START
     }
 
-    /// Does it take frames at all? One that has got its carrier drops all that it is handed until
-    /// linkwatch has given it its queueing discipline, which may wait for RTNL.
+    /// Returns whether it takes frames at all. A device that has just got its carrier drops all frames
+    /// until linkwatch has given it its queueing discipline, which may wait for RTNL.
     pub fn is_activated(&self) -> bool {
         // SAFETY: Alive by the type invariant. The number of its queues does not change, and of
         // their disciplines only the addresses are looked at.
@@ -223,8 +225,8 @@ impl NetDevice {
         read_once!(self, state)
     }
 
-    /// Interface index, unique in its network namespace. It may change as the device moves to another
-    /// one.
+    /// Returns the interface index, unique in its network namespace. It may change as the device moves to
+    /// another one.
     pub fn ifindex(&self) -> u32 {
         read_once!(self, ifindex).unsigned_abs()
     }
@@ -233,56 +235,57 @@ impl NetDevice {
         read_once!(self, flags) & flag != 0
     }
 
-    /// Has the device been set up by its administrator (`IFF_UP`)?
+    /// Returns whether the administrator has brought the device up (`IFF_UP`).
     pub fn is_up(&self, _rtnl: &Rtnl) -> bool {
         self.has_flag(bindings::net_device_flags_IFF_UP)
     }
 
-    /// Is the device open, as far as its driver knows? Unlike [`NetDevice::is_up`], in any context.
+    /// Returns whether the device is open, as its driver sees it. Unlike [`NetDevice::is_up`], in any
+    /// context.
     pub fn is_started(&self) -> bool {
         self.state() & START != 0
     }
 
-    /// Is this a loopback device?
+    /// Returns whether this is a loopback device.
     pub fn is_loopback(&self) -> bool {
         self.has_flag(bindings::net_device_flags_IFF_LOOPBACK)
     }
 
-    /// Does the device receive all frames, whatever their destination?
+    /// Returns whether the device receives all frames, whatever their destination.
     pub fn is_promiscuous(&self, _rtnl: &Rtnl) -> bool {
         self.has_flag(bindings::net_device_flags_IFF_PROMISC)
     }
 
-    /// Does the device receive all group-addressed frames?
+    /// Returns whether the device receives all group-addressed frames.
     pub fn is_all_multicast(&self, _rtnl: &Rtnl) -> bool {
         self.has_flag(bindings::net_device_flags_IFF_ALLMULTI)
     }
 
-    /// Is this an Ethernet device (`ARPHRD_ETHER`)?
+    /// Returns whether this is an Ethernet device (`ARPHRD_ETHER`).
     pub fn is_ethernet(&self) -> bool {
         let (kind, len) = (read_once!(self, type_), read_once!(self, addr_len));
         u32::from(kind) == bindings::ARPHRD_ETHER && u32::from(len) == bindings::ETH_ALEN
     }
 
-    /// Is the device unable to send or receive frames with a VLAN's tag?
+    /// Returns whether the device is unable to send or receive frames with a VLAN's tag.
     pub fn is_vlan_challenged(&self, _rtnl: &Rtnl) -> bool {
         // SAFETY: Alive by the type invariant; features are changed only by holders of RTNL.
         let features = unsafe { (*self.as_ptr()).features };
         features & bindings::NETIF_F_VLAN_CHALLENGED != 0
     }
 
-    /// The MAC address it has now. For an Ethernet device.
+    /// Returns the MAC address it has now. For an Ethernet device.
     pub fn mac(&self, _rtnl: &Rtnl) -> MacAddr {
         // SAFETY: Alive by the type invariant. `dev_addr` has room for the longest address there
         // is, and is changed only by a holder of RTNL.
         MacAddr::new(unsafe { (*self.as_ptr()).dev_addr.cast::<[u8; 6]>().read() })
     }
 
-    /// The MAC address it was made with, whatever it has now. For an Ethernet device. `None` for
+    /// Returns the MAC address it was made with, whatever it has now. For an Ethernet device. `None` for
     /// most virtual devices, to which none was given.
     pub fn permanent_mac(&self, _rtnl: &Rtnl) -> Option<MacAddr> {
-        // SAFETY: Alive by the type invariant. There is room for the longest address there is; and
-        // whoever writes it holds RTNL, or does so before the device is registered.
+        // SAFETY: Alive by the type invariant. There is room for the longest address there is. It
+        // is written only with RTNL held, or before the device is registered.
         let octets = unsafe {
             (&raw const (*self.as_ptr()).perm_addr)
                 .cast::<[u8; 6]>()
@@ -291,7 +294,7 @@ impl NetDevice {
         Some(MacAddr::new(octets)).filter(MacAddr::is_valid_station)
     }
 
-    /// Where its MAC address comes from.
+    /// Returns where its MAC address comes from.
     pub fn mac_source(&self, _rtnl: &Rtnl) -> AddrSource {
         // SAFETY: Alive by the type invariant; changed only by a holder of RTNL.
         match u32::from(unsafe { (*self.as_ptr()).addr_assign_type }) {
@@ -302,18 +305,19 @@ impl NetDevice {
         }
     }
 
-    /// Largest payload of a frame, in octets.
+    /// Returns the largest payload of a frame, in bytes.
     pub fn mtu(&self) -> u32 {
         read_once!(self, mtu)
     }
 
-    /// Link speed in Mbit/s and whether it is full duplex. `None` where the driver knows no speed.
+    /// Returns the link speed in Mbit/s and whether it is full duplex. `None` where the driver knows no
+    /// speed.
     pub fn link_speed(&self, _rtnl: &Rtnl) -> Option<(u32, bool)> {
         // SAFETY: RTNL is held, and the device's lock is taken inside.
         unsafe { self.link_speed_by(bindings::__ethtool_get_link_ksettings) }
     }
 
-    /// Link speed in Mbit/s and whether it is full duplex, by one of two functions.
+    /// Returns the link speed in Mbit/s and whether it is full duplex, as `get` reports them.
     ///
     /// # Safety
     ///
@@ -333,7 +337,7 @@ impl NetDevice {
         known.then_some((settings.base.speed, full))
     }
 
-    /// The operations of its driver.
+    /// Returns the operations of its driver.
     pub(crate) fn ops(&self) -> &bindings::net_device_ops {
         let ops = read_once!(self, netdev_ops);
         // SAFETY: By the type invariant the device is alive and past its initialisation, so has
@@ -341,7 +345,7 @@ impl NetDevice {
         unsafe { &*ops }
     }
 
-    /// Tells all notifiers.
+    /// Calls all notifiers.
     ///
     /// # Safety
     ///
@@ -396,14 +400,14 @@ impl<T> Device<T> {
         unsafe { &*ptr.cast() }
     }
 
-    /// Where the private area of a device of this driver is.
+    /// Returns where the private area of a device of this driver is.
     #[inline(always)]
     pub(crate) fn private_area(dev: *mut bindings::net_device) -> *mut T {
         dev.wrapping_byte_add(offset_of!(bindings::net_device, priv_))
             .cast()
     }
 
-    /// The driver's data in this device.
+    /// Returns the driver's data in this device.
     #[inline(always)]
     pub fn data(&self) -> Pin<&T> {
         // SAFETY: Initialised by the type invariant, and pinned: it neither moves nor is handed out
@@ -411,7 +415,7 @@ impl<T> Device<T> {
         unsafe { Pin::new_unchecked(&*Self::private_area(self.as_ptr())) }
     }
 
-    /// Counts a received frame of `octets`, for `ip -s link`. What a receive handler passes on is
+    /// Counts a received frame of `octets` bytes, for `ip -s link`. What a receive handler passes on is
     /// counted without it.
     #[inline(always)]
     pub fn count_received(&self, octets: u32, _context: &RcuCpu) {
@@ -427,7 +431,7 @@ impl<T> Device<T> {
         }
     }
 
-    /// Counts a transmitted frame of `octets`, for `ip -s link`.
+    /// Counts a transmitted frame of `octets` bytes, for `ip -s link`.
     #[inline(always)]
     pub fn count_transmitted(&self, octets: u32, _context: &RcuCpu) {
         const FIRST: usize = offset_of!(bindings::pcpu_sw_netstats, tx_packets);
@@ -442,7 +446,7 @@ impl<T> Device<T> {
         }
     }
 
-    /// Tells the stack that the device can send, or that it cannot. In any context.
+    /// Switches the carrier on or off: the device can send, or cannot. In any context.
     pub fn set_carrier(&self, on: bool) {
         // SAFETY: The device is alive.
         unsafe {
@@ -454,22 +458,22 @@ impl<T> Device<T> {
         }
     }
 
-    /// Has those who watch the device notified now of what [`Device::set_carrier`] has changed.
-    /// Otherwise linkwatch does so, which notifies of most devices once a second.
+    /// Calls notifiers now for what [`Device::set_carrier`] has changed. Otherwise linkwatch does so, for
+    /// most devices once a second.
     pub fn sync_carrier(&self, _rtnl: &Rtnl) {
         // SAFETY: The device is alive and RTNL is held. The driver has no operations that would have
         // the device's own lock taken, too.
         unsafe { bindings::ethtool_op_get_link(self.as_ptr()) };
     }
 
-    /// Has whoever uses the device tell its neighbours where it is now: IPv4 and IPv6 by unasked
-    /// ARP and neighbour messages, those stacked on it in turn.
+    /// Makes the users of the device announce to its neighbours where it is now: IPv4 and IPv6 send
+    /// gratuitous ARP and unsolicited neighbour advertisements, and devices stacked on it pass this on.
     pub fn notify_peers(&self, _rtnl: &Rtnl) {
         // SAFETY: The device is alive, and RTNL is held.
         unsafe { self.notify(bindings::netdev_cmd_NETDEV_NOTIFY_PEERS) };
     }
 
-    /// Has IPv4 and IPv6 report their multicast groups once more, for switches that learn from it
+    /// Makes IPv4 and IPv6 report their multicast groups once more, for switches that learn from it
     /// where to send them.
     pub fn rejoin_groups(&self, _rtnl: &Rtnl) {
         // SAFETY: The device is alive, and RTNL is held.

@@ -11,14 +11,15 @@ use crate::{
 };
 
 impl<T: Driver> Device<T> {
-    /// The device of this driver in `net` with the smallest interface index that is `from` or more.
+    /// Returns the device of this driver in `net` with the smallest interface index that is `from` or
+    /// more.
     pub fn next<'a>(net: &Net, from: u32, _rtnl: &'a Rtnl) -> Option<&'a Self> {
         // SAFETY: RTNL is held for as long as the result lives.
         unsafe { Self::first_of_ours(net, from) }
     }
 
-    /// The device of this driver in `net` with the smallest interface index that is `from` or more. It
-    /// may be unregistered meanwhile.
+    /// Returns the device of this driver in `net` with the smallest interface index that is `from` or
+    /// more. It may be unregistered meanwhile.
     pub fn next_rcu<'a>(net: &Net, from: u32, _rcu: &'a Rcu) -> Option<&'a Self> {
         // SAFETY: The section lasts for as long as the result lives.
         unsafe { Self::first_of_ours(net, from) }

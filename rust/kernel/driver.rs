@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Drivers: what makes a device work.
+//! Drivers: what the core calls of a device.
 //!
 //! C headers: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h),
 //! [`include/net/rtnetlink.h`](srctree/include/net/rtnetlink.h)
@@ -46,33 +46,33 @@ pub use crate::setup::Setup;
 /// `Send`, `Sync` and shared references everywhere.
 #[vtable]
 pub trait Driver: Send + Sync + Sized + 'static {
-    /// Name of the kind.
+    /// The name of the kind.
     const KIND: &'static CStr;
 
-    /// Names of the figures of [`Driver::statistics`].
+    /// The names of the figures of [`Driver::statistics`].
     const STATISTICS: &'static [&'static CStr] = &[];
 
     /// The driver's data of a port, for a driver of master devices.
     /// [`NoPorts`](crate::rx_handler::NoPorts) for any other.
     type Port: RxHandler<Self> + 'static;
 
-    /// The one static of this driver.
+    /// Returns the one `static` of this driver.
     fn link_ops() -> &'static LinkOps<Self>;
 
-    /// Says what sort of device it is.
+    /// Sets properties of a new device.
     fn setup(setup: &mut Setup);
 
-    /// What [`Driver::configure`] may be asked for.
+    /// Returns which settings [`Driver::configure`] takes.
     fn settings() -> Option<Settings> {
         None
     }
 
-    /// `ip link set NAME type KIND SETTING…`, and of a new device `ip link add`. The policy has
-    /// checked types, lengths and ranges. All of it is done, or nothing.
+    /// Changes settings: `ip link set NAME type KIND SETTING…`, and `ip link add` for a new device. The
+    /// policy has checked types, lengths and ranges. Either all settings are changed, or none.
     ///
     /// # Errors
     ///
-    /// An error takes a new device back.
+    /// After an error a new device is removed.
     fn configure(
         _dev: &Device<Self>,
         _settings: Attributes<'_>,
@@ -82,23 +82,23 @@ pub trait Driver: Send + Sync + Sized + 'static {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// Octets that are enough for what [`Driver::describe`] writes.
+    /// A number of bytes that is enough for what [`Driver::describe`] writes.
     const DESCRIPTION_SIZE: usize = 0;
 
-    /// What link messages tell of the device beyond what they do of any, as `IFLA_INFO_XSTATS`,
-    /// which those who do not know the kind pass over.
+    /// Writes what link messages report of the device beyond what they report of each one, as
+    /// `IFLA_INFO_XSTATS`. Programs that do not know the kind skip it.
     fn describe(_dev: &Device<Self>, _message: &mut Message<'_>) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// The data of a new device of that MAC address, which is not registered yet.
+    /// Makes the data of a new device with this MAC address, which is not registered yet.
     fn new(mac: MacAddr) -> impl PinInit<Self, Error>;
 
-    /// Sends a frame, or drops it. Returns what its sender is told: of a frame that goes on to another
+    /// Sends a frame, or drops it. Returns what its sender gets: for a frame that goes on to another
     /// device, what [`SkBuff::transmit`] has returned.
     fn transmit(dev: &Device<Self>, skb: SkBuff, context: &RcuBh) -> Xmit;
 
-    /// The device is being set up: [`NetDevice::is_started`] is true already, and
+    /// Called as the device is brought up: [`NetDevice::is_started`] is true already, and
     /// [`NetDevice::is_up`] is not yet.
     ///
     /// # Errors
@@ -108,18 +108,18 @@ pub trait Driver: Send + Sync + Sized + 'static {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// The device has been set down.
+    /// Called after the device was brought down.
     fn stop(_dev: &Device<Self>, _rtnl: &Rtnl) {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// The registered device, which is in `net`, goes away. The timer has been stopped. Ports left
-    /// after this are released by the abstraction.
+    /// Called as the device, which is in `net`, is unregistered. The timer has been stopped. Ports that
+    /// are left after this are released by the abstraction.
     fn uninit(_dev: &Device<Self>, _net: &Net, _rtnl: &Rtnl) {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// Completes the figures that `ip -s link` shows. Those of [`Device::count_received`] and
+    /// Adds to the figures that `ip -s link` shows. Those of [`Device::count_received`] and
     /// [`Device::count_transmitted`] are there already.
     fn link_stats(_dev: &Device<Self>, _stats: &mut LinkStats) {
         build_error!(VTABLE_DEFAULT_ERROR)
@@ -137,13 +137,14 @@ pub trait Driver: Send + Sync + Sized + 'static {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// The addresses that the device wants to receive have changed. Bottom halves are disabled.
+    /// Called after the addresses that the device wants to receive have changed, with bottom halves
+    /// disabled.
     fn set_rx_mode(_dev: &Device<Self>, _lists: AddrLists<'_>, _rcu: &RcuBh) {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// The device has become promiscuous or ceased to be, or the same with all multicast: `Some` is
-    /// what has changed.
+    /// Called after the device has become promiscuous or has ceased to be, or has begun or stopped to
+    /// receive all multicast: `Some` is what has changed.
     fn change_rx_flags(
         _dev: &Device<Self>,
         _promiscuous: Option<bool>,
@@ -153,33 +154,33 @@ pub trait Driver: Send + Sync + Sized + 'static {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// The device is to receive the frames of another VLAN.
+    /// Called when the device is to receive the frames of another VLAN.
     ///
     /// # Errors
     ///
-    /// Forbids whoever asks for it to use the VLAN. Nothing should be changed then.
+    /// An error refuses the VLAN. Nothing should be changed then.
     fn add_vlan(_dev: &Device<Self>, _vlan: Vlan, _rtnl: &Rtnl) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// It need not receive them any more.
+    /// Called when the device need not receive the frames of a VLAN any more.
     fn remove_vlan(_dev: &Device<Self>, _vlan: Vlan, _rtnl: &Rtnl) {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
     /// Sends a frame of netpoll, or drops it: with interrupts disabled, in any context, so without
-    /// waiting for anybody. [`Lower::transmit_netpoll`](crate::lower::Lower::transmit_netpoll) is for
-    /// ports. Netpoll does not send by devices of a driver without this.
+    /// waiting for a lock. [`Lower::transmit_netpoll`](crate::lower::Lower::transmit_netpoll) sends it
+    /// by a port. Netpoll does not send by devices of a driver without this.
     fn transmit_netpoll(_dev: &Device<Self>, _skb: SkBuff, _context: &RcuIrq) -> Xmit {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// Sees to what has been received and sent, for netpoll.
+    /// Handles what has been received and sent, for netpoll.
     fn poll(_dev: &Device<Self>, _context: &RcuIrq) {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// `ip link set PORT master DEVICE`.
+    /// Makes `port` a port of the device: `ip link set PORT master DEVICE`.
     fn add_port(
         _dev: &Device<Self>,
         _port: &NetDevice,
@@ -189,17 +190,18 @@ pub trait Driver: Send + Sync + Sized + 'static {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// `ip link set PORT nomaster`.
+    /// Releases a port: `ip link set PORT nomaster`.
     fn del_port(_dev: &Device<Self>, _port: &NetDevice, _rtnl: &Rtnl) -> Result {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// `ip link set DEVICE xdp …`: has `program` see the frames that the device receives, instead of
-    /// what did before; or none any more.
+    /// Makes `program`, or none, the program that sees the frames that the device receives:
+    /// `ip link set DEVICE xdp …`.
     ///
     /// # Errors
     ///
-    /// An error leaves it as it was. There should be none without a program: nobody expects it.
+    /// After an error the program is the old one. Without a program there should be no error: the core
+    /// does not expect one.
     fn set_program(
         _dev: &Device<Self>,
         _program: Option<Program>,
@@ -215,34 +217,34 @@ pub trait Driver: Send + Sync + Sized + 'static {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// What was scheduled with [`Device::schedule_work`]. In process context, without a lock; never
-    /// twice at a time for one device. The device is registered when this begins, and may be
-    /// unregistered meanwhile: take RTNL and ask [`NetDevice::is_registered`] for what depends on
-    /// it.
+    /// Does what was scheduled with [`Device::schedule_work`]. Called in process context, without a
+    /// lock, and never twice at a time for one device. The device is registered when this begins, and
+    /// may be unregistered meanwhile: what depends on that takes RTNL and asks
+    /// [`NetDevice::is_registered`].
     fn work(_dev: &Device<Self>) {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// What [`Device::start_timer`] is for. In a softirq; never twice at a time for one device. Says
-    /// at which nanosecond of `CLOCK_MONOTONIC` it is due again: at once, if that is over, and never
-    /// with `None`.
+    /// Does what [`Device::start_timer`] is for. Called in a softirq, and never twice at a time for one
+    /// device. Returns the nanosecond of `CLOCK_MONOTONIC` when it is due again: at once, if that has
+    /// passed, and never with `None`.
     fn timer(_dev: &Device<Self>, _context: &RcuBh) -> Option<u64> {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// What `ethtool DEVICE` shows.
+    /// Returns what `ethtool DEVICE` shows.
     fn link_settings(_dev: &Device<Self>, _rtnl: &Rtnl) -> LinkSettings {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
-    /// What `ethtool -S DEVICE` shows: a figure for each name.
+    /// Writes what `ethtool -S DEVICE` shows: a figure for each name.
     fn statistics(_dev: &Device<Self>, _figures: &mut [u64]) {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 }
 
-/// The kind of device that the driver `T` makes. One `static` of each driver, made by
-/// [`LinkOps::new`], which is also what its devices are recognised by.
+/// The kind of device that the driver `T` makes: one `static` of each driver, made by
+/// [`LinkOps::new`]. The devices of the driver are recognised by it.
 ///
 /// # Invariants
 ///
@@ -262,14 +264,15 @@ impl<T> LinkOps<T> {
     }
 }
 
-/// What a link message may say of a device's settings: what an operation of a family may, too.
+/// The settings of a device in a link message: those that an operation of a family takes, too.
 pub struct Settings {
     pub(crate) policy: *const bindings::nla_policy,
     pub(crate) max: u32,
 }
 
 impl<T: Driver> Device<T> {
-    /// `dev` as a device of this driver, if it is one. Not before it is registered.
+    /// Returns `dev` as a device of this driver. `None` if it is of another one, or if it is not
+    /// registered yet.
     pub fn from_netdev(dev: &NetDevice) -> Option<&Self> {
         // SAFETY: Alive by the type invariant; set before anyone sees the device, then constant.
         let ops = unsafe { (*dev.as_ptr()).rtnl_link_ops };

@@ -4,11 +4,11 @@
 //!
 //! C header: [`include/linux/ethtool.h`](srctree/include/linux/ethtool.h)
 
-/// What a device says of its link.
+/// What a device reports of its link.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
 pub struct LinkSettings {
-    /// In Mbit/s, if known.
+    /// The speed in Mbit/s, if known.
     pub speed: Option<u32>,
-    /// Does it send and receive at the same time? If known.
+    /// Whether it sends and receives at the same time, if known.
     pub full_duplex: Option<bool>,
 }

@@ -37,7 +37,7 @@ use netdev_bindings::{self as bindings, helpers};
 pub use crate::driver::{LinkOps, Settings};
 
 impl<T: Driver> LinkOps<T> {
-    /// The link operations of `T`.
+    /// Makes the link operations of `T`.
     #[expect(clippy::new_without_default)]
     pub const fn new() -> Self {
         // The private area of a device begins at a cache line.
@@ -79,7 +79,7 @@ impl<T: Driver> LinkOps<T> {
 }
 
 impl Settings {
-    /// The attributes of the operation `cmd`, and their policy.
+    /// Returns the attributes of the operation `cmd`, and their policy.
     pub fn of_operation(family: &'static Family, cmd: u8) -> Option<Self> {
         let operation = family.operation(cmd)?;
         Some(Self {
@@ -89,8 +89,8 @@ impl Settings {
     }
 }
 
-/// A registered kind of device. Dropping it removes all devices of the kind, in every network
-/// namespace, and waits for the end of all who use them.
+/// A registered kind of device. Dropping it removes all devices of the kind, in each network
+/// namespace, and waits for all their users.
 ///
 /// # Invariants
 ///
@@ -110,11 +110,11 @@ impl<T: Driver> Registration<T> {
     pub fn new() -> Result<Self> {
         if T::HAS_CONFIGURE {
             let settings = T::settings().ok_or(EINVAL)?;
-            // Who else registers the kind waits.
+            // Other registrations of the kind wait.
             let _guard = rtnl::lock();
             let ops = T::link_ops().as_ptr();
-            // SAFETY: Before it is registered, nobody but those who hold RTNL here reads or writes
-            // the static; and afterwards there is a policy already, so that nobody writes.
+            // SAFETY: Before the kind is registered, the static is read and written only here, with
+            // RTNL held. Afterwards it has a policy already, so it is not written.
             unsafe {
                 if (*ops).policy.is_null() {
                     (*ops).maxtype = settings.max;
@@ -122,7 +122,7 @@ impl<T: Driver> Registration<T> {
                 }
             }
         }
-        // What is registered already the core would damage before it refused it.
+        // The core would damage a registered kind before it refused it.
         if T::link_ops().registered.swap(true, Ordering::Acquire) {
             return Err(EEXIST);
         }
@@ -173,7 +173,7 @@ unsafe extern "C" fn validate(
         if len != bindings::ETH_ALEN as c_int {
             return Err(extack.refuse(EINVAL, c"address: a MAC address has 6 octets"));
         }
-        // SAFETY: The attribute has six octets.
+        // SAFETY: The attribute has six bytes.
         let mac = MacAddr::new(unsafe { helpers::nla_data(address).cast::<[u8; 6]>().read() });
         if !mac.is_valid_station() {
             return Err(extack.refuse(
@@ -185,7 +185,7 @@ unsafe extern "C" fn validate(
     })
 }
 
-/// The settings in a link message, checked by the policy, if there are any.
+/// Returns the settings in a link message, checked by the policy, if there are any.
 ///
 /// # Safety
 ///
@@ -199,7 +199,7 @@ unsafe fn settings_of<'a>(tb: *mut *mut bindings::nlattr) -> Option<Attributes<'
     // SAFETY: A valid attribute.
     let (data, len) = unsafe { (helpers::nla_data(info), helpers::nla_len(info)) };
     let len = usize::try_from(len).unwrap_or(0);
-    // SAFETY: A valid attribute has as many octets as it says.
+    // SAFETY: A valid attribute has as many bytes as it says.
     let info = unsafe { slice::from_raw_parts(data.cast::<u8>(), len) };
     let data = Attributes::new(info).get(bindings::IFLA_INFO_DATA as u16);
     data.map(Attribute::nest)
@@ -222,7 +222,7 @@ unsafe extern "C" fn newlink<T: Driver>(
     // is held, by the safety requirement.
     let result = unsafe { configure::<T>(dev, (*params).tb, extack) };
     if result != 0 {
-        // No message of rtnetlink has told of it yet.
+        // No message of rtnetlink has announced the device yet.
         // SAFETY: Registered just now, and RTNL is held.
         unsafe { bindings::unregister_netdevice_queue(dev, core::ptr::null_mut()) };
     }

@@ -16,8 +16,8 @@ use core::ops::Deref;
 use kernel::prelude::*;
 use netdev_bindings as bindings;
 
-/// A port of a device of the driver `T`: the driver's data of it, which it dereferences to, and what
-/// this crate has to remember. It is made by [`Device::enslave`].
+/// A port of a device of the driver `T`: the driver's data of it, to which it dereferences, and what
+/// this crate keeps of it. It is made by [`Device::enslave`].
 ///
 /// # Invariants
 ///
@@ -28,8 +28,7 @@ pub struct Lower<T: Driver> {
     data: T::Port,
 }
 
-// SAFETY: `upper` is used by those alone who know that the device exists. The rest may go to any
-// thread.
+// SAFETY: `upper` is used only where the device is known to exist. The rest may go to any thread.
 unsafe impl<T: Driver> Send for Lower<T> {}
 
 // SAFETY: A shared reference offers nothing but shared references to parts that are `Sync`.
@@ -45,7 +44,7 @@ impl<T: Driver> Lower<T> {
         }
     }
 
-    /// The upper device.
+    /// Returns the upper device.
     ///
     /// # Safety
     ///
@@ -58,7 +57,7 @@ impl<T: Driver> Lower<T> {
         unsafe { Device::from_raw(self.upper) }
     }
 
-    /// Has netpoll send by the port, if it does not yet.
+    /// Sets the port up for netpoll, if it is not yet.
     ///
     /// # Errors
     ///
@@ -67,7 +66,7 @@ impl<T: Driver> Lower<T> {
         self.netpoll.set_up(rtnl)
     }
 
-    /// Undoes [`Lower::set_up_netpoll`], and waits for those who are just sending.
+    /// Undoes [`Lower::set_up_netpoll`], and waits for running senders.
     pub(crate) fn end_netpoll(&self, rtnl: &Rtnl) {
         self.netpoll.end(rtnl);
     }

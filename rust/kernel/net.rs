@@ -49,21 +49,21 @@ impl Net {
         self.0.get()
     }
 
-    /// A number that no other namespace has or will have.
+    /// Returns a number that no other namespace has or will have.
     pub fn cookie(&self) -> u64 {
         // SAFETY: The namespace is allocated, by the type invariant; the number was written before
-        // anybody knew of it.
+        // others knew the namespace.
         unsafe { (*self.as_ptr()).net_cookie }
     }
 
-    /// Returns whether it belongs to the first user namespace, so that whoever configures it is an
-    /// administrator of the machine.
+    /// Returns whether the namespace belongs to the initial user namespace: only an administrator of
+    /// the machine may configure it.
     pub fn is_of_machine(&self) -> bool {
         // SAFETY: The namespace is allocated, by the type invariant; its owner does not change.
         unsafe { helpers::net_is_of_init_user_ns(self.as_ptr()) }
     }
 
-    /// Keeps the namespace. `None` if its end has begun.
+    /// Takes a reference to the namespace. `None` if its end has begun.
     pub fn hold(&self) -> Option<HeldNet> {
         // SAFETY: The namespace is allocated, by the type invariant.
         let net = NonNull::new(unsafe { helpers::maybe_get_net(self.as_ptr()) })?;
@@ -114,12 +114,12 @@ pub struct PerNet<const N: usize> {
     registered: AtomicBool,
 }
 
-// SAFETY: `ops` and `id` are written by whoever has set `taken`, before `registered` is set, and by
-// the core under a lock of its own. `id` is read only after `registered` was seen.
+// SAFETY: `ops` and `id` are written by the one caller that has set `taken`, before `registered` is
+// set, and by the core under a lock of its own. `id` is read only after `registered` was seen.
 unsafe impl<const N: usize> Sync for PerNet<N> {}
 
 impl<const N: usize> PerNet<N> {
-    /// Counters that no namespace has yet.
+    /// Makes counters that no namespace has yet.
     #[expect(clippy::new_without_default)] // For statics.
     pub const fn new() -> Self {
         // INVARIANT: Not registered.
@@ -131,7 +131,7 @@ impl<const N: usize> PerNet<N> {
         }
     }
 
-    /// Gives each namespace its counters, those to come included. May sleep.
+    /// Gives each present and future namespace its counters. May sleep.
     ///
     /// # Errors
     ///
@@ -145,7 +145,7 @@ impl<const N: usize> PerNet<N> {
             size: size_of::<[AtomicUsize; N]>(),
             ..pin_init::zeroed()
         };
-        // SAFETY: Valid for writes, and nobody else does: `taken` has just been set.
+        // SAFETY: Valid for writes, and only written here: `taken` has just been set.
         unsafe { self.ops.get().write(ops) };
         // SAFETY: Initialised, static, and unregistered before the module goes.
         to_result(unsafe { bindings::register_pernet_subsys(self.ops.get()) })
@@ -169,8 +169,8 @@ impl<const N: usize> PerNet<N> {
     }
 }
 
-/// Registered [`PerNet`] counters; dropping it takes them from all namespaces, and waits for those
-/// who use them.
+/// Registered [`PerNet`] counters. Dropping it removes them from all namespaces, and waits for their
+/// users.
 ///
 /// # Invariants
 ///
@@ -188,7 +188,7 @@ impl<const N: usize> Drop for PerNetRegistration<N> {
 }
 
 impl NetDevice {
-    /// The device of that interface index in `net`.
+    /// Returns the device of that interface index in `net`.
     pub fn by_index<'a>(net: &Net, ifindex: u32, _rtnl: &'a Rtnl) -> Option<&'a Self> {
         let ifindex = c_int::try_from(ifindex).ok()?;
         // SAFETY: The namespace is alive, and RTNL is held.
@@ -197,7 +197,7 @@ impl NetDevice {
         (!dev.is_null()).then(|| unsafe { Self::from_raw(dev) })
     }
 
-    /// The device of that interface index in `net`. It may be unregistered meanwhile.
+    /// Returns the device of that interface index in `net`. It may be unregistered meanwhile.
     pub fn by_index_rcu<'a>(net: &Net, ifindex: u32, _rcu: &'a Rcu) -> Option<&'a Self> {
         let ifindex = c_int::try_from(ifindex).ok()?;
         // SAFETY: The namespace is alive, and this is an RCU read-side critical section.
@@ -207,23 +207,23 @@ impl NetDevice {
         (!dev.is_null()).then(|| unsafe { Self::from_raw(dev) })
     }
 
-    /// The namespace the device is in. `None` for a device that is not registered yet or not any
-    /// more: nothing keeps the namespace for its sake.
+    /// Returns the namespace the device is in. `None` for a device that is not registered yet or not
+    /// any more: it does not keep the namespace.
     pub fn net<'a>(&'a self, _rtnl: &'a Rtnl) -> Option<&'a Net> {
         // SAFETY: A device is unregistered or moved elsewhere only with RTNL, which we hold, and
         // its namespace does not end before that.
         unsafe { self.net_if_registered() }
     }
 
-    /// The namespace the device is in, without RTNL: the device may be unregistered meanwhile. `None`
-    /// for a device that is not registered.
+    /// Returns the namespace the device is in, without RTNL: the device may be unregistered meanwhile.
+    /// `None` for a device that is not registered.
     pub fn net_rcu<'a>(&'a self, _rcu: &'a Rcu) -> Option<&'a Net> {
         // SAFETY: A device that is registered now is unregistered, or its move elsewhere ends, only
         // with a wait for RCU readers, which we are, and its namespace does not end before that.
         unsafe { self.net_if_registered() }
     }
 
-    /// The namespace of a registered device.
+    /// Returns the namespace of a registered device.
     ///
     /// # Safety
     ///
@@ -238,21 +238,21 @@ impl NetDevice {
         Some(unsafe { Net::from_raw(net) })
     }
 
-    /// The namespace the device is in, kept; otherwise as [`NetDevice::net_rcu`].
+    /// Takes a reference to the namespace the device is in, found as by [`NetDevice::net_rcu`].
     pub fn hold_net(&self, rcu: &Rcu) -> Option<HeldNet> {
         self.net_rcu(rcu)?.hold()
     }
 }
 
 impl NetDevice {
-    /// The device in `net` with the smallest interface index that is `from` or more.
+    /// Returns the device in `net` with the smallest interface index that is `from` or more.
     pub fn next<'a>(net: &Net, from: u32, _rtnl: &'a Rtnl) -> Option<&'a Self> {
         // SAFETY: RTNL is held for as long as the result lives.
         unsafe { Self::first_from(net, from) }.map(|(_, dev)| dev)
     }
 
-    /// The device in `net` with the smallest interface index that is `from` or more, and by which index
-    /// it was found: it may have another one by now.
+    /// Returns the device in `net` with the smallest interface index that is `from` or more, and the
+    /// index by which it was found: it may have another one by now.
     ///
     /// # Safety
     ///
@@ -282,7 +282,7 @@ mod tests {
 
     static COUNTERS: PerNet<2> = PerNet::new();
 
-    /// What the counters of the first namespace are, after one has been added to the second.
+    /// Returns the counters of the first namespace, after 1 has been added to the second of them.
     fn counted() -> Option<[usize; 2]> {
         // SAFETY: The first namespace is there as long as the kernel.
         let net = unsafe { Net::from_raw((&raw mut kernel::bindings::init_net).cast()) };

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Netlink: the attributes of messages, read and written, and what a refused request tells its
-//! sender.
+//! Netlink: the attributes of messages, read and written, and the reasons for which requests are
+//! refused.
 //!
 //! C headers: [`include/net/netlink.h`](srctree/include/net/netlink.h),
 //! [`include/linux/netlink.h`](srctree/include/linux/netlink.h)
@@ -18,7 +18,8 @@ use kernel::{
 };
 use netdev_bindings::{self as bindings, helpers};
 
-/// Octets of an attribute's header: length and type, of two octets each, in the order of the host.
+/// The bytes of an attribute's header: length and type, of two bytes each, in the order of the host
+/// (`struct nlattr`).
 const HEADER_LEN: usize = 4;
 
 /// The attributes of a message or of a nest, in order.
@@ -26,17 +27,17 @@ const HEADER_LEN: usize = 4;
 pub struct Attributes<'a>(&'a [u8]);
 
 impl<'a> Attributes<'a> {
-    /// What `payload` has. The first one whose length cannot be right ends it.
+    /// Reads the attributes in `payload`. They end before the first one whose length cannot be right.
     pub(crate) fn new(payload: &'a [u8]) -> Self {
         Self(payload)
     }
 
-    /// The last attribute of that type, which is the one that counts where only one is meant.
+    /// Returns the last attribute of that type, as the kernel does where only one is meant.
     pub fn get(self, kind: u16) -> Option<Attribute<'a>> {
         self.iter().filter(|attr| attr.kind() == kind).last()
     }
 
-    /// Each attribute, in order.
+    /// Returns each attribute, in order.
     pub fn iter(self) -> impl Iterator<Item = Attribute<'a>> {
         let mut rest = self.0;
         core::iter::from_fn(move || {
@@ -51,13 +52,13 @@ impl<'a> Attributes<'a> {
 ///
 /// # Invariants
 ///
-/// The whole of an attribute: a header, and as many octets in all as the length in it says.
+/// The whole of an attribute: a header, and as many bytes in all as the length in it says.
 #[derive(Clone, Copy)]
 pub struct Attribute<'a>(&'a [u8]);
 
 impl<'a> Attribute<'a> {
-    /// The attribute that `octets` begins with, and what comes after it and its padding. `None` if
-    /// there is none, or if it claims to be longer than `octets` or shorter than its header.
+    /// Returns the attribute that `octets` begins with, and the bytes after it and its padding. `None`
+    /// if there is none, or if its length is more than `octets` has or less than a header.
     fn split_first(octets: &'a [u8]) -> Option<(Self, &'a [u8])> {
         let &[low, high, _, _, ..] = octets else {
             return None;
@@ -72,7 +73,7 @@ impl<'a> Attribute<'a> {
         Some((Self(attr), after))
     }
 
-    /// Its type, without the bits that say how it is encoded.
+    /// Returns its type, without the bits that say how it is encoded.
     pub fn kind(self) -> u16 {
         const FLAGS: u16 = (bindings::NLA_F_NESTED | bindings::NLA_F_NET_BYTEORDER) as u16;
 
@@ -82,17 +83,17 @@ impl<'a> Attribute<'a> {
         }
     }
 
-    /// What it holds.
+    /// Returns what it holds.
     pub fn payload(self) -> &'a [u8] {
         self.0.get(HEADER_LEN..).unwrap_or(&[])
     }
 
-    /// A number of 32 bits. `None` if that is not what it holds.
+    /// Returns a number of 32 bits. `None` if that is not what it holds.
     pub fn to_u32(self) -> Option<u32> {
         Some(u32::from_ne_bytes(self.payload().try_into().ok()?))
     }
 
-    /// A number of 32 or 64 bits (`NLA_UINT`). `None` if that is not what it holds.
+    /// Returns a number of 32 or 64 bits (`NLA_UINT`). `None` if that is not what it holds.
     pub fn to_uint(self) -> Option<u64> {
         match self.to_u32() {
             Some(value) => Some(value.into()),
@@ -100,12 +101,12 @@ impl<'a> Attribute<'a> {
         }
     }
 
-    /// A string with one NUL, at the end. `None` if that is not what it holds.
+    /// Returns a string with one NUL, at the end. `None` if that is not what it holds.
     pub fn to_cstr(self) -> Option<&'a CStr> {
         CStr::from_bytes_with_nul(self.payload()).ok()
     }
 
-    /// The attributes inside it.
+    /// Returns the attributes inside it.
     pub fn nest(self) -> Attributes<'a> {
         Attributes::new(self.payload())
     }
@@ -119,16 +120,16 @@ impl<'a> Attribute<'a> {
 ///
 /// # Invariants
 ///
-/// The pointer is that of an skb with a begun message at its end, which nobody else uses for `'a`.
+/// The pointer is that of an skb with a begun message at its end, not used otherwise for `'a`.
 pub struct Message<'a>(NonNull<bindings::sk_buff>, PhantomData<&'a mut ()>);
 
 impl Message<'_> {
-    /// Goes on writing the message at the end of `skb`.
+    /// Continues the message at the end of `skb`.
     ///
     /// # Safety
     ///
-    /// There must be one; for as long as the result exists, `skb` must be valid, and nobody else
-    /// may use it.
+    /// There must be a message. For as long as the result exists, `skb` must be valid, and not used
+    /// otherwise.
     pub(crate) unsafe fn from_raw(skb: NonNull<bindings::sk_buff>) -> Self {
         // INVARIANT: By the safety requirement.
         Self(skb, PhantomData)
@@ -145,7 +146,7 @@ impl Message<'_> {
         if len > u16::MAX - HEADER_LEN as u16 {
             return Err(EMSGSIZE);
         }
-        // SAFETY: Valid by the type invariant; `payload` has that many octets.
+        // SAFETY: Valid by the type invariant; `payload` has that many bytes.
         to_result(unsafe {
             bindings::nla_put(
                 self.0.as_ptr(),
@@ -174,7 +175,7 @@ impl Message<'_> {
         self.put(kind, value.to_bytes_with_nul())
     }
 
-    /// Adds an attribute that says something by being there.
+    /// Adds an attribute without content: its presence is what counts.
     pub fn put_flag(&mut self, kind: u16) -> Result {
         self.put(kind, &[])
     }
@@ -205,8 +206,8 @@ impl Message<'_> {
             .inspect_err(|_| unsafe { helpers::nla_nest_cancel(skb, start) })
     }
 
-    /// As [`Message::nest`], but says `false` if there is no room: for lists whose rest another
-    /// message may hold.
+    /// Does as [`Message::nest`], but returns `false` if there is no room: for lists that continue in
+    /// another message.
     pub fn try_nest(
         &mut self,
         kind: u16,
@@ -224,7 +225,7 @@ impl Message<'_> {
 ///
 /// # Invariants
 ///
-/// The pointer, if any, is valid for reads and writes, by nobody else, for all of `'a`.
+/// The pointer, if any, is valid for reads and writes, and not used otherwise, for all of `'a`.
 pub struct ExtAck<'a>(
     Option<NonNull<bindings::netlink_ext_ack>>,
     PhantomData<&'a mut ()>,
@@ -235,29 +236,29 @@ impl ExtAck<'_> {
     ///
     /// # Safety
     ///
-    /// `ptr` must be null, or valid for reads and writes, by nobody else, for as long as the lifetime
-    /// of the result says.
+    /// `ptr` must be null, or valid for reads and writes, and not used otherwise, for the lifetime of
+    /// the result.
     pub(crate) unsafe fn from_raw(ptr: *mut bindings::netlink_ext_ack) -> Self {
         // INVARIANT: By the safety requirement.
         Self(NonNull::new(ptr), PhantomData)
     }
 
-    /// For a request whose sender cannot be told.
+    /// Makes one for a request whose sender gets no reason.
     pub const fn none() -> Self {
         // INVARIANT: No pointer.
         Self(None, PhantomData)
     }
 
-    /// Does `request`, which nobody has sent; what it gives as a reason is kept.
+    /// Does `request`, which no message has asked for, and returns its result and the reason it gave.
     pub fn keep<R>(request: impl FnOnce(&mut ExtAck<'_>) -> R) -> (R, Reason) {
         let mut raw = bindings::netlink_ext_ack::default();
-        // SAFETY: Valid, and used by nobody else until the request is done; `R` is any type but one
-        // with this lifetime, so the pointer does not leave by it.
+        // SAFETY: Valid, and not used otherwise until the request is done. `R` cannot have this
+        // lifetime, so the pointer does not leave by it.
         let result = request(&mut unsafe { ExtAck::from_raw(&mut raw) });
         let mut reason = Reason([0; REASON_SIZE]);
         if !raw._msg.is_null() {
-            // SAFETY: A string in `raw`, which has not moved, or a static one; or one of a module
-            // that was asked, and cannot have gone yet, as RTNL is held where others are asked.
+            // SAFETY: A string in `raw`, which has not moved, or a static one; or one of a module that
+            // was called, and cannot have been unloaded yet, as RTNL is held where modules are called.
             let text = unsafe { CStr::from_char_ptr(raw._msg) };
             let octets = reason.0.iter_mut().take(REASON_SIZE - 1);
             for (room, octet) in octets.zip(text.to_bytes()) {
@@ -280,7 +281,7 @@ impl ExtAck<'_> {
         error
     }
 
-    /// As [`ExtAck::refuse`], unless a reason has been given already.
+    /// Does as [`ExtAck::refuse`], unless a reason has been given already.
     pub fn refuse_weakly(&mut self, error: Error, reason: &'static CStr) -> Error {
         let given = self.0.is_some_and(|ptr| {
             // SAFETY: Valid for reads by the type invariant.
@@ -294,9 +295,9 @@ impl ExtAck<'_> {
         }
     }
 
-    /// As [`ExtAck::refuse`], with a reason that is put together, and the attribute it is about:
+    /// Does as [`ExtAck::refuse`], with a formatted reason, and the attribute it is about:
     /// `extack.refuse_fmt(ERANGE, Some(bits), fmt!("bits: {n} is out of range 0..16"))`. The sender
-    /// gets the first 79 octets.
+    /// gets the first 79 bytes.
     pub fn refuse_fmt(
         &mut self,
         error: Error,
@@ -304,9 +305,9 @@ impl ExtAck<'_> {
         reason: fmt::Arguments<'_>,
     ) -> Error {
         if let Some(ptr) = self.0 {
-            // SAFETY: Valid for reads and writes, by nobody else, by the type invariant.
+            // SAFETY: Valid for reads and writes, and not used otherwise, by the type invariant.
             let raw = unsafe { &mut *ptr.as_ptr() };
-            // What is too long ends early, and is a reason all the same.
+            // A reason that is too long is cut.
             let _ = Text::new(&mut raw._msg_buf).write_fmt(reason);
             raw._msg = (&raw const raw._msg_buf).cast();
             // The receiver compares the pointer with the bounds of the message, and no more.
@@ -316,8 +317,8 @@ impl ExtAck<'_> {
         error
     }
 
-    /// As [`ExtAck::refuse`], for an attribute of type `kind` that is not there: in `nest`, or at
-    /// the top of the message. The error is `EINVAL`.
+    /// Does as [`ExtAck::refuse`], for a missing attribute of type `kind`: in `nest`, or at the top of
+    /// the message. The error is `EINVAL`.
     pub fn missing(
         &mut self,
         kind: u16,
@@ -336,14 +337,14 @@ impl ExtAck<'_> {
     }
 }
 
-/// Octets that a reason may have, and a NUL.
+/// The bytes that a reason may have, with a NUL.
 const REASON_SIZE: usize = bindings::NETLINK_MAX_FMTMSG_LEN as usize;
 
 /// The reason of a refusal: a copy of it, empty if none was given.
 ///
 /// # Invariants
 ///
-/// The last octet is NUL.
+/// The last byte is NUL.
 pub struct Reason([u8; REASON_SIZE]);
 
 impl Deref for Reason {
@@ -390,7 +391,7 @@ impl Write for Text<'_> {
 mod tests {
     use super::*;
 
-    /// An attribute in octets, padded as in a message.
+    /// Returns the bytes of an attribute, padded as in a message.
     fn octets(kind: u16, len: u16, payload: &[u8]) -> Result<KVec<u8>> {
         let mut octets = KVec::new();
         octets.extend_from_slice(&len.to_ne_bytes(), GFP_KERNEL)?;
@@ -519,7 +520,7 @@ mod tests {
 
         // SAFETY: Valid, and the one before is not used any more.
         let mut extack = unsafe { ExtAck::from_raw(&mut raw) };
-        // 1 + 2 n octets: the last character that fits in part is left out.
+        // 1 + 2 n bytes: the last character that fits in part is left out.
         extack.refuse_fmt(EINVAL, None, fmt!("x{:é<100}", ""));
         assert_eq!(extack_text(&raw).len(), 79);
         assert!(core::str::from_utf8(extack_text(&raw)).is_ok());
@@ -559,7 +560,7 @@ mod tests {
         assert_eq!(raw.miss_type, 3);
         assert!(core::ptr::eq(raw.miss_nest.cast(), message.as_ptr()));
         assert!(!raw._msg.is_null());
-        // Nobody to tell.
+        // There is no place for a reason.
         assert!(ExtAck::none().missing(3, None, c"which?") == EINVAL);
         assert!(ExtAck::none().refuse_fmt(EPERM, nest, fmt!("no")) == EPERM);
         Ok(())

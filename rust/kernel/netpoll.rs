@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Netpoll: frames that are sent with interrupts disabled, in any context, as those of the kernel's
-//! console over the network are.
+//! Netpoll: frames that are sent with interrupts disabled, in any context, as those of netconsole are.
 //!
 //! A device that is stacked on others sends such frames by
 //! [`Lower::transmit_netpoll`](crate::lower::Lower::transmit_netpoll). In a kernel without netpoll
@@ -40,7 +39,7 @@ pub(crate) struct Netpoll {
 }
 
 impl Netpoll {
-    /// Not set up yet.
+    /// Makes one that is not set up yet.
     pub(crate) fn new(dev: ARef<NetDevice>) -> Self {
         // INVARIANT: Null.
         Self {
@@ -49,8 +48,8 @@ impl Netpoll {
         }
     }
 
-    /// Has the device take frames of netpoll, if it does not yet. [`Netpoll::end`] must follow, or
-    /// the device does so for ever.
+    /// Sets the device up for frames of netpoll, if it is not yet. [`Netpoll::end`] must follow, or the
+    /// device stays so for ever.
     ///
     /// # Errors
     ///
@@ -71,26 +70,26 @@ impl Netpoll {
         match result {
             // INVARIANT: Just set up. The device stays allocated for as long as `self` does.
             Ok(()) => self.np.store(np, Ordering::Release),
-            // SAFETY: From `into_raw` above, and nobody else's.
+            // SAFETY: From `into_raw` above, and not used otherwise.
             Err(_) => drop(unsafe { KBox::from_raw(np) }),
         }
         result
     }
 
-    /// As there is no netpoll, nobody asks for this.
+    /// Refuses: there is no netpoll, so this is not called.
     #[cfg(not(CONFIG_NETPOLL))]
     pub(crate) fn set_up(&self, _rtnl: &Rtnl) -> Result {
         Err(EOPNOTSUPP)
     }
 
-    /// Undoes [`Netpoll::set_up`], and waits for those who are just sending.
+    /// Undoes [`Netpoll::set_up`], and waits for running senders.
     pub(crate) fn end(&self, _rtnl: &Rtnl) {
         // INVARIANT: Null.
         let np = self.np.swap(ptr::null_mut(), Ordering::AcqRel);
         #[cfg(CONFIG_NETPOLL)]
         if !np.is_null() {
-            // SAFETY: Set up, by the type invariant, and allocated with `kmalloc`. Whoever found it
-            // here is in an RCU read-side critical section, which this waits for. RTNL is held.
+            // SAFETY: Set up, by the type invariant, and allocated with `kmalloc`. Senders that found it
+            // here are in RCU read-side critical sections, which this waits for. RTNL is held.
             unsafe { bindings::__netpoll_free(np) };
         }
         #[cfg(not(CONFIG_NETPOLL))]
@@ -114,7 +113,7 @@ impl Netpoll {
 }
 
 impl NetDevice {
-    /// Is the device set up for netpoll?
+    /// Returns whether the device is set up for netpoll.
     pub fn is_in_netpoll(&self, _rtnl: &Rtnl) -> bool {
         #[cfg(CONFIG_NETPOLL)]
         {
@@ -127,7 +126,7 @@ impl NetDevice {
         }
     }
 
-    /// Sees to what the device has received, and to frames that it has sent.
+    /// Handles what the device has received, and frames that it has sent.
     pub fn poll(&self, _context: &RcuIrq) {
         #[cfg(CONFIG_NETPOLL)]
         {

@@ -19,9 +19,9 @@ use netdev_bindings as bindings;
 /// What happens to a device (`enum netdev_cmd`).
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Event {
-    /// It has been set up.
+    /// It has been brought up.
     Up,
-    /// It has been set down.
+    /// It has been brought down.
     Down,
     /// Its carrier or another part of its state has changed. For most devices this comes late: up
     /// to a second after the carrier was lost.
@@ -34,11 +34,11 @@ pub enum Event {
     XdpFeaturesChanged,
     /// It is about to become another type of device. May be refused.
     PreTypeChange,
-    /// It is there, for this namespace a new device. Its driver may not be done with it yet.
+    /// It is registered, as a new device of this namespace. Its driver may not be done with it yet.
     Register,
     /// It has got another name.
     ChangeName,
-    /// It is going away: the last moment to let go of it.
+    /// It is being unregistered: the last chance to drop references to it.
     Unregister,
     /// Something else.
     Other,
@@ -61,21 +61,22 @@ impl Event {
         }
     }
 
-    /// Is it announced before it happens, for somebody to forbid it? Of these alone an error is passed
-    /// on: elsewhere it would undo what has happened, or keep it from those who are told later.
+    /// Returns whether the event is announced before it happens, and may be refused. Only for these is
+    /// an error passed on. For others it would undo what has happened, or keep later notifiers from
+    /// being called.
     fn may_be_refused(self) -> bool {
         matches!(self, Self::PreChangeMtu | Self::PreTypeChange)
     }
 }
 
-/// What a [`Notifier`] is told: an event of a device, with RTNL held.
+/// What a [`Notifier`] gets: an event of a device, with RTNL held.
 ///
-/// For some events the lock of the device itself is held too, where it has one: calls that take it
-/// would deadlock.
+/// For some events the device's own lock is held, too, if it has one. Calls that take that lock would
+/// deadlock.
 ///
 /// # Invariants
 ///
-/// While a reference to an instance is alive, `dev` is being told of for `event`.
+/// While a reference to an instance is alive, notifiers are called for `event` of `dev`.
 pub struct Notice<'a> {
     event: Event,
     dev: &'a NetDevice,
@@ -83,22 +84,22 @@ pub struct Notice<'a> {
 }
 
 impl<'a> Notice<'a> {
-    /// What has happened.
+    /// Returns the event.
     pub fn event(&self) -> Event {
         self.event
     }
 
-    /// To which device.
+    /// Returns the device.
     pub fn dev(&self) -> &'a NetDevice {
         self.dev
     }
 
-    /// RTNL.
+    /// Returns the evidence that RTNL is held.
     pub fn rtnl(&self) -> &'a Rtnl {
         self.rtnl
     }
 
-    /// As [`NetDevice::link_speed`], in [`Event::Up`] and [`Event::Change`].
+    /// Returns [`NetDevice::link_speed`] for [`Event::Up`] and [`Event::Change`], else `None`.
     pub fn link_speed(&self) -> Option<(u32, bool)> {
         match self.event {
             // SAFETY: RTNL is held; and the device's lock, for these events, by the type invariant
@@ -117,12 +118,11 @@ pub trait Notifier: Send + Sync {
     ///
     /// # Errors
     ///
-    /// An error forbids what is announced, where the event says that it may be refused, and is
-    /// ignored elsewhere.
+    /// An error refuses an event that may be refused. For others it is ignored.
     fn notify(notice: &Notice<'_>) -> Result;
 }
 
-/// A registered [`Notifier`]; dropping it ends that.
+/// A registered [`Notifier`]. Dropping it unregisters the notifier.
 ///
 /// # Invariants
 ///
@@ -141,11 +141,11 @@ unsafe impl<N: Notifier> Send for Registration<N> {}
 unsafe impl<N: Notifier> Sync for Registration<N> {}
 
 impl<N: Notifier> Registration<N> {
-    /// Registers `N`. It is told of all devices that exist already.
+    /// Registers `N`, which is called for all devices that exist already.
     ///
     /// # Errors
     ///
-    /// None, as the core has it now.
+    /// None in present kernels.
     pub fn new() -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             block <- Opaque::try_ffi_init(|slot: *mut bindings::notifier_block| {
@@ -197,7 +197,7 @@ unsafe extern "C" fn notify<N: Notifier>(
         rtnl,
     };
     match N::notify(&notice) {
-        // As `notifier_from_errno()`. Nobody else is told then.
+        // As `notifier_from_errno()`. Later notifiers are not called then.
         Err(err) if notice.event.may_be_refused() => STOP | OK.wrapping_sub(err.to_errno()),
         _ => DONE,
     }

@@ -2,8 +2,8 @@
 
 //! Per-CPU variables of the C side.
 //!
-//! What runs for each frame is inline assembly on x86-64: a call to a C function and the return from
-//! it cost several times as much as the instruction itself. Elsewhere it is the C function.
+//! On x86-64, what runs for each frame is inline assembly: a call of a C function costs several times as
+//! much as the instruction itself. On other architectures it is the C function.
 //!
 //! C header: [`include/linux/percpu-defs.h`](srctree/include/linux/percpu-defs.h)
 
@@ -22,8 +22,8 @@ pub(crate) fn this_cpu_place<T>(first: NonNull<T>, stride: usize) -> *const T {
         }
 
         let mut place = first.as_ptr();
-        // All of it in one piece of assembly: the compiler puts off what it may, and then keeps what
-        // it is made from, in as many registers, over the call that follows.
+        // This is one piece of assembly, so that one register is kept over the call that follows. Else
+        // the compiler computes the place after the call, and keeps several registers for that.
         //
         // SAFETY: On x86-64, each CPU finds its instance of a per-CPU variable by the GS segment.
         // The variable is read in one piece; that clears the upper half of the register.

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Vectors in which every number names an item.
+//! Vectors in which each number names an item.
 
 use core::ops::Deref;
 use kernel::prelude::*;
 
-/// A vector of 2^n items. The low n bits of any number name one of them, so that looking it up needs
-/// no check.
+/// A vector of 2^n items. The low n bits of any number name one of them, so a look-up needs no check.
 ///
 /// # Invariants
 ///
@@ -17,7 +16,7 @@ pub struct PowerOfTwo<T> {
 }
 
 impl<T> PowerOfTwo<T> {
-    /// Allocates 2^`bits` items, on account of who asks for it.
+    /// Allocates 2^`bits` items, on the account of the caller's memory cgroup.
     ///
     /// # Errors
     ///
@@ -35,13 +34,13 @@ impl<T> PowerOfTwo<T> {
         })
     }
 
-    /// The index of the item that `number` names.
+    /// Returns the index of the item that `number` names.
     #[inline(always)]
     pub fn index(&self, number: usize) -> usize {
         number & self.mask
     }
 
-    /// The item that `number` names.
+    /// Returns the item that `number` names.
     #[inline(always)]
     pub fn at(&self, number: usize) -> &T {
         // SAFETY: By the type invariant, the index is at most that of the last item.

@@ -6,8 +6,8 @@
 
 use netdev_bindings as bindings;
 
-/// A random number. In any context. Early at boot, before there is enough randomness, it may be
-/// guessed after all.
+/// Returns a random number. In any context. Early at boot, before there is enough randomness, it may
+/// be predictable.
 pub fn random_u64() -> u64 {
     // SAFETY: An FFI call without requirements.
     unsafe { bindings::get_random_u64() }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! RCU, as packets meet it: tokens for the read side, and places for what readers look up.
+//! RCU: tokens for the read side, and places for what readers look up.
 //!
 //! C header: [`include/linux/rcupdate.h`](srctree/include/linux/rcupdate.h)
 
@@ -49,7 +49,7 @@ impl<'a> From<&'a rcu::Guard> for &'a Rcu {
 }
 
 /// Evidence of an RCU read-side critical section that neither changes its CPU nor is interrupted by
-/// a softirq: [`RcuBh`] or [`RcuIrq`], if it does not matter which.
+/// a softirq: [`RcuBh`] or [`RcuIrq`].
 ///
 /// # Invariants
 ///
@@ -79,7 +79,7 @@ impl RcuBh {
     /// # Safety
     ///
     /// For all of `'a`, the current thread must be in an RCU read-side critical section, with bottom
-    /// halves disabled on its CPU, and whoever called it must not have disabled interrupts.
+    /// halves disabled and interrupts enabled on its CPU.
     #[inline(always)]
     pub(crate) unsafe fn assume<'a>() -> &'a Self {
         // INVARIANT: By the safety requirement.
@@ -98,7 +98,7 @@ impl Deref for RcuBh {
 }
 
 /// Evidence of an RCU read-side critical section with interrupts disabled: what netpoll sends frames
-/// in. It may have interrupted anybody, so must not wait for a lock.
+/// in. It may have interrupted the owner of any lock, so must not wait for one.
 ///
 /// # Invariants
 ///
@@ -150,7 +150,7 @@ impl Deref for BhGuard {
 
     fn deref(&self) -> &RcuBh {
         // SAFETY: By the type invariant, to the end of the borrow. Bottom halves are disabled, and
-        // that is an RCU read-side critical section, too, which `rcu_read_lock_bh` tells lockdep.
+        // that is an RCU read-side critical section, too; `rcu_read_lock_bh` informs lockdep.
         unsafe { RcuBh::assume() }
     }
 }
@@ -173,13 +173,13 @@ impl Drop for BhGuard {
 pub struct Slot<T: Send + Sync>(AtomicPtr<T>);
 
 impl<T: Send + Sync> Slot<T> {
-    /// An empty slot.
+    /// Makes an empty slot.
     pub const fn new() -> Self {
         // INVARIANT: Null.
         Self(AtomicPtr::new(ptr::null_mut()))
     }
 
-    /// What is in the slot now. It stays valid, replaced or not, until the end of the RCU read-side
+    /// Returns what is in the slot now. It stays valid, replaced or not, until the end of the RCU read-side
     /// critical section.
     #[inline(always)]
     pub fn get<'a>(&'a self, _rcu: &'a Rcu) -> Option<&'a T> {

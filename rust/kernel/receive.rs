@@ -14,7 +14,8 @@ use crate::{
 };
 use netdev_bindings as bindings;
 
-/// The handler of the C side: gives a frame to the [`RxHandler`] of the port that has received it.
+/// Handles a frame, as the core's handler: gives it to the [`RxHandler`] of the port that has received
+/// it.
 ///
 /// # Safety
 ///
@@ -36,29 +37,30 @@ pub(crate) unsafe extern "C" fn receive<T: Driver>(
     }
 }
 
-/// Replaces a frame that somebody else refers to, such as a packet socket, and handles the new one.
+/// Replaces a frame to which there are other references, such as a packet socket's, by a clone, and
+/// handles that.
 ///
 /// # Safety
 ///
 /// Those of [`receive`].
-#[inline(never)] // Keeps the registers it needs off the other way.
+#[inline(never)] // The common path need not save the registers that this one uses.
 unsafe fn receive_shared<T: Driver>(
     pskb: *mut *mut bindings::sk_buff,
 ) -> bindings::rx_handler_result_t {
     // SAFETY: By the safety requirement, the frame is the handler's, which gives it up.
     if unsafe { SkBuff::replace_by_clone(pskb) } {
-        // SAFETY: The clone has been received as the frame was, and nobody else refers to it.
+        // SAFETY: The clone has been received as the frame was, and there is no other reference to it.
         unsafe { receive_unshared::<T>(pskb) }
     } else {
         bindings::rx_handler_result::RX_HANDLER_CONSUMED
     }
 }
 
-/// Handles a frame that nobody else refers to.
+/// Handles a frame to which there is no other reference.
 ///
 /// # Safety
 ///
-/// Those of [`receive`]; and nobody else refers to the frame.
+/// Those of [`receive`]; and there is no other reference to the frame.
 #[inline(always)]
 unsafe fn receive_unshared<T: Driver>(
     pskb: *mut *mut bindings::sk_buff,
@@ -80,7 +82,7 @@ unsafe fn receive_unshared<T: Driver>(
         unsafe { &*core::ptr::read_volatile(&raw const (*dev).rx_handler_data).cast::<Lower<T>>() };
     // SAFETY: The port was linked when the handler was called, in an RCU read-side critical section.
     let upper = unsafe { handler.upper() };
-    // These two are the bulk, and cost nothing that `passes` does not ask anyhow.
+    // Most frames are of the first two kinds, which `passes` tells apart anyway.
     let by_link = skb.is_for_other() || skb.is_for_host() || !skb.is_loopback();
     // SAFETY: It was received by an Ethernet device, or redirected here as if it were.
     if by_link && handler.passes(upper, unsafe { Received::from_ref(skb) }) {
@@ -130,7 +132,7 @@ unsafe fn receive_other<T: Driver>(
     // SAFETY: By the safety requirement.
     let skb = unsafe { SkBuff::from_raw(*pskb) };
     if skb.is_loopback() {
-        // It has come by no link, and has no Ethernet header.
+        // No link has delivered it, and it has no Ethernet header.
         // SAFETY: `pskb` is valid for writes; the frame goes back to the caller.
         unsafe { *pskb = skb.into_raw() };
         return bindings::rx_handler_result::RX_HANDLER_PASS;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What sort of device a driver makes.
+//! What kind of device a driver makes.
 //!
 //! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
 
@@ -8,7 +8,7 @@ use crate::features::Features;
 use kernel::prelude::*;
 use netdev_bindings::{self as bindings, helpers};
 
-/// A device that is being set up: an Ethernet device, with what is said here added.
+/// A device that is being set up: an Ethernet device, to which these functions add properties.
 ///
 /// # Invariants
 ///
@@ -42,7 +42,7 @@ impl Setup {
         fast.set_priv_flags(flags);
     }
 
-    /// Frames are not queued, and are sent on any number of CPUs at once.
+    /// Makes the device send frames without queueing them, on any number of CPUs at once.
     pub fn queueless(&mut self) -> &mut Self {
         self.change_flags(0, bindings::netdev_priv_flags_IFF_NO_QUEUE);
         // SAFETY: Both views of the union are the same bits.
@@ -50,7 +50,7 @@ impl Setup {
         self
     }
 
-    /// The frames given to the device go on to another one: they keep their route for its sake. It
+    /// Makes it a device that hands its frames on to another one, for which they keep their route. It
     /// filters no addresses itself.
     pub fn stacked(&mut self) -> &mut Self {
         self.change_flags(
@@ -60,39 +60,39 @@ impl Setup {
         self
     }
 
-    /// The MAC address may be changed while the device is up.
+    /// Allows the MAC address to be changed while the device is up.
     pub fn live_address_change(&mut self) -> &mut Self {
         self.change_flags(0, bindings::netdev_priv_flags_IFF_LIVE_ADDR_CHANGE);
         self
     }
 
-    /// The device stays in the network namespace it was made in.
+    /// Keeps the device in the network namespace it was made in.
     pub fn netns_immutable(&mut self) -> &mut Self {
         self.raw().set_netns_immutable(1);
         self
     }
 
-    /// It has no carrier until told otherwise.
+    /// Makes the device begin without a carrier.
     pub fn no_carrier(&mut self) -> &mut Self {
         // SAFETY: The device is allocated, and not registered yet.
         unsafe { bindings::netif_carrier_off(self.0) };
         self
     }
 
-    /// The largest MTU there may be, in octets.
+    /// Sets the largest MTU there may be, in bytes.
     pub fn max_mtu(&mut self, mtu: u32) -> &mut Self {
         self.raw().max_mtu = mtu;
         self
     }
 
-    /// Begins with a random MAC address.
+    /// Makes the device begin with a random MAC address.
     pub fn random_mac(&mut self) -> &mut Self {
         // SAFETY: The device is allocated, and not registered yet.
         unsafe { helpers::eth_hw_addr_random(self.0) };
         self
     }
 
-    /// What the device can do, all of which the user may switch off.
+    /// Adds features of the device, each of which the user may switch off.
     pub fn features(&mut self, features: Features) -> &mut Self {
         let dev = self.raw();
         dev.hw_features |= features.0;

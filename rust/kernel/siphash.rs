@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! SipHash-2-4, a keyed hash of short messages: who does not know the key can neither guess nor
-//! steer it.
+//! SipHash-2-4, a keyed hash of short messages: without the key it can neither be predicted nor
+//! controlled.
 //!
 //! C header: [`include/linux/siphash.h`](srctree/include/linux/siphash.h)
 
@@ -14,27 +14,27 @@ pub struct Key([u64; 2]);
 
 impl Drop for Key {
     fn drop(&mut self) {
-        // SAFETY: The key is valid for writes, and any octets are one.
+        // SAFETY: The key is valid for writes, and any bytes are one.
         unsafe { helpers::memzero_explicit((&raw mut self.0).cast(), size_of_val(&self.0)) };
     }
 }
 
 impl Key {
-    /// A key that nobody knows.
+    /// Makes a random key.
     pub fn random() -> Self {
         Self([random_u64(), random_u64()])
     }
 
-    /// The key of these octets, on machines of any byte order.
+    /// Makes the key of these bytes, the same on machines of any byte order.
     pub const fn from_octets(octets: [u8; 16]) -> Self {
         let key = u128::from_le_bytes(octets);
         Self([key as u64, (key >> 64) as u64])
     }
 
-    /// The hash of `data`. In any context.
+    /// Returns the hash of `data`. In any context.
     pub fn hash(&self, data: &[u8]) -> u64 {
         let key = bindings::siphash_key_t { key: self.0 };
-        // SAFETY: `data` has that many octets; the key is read during the call only.
+        // SAFETY: `data` has that many bytes; the key is read during the call only.
         unsafe { helpers::siphash(data.as_ptr().cast(), data.len(), &key) }
     }
 }
@@ -45,7 +45,7 @@ mod tests {
 
     #[test]
     fn hashes_are_those_of_the_paper() -> Result {
-        // "SipHash: a fast short-input PRF" (2012), appendix A; and of 0, 1, 7, 8 and 63 octets,
+        // "SipHash: a fast short-input PRF" (2012), appendix A; and of 0, 1, 7, 8 and 63 bytes,
         // from the authors' implementation.
         let vectors = [
             (0, 0x726f_db47_dd0e_0e31),
@@ -62,7 +62,7 @@ mod tests {
         }
         let key = Key::from_octets(key);
         for (len, hash) in vectors {
-            // Wherever the data begin.
+            // Aligned or not.
             for start in [0, 1] {
                 let data = octets.get_mut(start..).and_then(|data| data.get_mut(..len));
                 let data = data.ok_or(EINVAL)?;

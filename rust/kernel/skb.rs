@@ -2,7 +2,7 @@
 
 //! Frames.
 //!
-//! The scope is a frame on its way through a device driver; netlink messages are another matter.
+//! These are frames on their way through a device driver, not netlink messages.
 //!
 //! C header: [`include/linux/skbuff.h`](srctree/include/linux/skbuff.h)
 
@@ -35,9 +35,9 @@ use netdev_bindings::helpers::consume_skb;
 pub struct DropReason(bindings::skb_drop_reason);
 
 impl DropReason {
-    /// None: it has done its work.
+    /// No drop: it has been used.
     const CONSUMED: Self = Self(bindings::skb_drop_reason_SKB_CONSUMED);
-    /// No reason known.
+    /// No reason is known.
     pub const NOT_SPECIFIED: Self = Self(bindings::skb_drop_reason_SKB_DROP_REASON_NOT_SPECIFIED);
     /// There is no device ready to take it.
     pub const DEV_READY: Self = Self(bindings::skb_drop_reason_SKB_DROP_REASON_DEV_READY);
@@ -74,19 +74,18 @@ impl EthHeader {
     }
 }
 
-/// What has become of a frame that was given to a device (`netdev_tx_t`). Its sender is told.
+/// What has become of a frame that was given to a device (`netdev_tx_t`), for its sender.
 ///
 /// # Invariants
 ///
-/// `dev_xmit_complete()` holds for the value: the frame belongs to its sender no more.
+/// `dev_xmit_complete()` holds for the value: the frame does not belong to its sender any more.
 #[derive(Clone, Copy, PartialEq, Eq)]
-#[must_use = "the sender of a frame is to learn what has become of it"]
+#[must_use = "the sender of a frame gets it"]
 #[repr(transparent)]
 pub struct Xmit(c_int);
 
 impl Xmit {
-    /// The driver has taken care of the frame: it has sent it, or dropped it for a reason of its
-    /// own.
+    /// The driver has sent the frame, or dropped it for a reason of its own.
     // INVARIANT: The first case of `dev_xmit_complete()`.
     pub const OK: Self = Self(bindings::netdev_tx::NETDEV_TX_OK.0);
 
@@ -106,7 +105,7 @@ impl Xmit {
         Self(code)
     }
 
-    /// The value, for C.
+    /// Returns the value, for C.
     #[inline(always)]
     pub(crate) fn into_raw(self) -> bindings::netdev_tx_t {
         bindings::netdev_tx(self.0)
@@ -120,11 +119,11 @@ impl Xmit {
     }
 }
 
-/// A frame, owned: dropping it frees it, sending consumes it.
+/// An owned frame: dropping it frees it, sending consumes it.
 ///
 /// # Invariants
 ///
-/// The pointer is that of a valid `sk_buff` of which one reference belongs to this value.
+/// The pointer is that of a valid `sk_buff`, a reference to which belongs to this value.
 #[repr(transparent)]
 pub struct SkBuff(NonNull<bindings::sk_buff>);
 
@@ -152,8 +151,8 @@ impl SkBuff {
         self.0.as_ptr()
     }
 
-    /// Length in octets, from where the data begins: with the MAC header on transmit, without on
-    /// receive.
+    /// Returns the length in bytes, from where the data begins: with the MAC header on transmit, without
+    /// it on receive.
     #[inline(always)]
     #[expect(clippy::len_without_is_empty)]
     pub fn len(&self) -> u32 {
@@ -161,8 +160,8 @@ impl SkBuff {
         unsafe { (*self.as_ptr()).len }
     }
 
-    /// The frame as far as it is in one piece, from where the data begins: with the MAC header on
-    /// transmit.
+    /// Returns the frame as far as it is in one piece, from where the data begins: with the MAC header
+    /// on transmit.
     #[inline(always)]
     pub fn linear(&self) -> &[u8] {
         let skb = self.as_ptr();
@@ -173,8 +172,8 @@ impl SkBuff {
         }
     }
 
-    /// Gets at least the first `len` bytes into one piece. Returns whether they are now; not if the
-    /// frame is shorter, or if there is no memory.
+    /// Moves at least the first `len` bytes into one piece. Returns whether they are in one piece now:
+    /// they are not if the frame is shorter, or if there is no memory.
     #[inline]
     pub fn pull(&mut self, len: u32) -> bool {
         // SAFETY: Valid by the type invariant; no reference into the data is alive, since `self` is
@@ -182,8 +181,8 @@ impl SkBuff {
         unsafe { helpers::pskb_may_pull(self.as_ptr(), len) }
     }
 
-    /// The Ethernet header of a frame to be transmitted. `None` if it is not in one piece, as
-    /// [`SkBuff::pull`] makes it, or if the frame is shorter.
+    /// Returns the Ethernet header of a frame to be transmitted. `None` if the frame is shorter, or if
+    /// the header is not in one piece, to which [`SkBuff::pull`] moves it.
     #[inline(always)]
     pub fn tx_header(&self) -> Option<&EthHeader> {
         let (header, _) = self.linear().split_at_checked(EthHeader::LEN)?;
@@ -191,25 +190,25 @@ impl SkBuff {
         Some(unsafe { &*header.as_ptr().cast::<EthHeader>() })
     }
 
-    /// EtherType: that of the outermost tag, if there is one in the data.
+    /// Returns the EtherType: that of the outermost tag, if there is one in the data.
     #[inline(always)]
     pub fn protocol(&self) -> u16 {
         u16::from_be(self.headers().protocol)
     }
 
-    /// Is this its EtherType, given as it stands in the frame, in network order?
+    /// Returns whether `protocol`, in network order, is its EtherType.
     #[inline(always)]
     pub fn is_of(&self, protocol: u16) -> bool {
         self.headers().protocol == protocol
     }
 
-    /// Has a VLAN tag been taken out of the frame, to be told beside it?
+    /// Returns whether the frame has a VLAN tag that is kept beside its data.
     pub fn has_tag(&self) -> bool {
         // SAFETY: All views of the union are numbers.
         unsafe { self.headers().__bindgen_anon_2.vlan_all != 0 }
     }
 
-    /// The mark, which whoever classifies frames has given it. 0 if nobody has.
+    /// Returns the mark, which classifiers give to frames. 0 if it has none.
     #[inline(always)]
     pub fn mark(&self) -> u32 {
         // SAFETY: The other view of the union is a number too, of the same size, and out of use
@@ -217,12 +216,11 @@ impl SkBuff {
         unsafe { self.headers().__bindgen_anon_4.mark }
     }
 
-    /// Makes a frame to be transmitted, with the priority of network control: `octets` are all of
-    /// it, from the destination on. A frame that is shorter than Ethernet allows is filled up with
-    /// zeroes. In any context.
+    /// Makes a frame to be transmitted, with the priority of network control. `octets` are all bytes of
+    /// it, from the destination on. A frame that is shorter than Ethernet allows is padded with zeroes.
+    /// In any context.
     ///
-    /// `None` if there is no memory for it, no whole header in `octets`, or more than 65,535 of
-    /// them.
+    /// `None` if there is no memory, no whole header in `octets`, or more than 65,535 bytes.
     pub fn new_frame(octets: &[u8]) -> Option<Self> {
         const HEADER_LEN: c_int = size_of::<EthHeader>() as c_int;
 
@@ -244,16 +242,16 @@ impl SkBuff {
         let mut skb = Self(NonNull::new(skb)?);
         // SAFETY: The frame is valid and without data, and there is room for this and the data.
         unsafe { helpers::skb_reserve(skb.as_ptr(), bindings::LL_MAX_HEADER as c_int) };
-        // SAFETY: The frame is valid, and there is room for `padded` octets.
+        // SAFETY: The frame is valid, and there is room for `padded` bytes.
         let data = unsafe { bindings::skb_put(skb.as_ptr(), padded).cast::<u8>() };
-        // SAFETY: There are `padded` octets from `data` on, which nobody else knows of.
+        // SAFETY: There are `padded` bytes from `data` on, which are not used otherwise yet.
         unsafe { ptr::write_bytes(data, 0, padded as usize) };
-        // SAFETY: There are at least as many octets as those given from `data` on, which nobody else
-        // knows of.
+        // SAFETY: There are at least as many bytes as those given from `data` on, which are not used
+        // otherwise yet.
         unsafe { ptr::copy_nonoverlapping(octets.as_ptr(), data, octets.len()) };
         // SAFETY: The frame is valid, and its header is at the beginning of its data.
         unsafe { helpers::skb_reset_mac_header(skb.as_ptr()) };
-        // SAFETY: The frame is valid, and as many octets as a header has are at the beginning of its
+        // SAFETY: The frame is valid, and as many bytes as a header has are at the beginning of its
         // data.
         unsafe { helpers::skb_set_network_header(skb.as_ptr(), HEADER_LEN) };
         let headers = skb.headers_mut();
@@ -263,14 +261,14 @@ impl SkBuff {
     }
 
     /// Copies what a received frame holds behind its Ethernet header into `buf`, as far as there is
-    /// room, and returns it. Nothing, if the processor cannot read it.
+    /// room, and returns the copy. It is empty if the processor cannot read the frame.
     pub fn copy_payload<'b>(&self, buf: &'b mut [u8]) -> &'b [u8] {
         let room = u32::try_from(buf.len()).unwrap_or(u32::MAX);
         let len = self.len().min(room).min(c_int::MAX as u32);
         let Some(buf) = buf.get_mut(..len as usize) else {
             return &[];
         };
-        // SAFETY: Valid by the type invariant; both have `len` octets.
+        // SAFETY: Valid by the type invariant; both have `len` bytes.
         let err = unsafe {
             bindings::skb_copy_bits(self.as_ptr(), 0, buf.as_mut_ptr().cast(), len as c_int)
         };
@@ -281,16 +279,16 @@ impl SkBuff {
         }
     }
 
-    /// Hash of the flow the frame belongs to, if somebody has computed it: its sender, the device it
-    /// was received by, or [`SkBuff::set_hash`].
+    /// Returns the hash of the flow the frame belongs to, if its sender has set it, the device it was
+    /// received by, or [`SkBuff::set_hash`].
     #[inline(always)]
     pub fn hash(&self) -> Option<u32> {
         let headers = self.headers();
         ((headers.l4_hash() | headers.sw_hash()) != 0).then_some(headers.hash)
     }
 
-    /// Makes `hash` the hash of the flow the frame belongs to, computed by software: nobody after
-    /// this has to compute one.
+    /// Makes `hash` the hash of the flow the frame belongs to, computed by software. It need not be
+    /// computed again after this.
     #[inline(always)]
     pub fn set_hash(&mut self, hash: u32) {
         let headers = self.headers_mut();
@@ -298,15 +296,15 @@ impl SkBuff {
         headers.set_sw_hash(1);
     }
 
-    /// Hash of the flow the frame belongs to: the same for all its frames, in one direction. The
-    /// kernel's flow dissector computes it unless somebody has.
+    /// Returns the hash of the flow the frame belongs to: the same for all its frames, in one direction.
+    /// The kernel's flow dissector computes it unless the frame has one.
     #[inline]
     pub fn flow_hash(&mut self) -> u32 {
         // SAFETY: Valid by the type invariant.
         unsafe { helpers::skb_get_hash(self.as_ptr()) }
     }
 
-    /// Does anybody else refer to the frame?
+    /// Returns whether there are other references to the frame.
     #[inline(always)]
     pub(crate) fn is_shared(&self) -> bool {
         // SAFETY: Valid by the type invariant. The counter is one of the atomics that C reads with
@@ -339,7 +337,7 @@ impl SkBuff {
         true
     }
 
-    /// The fields that a copy of the frame begins with.
+    /// Returns the fields that a copy of the frame begins with.
     #[inline(always)]
     fn headers(&self) -> &Headers {
         // SAFETY: Valid by the type invariant; both views of the union are the same.
@@ -357,26 +355,26 @@ impl SkBuff {
         self.headers().pkt_type().into()
     }
 
-    /// Was the frame received for the very device it arrived at, by its MAC address?
+    /// Returns whether the frame was received for the device it arrived at, by its MAC address.
     #[inline(always)]
     pub fn is_for_host(&self) -> bool {
         self.pkt_type() == bindings::PACKET_HOST
     }
 
-    /// Was the frame received for a single station, but not for the device it arrived at?
+    /// Returns whether the frame was received for a single station other than the device it arrived at.
     #[inline(always)]
     pub fn is_for_other(&self) -> bool {
         self.pkt_type() == bindings::PACKET_OTHERHOST
     }
 
-    /// Was the frame sent by this host, which loops it back to itself?
+    /// Returns whether the frame was sent by this host, which loops it back to itself.
     #[inline(always)]
     pub(crate) fn is_loopback(&self) -> bool {
         self.pkt_type() == bindings::PACKET_LOOPBACK
     }
 
-    /// The queue the frame was received by, plus one; or the one it is to be sent by. 0 if neither
-    /// is known.
+    /// Returns the queue the frame was received by, plus one; or the queue it is to be sent by. 0 if
+    /// neither is known.
     pub(crate) fn queue_mapping(&self) -> u16 {
         // SAFETY: Valid by the type invariant.
         unsafe { (*self.as_ptr()).queue_mapping }
@@ -419,7 +417,7 @@ impl SkBuff {
         unsafe { bindings::dev_kfree_skb_any_reason(self.into_raw(), reason.0) };
     }
 
-    /// Disposes of a frame that has done its work: no drop. In any context.
+    /// Frees a frame that has been used: this is no drop. In any context.
     #[inline]
     pub fn consume(self) {
         self.drop_for(DropReason::CONSUMED);
@@ -439,10 +437,10 @@ impl Drop for SkBuff {
 ///
 /// # Invariants
 ///
-/// At least as many octets as an Ethernet header has stand before its data: whoever makes a frame to be
-/// received reserves `NET_SKB_PAD`. They are its header if a link has delivered it: `eth_type_trans` has
+/// At least as many bytes as an Ethernet header has stand before its data: received frames are made
+/// with `NET_SKB_PAD` bytes there. They are its header if a link has delivered it: `eth_type_trans` has
 /// pulled it, and removing a tag moves it up. If it was redirected from a device without such headers
-/// (`act_mirred`), they are any octets.
+/// (`act_mirred`), they are any bytes.
 #[repr(transparent)]
 pub struct Received(SkBuff);
 
@@ -469,21 +467,21 @@ impl Received {
         unsafe { &*ptr::from_ref(skb).cast() }
     }
 
-    /// The Ethernet header.
+    /// Returns the Ethernet header.
     #[inline(always)]
     pub fn header(&self) -> &EthHeader {
-        // SAFETY: Valid by the type invariants. `EthHeader` has alignment one and takes any octets.
+        // SAFETY: Valid by the type invariants. `EthHeader` has alignment one and takes any bytes.
         unsafe { &*(*self.as_ptr()).data.cast::<EthHeader>().sub(1) }
     }
 
-    /// Makes it a frame that was received for the very device it arrived at.
+    /// Makes it a frame that was received for the device it arrived at.
     pub fn set_for_host(&mut self) {
         self.0
             .headers_mut()
             .set_pkt_type(bindings::PACKET_HOST as u8);
     }
 
-    /// The frame, whatever becomes of it.
+    /// Returns the frame, of which no invariant is known any more.
     pub fn into_frame(self) -> SkBuff {
         self.0
     }
@@ -521,7 +519,7 @@ mod tests {
 
             // As one that was received: without its header.
             let raw = skb.into_raw();
-            // SAFETY: The test's own, with at least that many octets of data.
+            // SAFETY: The test's own, with at least that many bytes of data.
             let skb = unsafe {
                 (*raw).data = (*raw).data.add(14);
                 (*raw).len = (*raw).len.saturating_sub(14);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is above and below a device: devices stacked on it, those it is stacked on, its hardware, and
-//! who takes the frames it receives.
+//! What is above and below a device: devices stacked on it, devices it is stacked on, its hardware, and
+//! the handler of the frames it receives.
 //!
 //! C header: [`include/linux/netdevice.h`](srctree/include/linux/netdevice.h)
 
@@ -18,13 +18,13 @@ use kernel::prelude::*;
 use netdev_bindings as bindings;
 
 impl NetDevice {
-    /// Is `upper` stacked on this device, directly or over others?
+    /// Returns whether `upper` is stacked on this device, directly or over others.
     pub fn has_upper(&self, upper: &NetDevice, _rtnl: &Rtnl) -> bool {
         // SAFETY: Both devices are alive, and RTNL is held.
         unsafe { bindings::netdev_has_upper_dev(self.as_ptr(), upper.as_ptr()) }
     }
 
-    /// Is the device stacked on others, as a VLAN is, or a bridge with ports?
+    /// Returns whether the device is stacked on others, as a VLAN is, or a bridge with ports.
     pub fn has_lower(&self, _rtnl: &Rtnl) -> bool {
         // SAFETY: Alive by the type invariant; the list changes only with RTNL held. It is empty if
         // its head is what follows its head.
@@ -34,24 +34,25 @@ impl NetDevice {
         }
     }
 
-    /// Is it a device that may be given ports: a bridge, a bond, a trunk?
+    /// Returns whether ports may be added to the device: it is a bridge, a bond, a trunk.
     pub fn takes_ports(&self) -> bool {
         self.ops().ndo_add_slave.is_some()
     }
 
-    /// The driver of the hardware behind the device, by name. `None` for most virtual devices.
+    /// Returns the name of the driver of the hardware behind the device. `None` for most virtual
+    /// devices.
     pub fn parent_driver<'a>(&'a self, rtnl: &'a Rtnl) -> Option<&'a CStr> {
         let parent = self.parent(rtnl)?;
-        // SAFETY: The parent is alive. It is taken from its driver, and the driver away, only after
-        // the driver has unregistered this device, for which it needs RTNL. Should it be none that
-        // does so, the pointer may still become null at any moment, so it is read once.
+        // SAFETY: The parent is alive. It is unbound from its driver, and the driver removed, only after
+        // the driver has unregistered this device, for which it needs RTNL. If the parent's driver is
+        // another one, the pointer may still become null at any time, so it is read once.
         unsafe {
             let driver = ptr::read_volatile(&raw const (*parent.as_ptr()).driver);
             Self::name_at(driver.as_ref()?.name)
         }
     }
 
-    /// The kind of bus that the hardware behind the device is on, as `pci`.
+    /// Returns the kind of bus that the hardware behind the device is on, such as `pci`.
     pub fn parent_bus<'a>(&'a self, rtnl: &'a Rtnl) -> Option<&'a CStr> {
         let parent = self.parent(rtnl)?;
         // SAFETY: The parent is alive, and so is the kind of its bus, which never changes.
@@ -75,13 +76,14 @@ impl NetDevice {
         (!name.is_null()).then(|| unsafe { CStr::from_char_ptr(name) })
     }
 
-    /// Does somebody take the frames that the device receives (a bridge, a macvlan, a bond)?
+    /// Returns whether a handler takes the frames that the device receives (of a bridge, a macvlan, a
+    /// bond).
     pub fn is_rx_handler_busy(&self, _rtnl: &Rtnl) -> bool {
         // SAFETY: The device is alive, and RTNL is held.
         unsafe { bindings::netdev_is_rx_handler_busy(self.as_ptr()) }
     }
 
-    /// The device that this one is enslaved to.
+    /// Returns the device that this one is a port of.
     pub fn master<'a>(&'a self, _rtnl: &'a Rtnl) -> Option<&'a NetDevice> {
         // SAFETY: The device is alive, and RTNL is held.
         let master = unsafe { bindings::netdev_master_upper_dev_get(self.as_ptr()) };
@@ -90,7 +92,7 @@ impl NetDevice {
         (!master.is_null()).then(|| unsafe { Self::from_raw(master) })
     }
 
-    /// The device that this one is enslaved to, without RTNL: it may change meanwhile.
+    /// Returns the device that this one is a port of, without RTNL: it may change meanwhile.
     pub fn master_rcu<'a>(&'a self, _rcu: &'a Rcu) -> Option<&'a NetDevice> {
         // SAFETY: The device is alive, and this is an RCU read-side critical section.
         let master = unsafe { bindings::netdev_master_upper_dev_get_rcu(self.as_ptr()) };
@@ -99,8 +101,8 @@ impl NetDevice {
         (!master.is_null()).then(|| unsafe { Self::from_raw(master) })
     }
 
-    /// Tells those who use the device for themselves that it has become part of another one:
-    /// netconsole sends by it no more.
+    /// Notifies the users of the device that it has become part of another one. Netconsole stops
+    /// sending by it then.
     pub fn has_joined(&self, _rtnl: &Rtnl) {
         // SAFETY: The device is alive, and RTNL is held.
         unsafe { self.notify(bindings::netdev_cmd_NETDEV_JOIN) };

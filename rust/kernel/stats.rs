@@ -30,11 +30,11 @@ impl Counter {
     #[inline(always)]
     pub fn add(&self, n: u64) {
         if cfg!(CONFIG_PREEMPT_RT) {
-            // There, such a section may be preempted by another on the same CPU.
+            // There, the section may be preempted by another one on the same CPU.
             self.0.fetch_add(n, Ordering::Relaxed);
             return;
         }
-        // Nobody else writes it: no locked instruction is needed.
+        // Only this CPU writes it: no locked instruction is needed.
         let value = self.0.load(Ordering::Relaxed);
         self.0.store(value.wrapping_add(n), Ordering::Relaxed);
     }
@@ -66,15 +66,15 @@ unsafe impl<const N: usize> Send for PerCpu<N> {}
 unsafe impl<const N: usize> Sync for PerCpu<N> {}
 
 impl<const N: usize> PerCpu<N> {
-    /// Allocates 2^`bits` sets for each CPU, all zero, on account of who asks for it. The rows of two
-    /// CPUs share no cache line.
+    /// Allocates 2^`bits` sets for each CPU, all zero, on the account of the caller's memory cgroup. The
+    /// rows of two CPUs share no cache line.
     ///
     /// # Errors
     ///
     /// `ENOMEM`.
     pub fn new(bits: u32) -> Result<Self> {
         let len = 1usize.checked_shl(bits).ok_or(ENOMEM)?;
-        // Enough sets more to keep the counters of neighbours 64 bytes apart.
+        // Enough additional sets to keep the counters of two CPUs 64 bytes apart.
         let apart = 64usize.checked_div(size_of::<[Counter; N]>()).unwrap_or(0);
         let row = len.checked_add(apart).ok_or(ENOMEM)?;
         let stride = row.checked_mul(size_of::<[Counter; N]>()).ok_or(ENOMEM)?;
@@ -92,10 +92,10 @@ impl<const N: usize> PerCpu<N> {
         })
     }
 
-    /// Of the CPU this runs on, the set that the low bits of `index` name.
+    /// Returns the set that the low bits of `index` name, of the CPU this runs on.
     #[inline(always)]
     pub fn here(&self, index: usize, _context: &RcuCpu) -> &[Counter; N] {
-        // It stays the CPU this runs on, as the context has it.
+        // The context keeps this on its CPU.
         //
         // SAFETY: By the type invariants there is a row for each CPU, the first of them at `first`,
         // and in it a set for each index that is not greater than the mask. They live as long as
@@ -103,7 +103,7 @@ impl<const N: usize> PerCpu<N> {
         unsafe { &*this_cpu_place(self.first.add(index & self.mask), self.stride) }
     }
 
-    /// The sums over all CPUs of set `index`. Zero where there is none.
+    /// Returns the sums over all CPUs of set `index`. Zero if there is no such set.
     pub fn sum(&self, index: usize) -> [u64; N] {
         let mut sums = [0u64; N];
         let row = self.stride.checked_div(size_of::<[Counter; N]>());
@@ -122,12 +122,12 @@ impl<const N: usize> PerCpu<N> {
 pub struct LinkStats(pub(crate) bindings::rtnl_link_stats64);
 
 impl LinkStats {
-    /// Adds received multicast frames, which are among the received ones.
+    /// Adds to the received multicast frames. They are counted among the received frames, too.
     pub fn add_multicast(&mut self, frames: u64) {
         self.0.multicast = self.0.multicast.wrapping_add(frames);
     }
 
-    /// Adds frames dropped instead of being transmitted.
+    /// Adds to the frames that were dropped instead of being transmitted.
     pub fn add_transmit_dropped(&mut self, frames: u64) {
         self.0.tx_dropped = self.0.tx_dropped.wrapping_add(frames);
     }
@@ -138,13 +138,13 @@ impl LinkStats {
 pub struct LinkCounters {
     /// Frames received.
     pub rx_packets: u64,
-    /// Octets received.
+    /// Bytes received.
     pub rx_bytes: u64,
     /// Frames received and dropped for lack of resources.
     pub rx_dropped: u64,
     /// Frames transmitted.
     pub tx_packets: u64,
-    /// Octets transmitted.
+    /// Bytes transmitted.
     pub tx_bytes: u64,
     /// Frames dropped instead of being transmitted.
     pub tx_dropped: u64,
@@ -192,7 +192,7 @@ mod tests {
         let clone = counters.clone();
         {
             let context = read_lock_bh();
-            // Of an index only the low bits count.
+            // Only the low bits of an index count.
             for index in [1, 3, usize::MAX] {
                 let [counter] = clone.here(index, &context);
                 counter.add(1);

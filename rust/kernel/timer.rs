@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The timer of a device, for what its driver does at exact moments and without waiting for a
-//! process.
+//! The timer of a device, for what its driver does at exact times and without waiting for a process.
 //!
-//! The one timer of a device lies behind the driver's data. While it runs, [`Driver::timer`] says
-//! each time when it is due next, as a moment of `CLOCK_MONOTONIC`; so what it takes to get there does
-//! not add up. It ends with the registration of the device.
+//! The one timer of a device lies behind the driver's data. While it runs, [`Driver::timer`] returns
+//! each time when it is due next, as a time of `CLOCK_MONOTONIC`, so that delays do not add up. It ends
+//! with the registration of the device.
 //!
 //! C header: [`include/linux/hrtimer.h`](srctree/include/linux/hrtimer.h)
 
@@ -24,7 +23,7 @@ use netdev_bindings::{self as bindings, helpers};
 const MODE: bindings::hrtimer_mode = bindings::hrtimer_mode_HRTIMER_MODE_ABS_SOFT;
 
 impl<T: Driver> Device<T> {
-    /// Where the timer of a device of this driver is.
+    /// Returns where the timer of a device of this driver is.
     fn timer(dev: *mut bindings::net_device) -> *mut bindings::hrtimer {
         Area::<T>::of(dev)
             .wrapping_byte_add(offset_of!(Area<T>, timer))
@@ -45,8 +44,9 @@ impl<T: Driver> Device<T> {
         }
     }
 
-    /// Starts the timer, anew if it runs. The first call of [`Driver::timer`] comes at once, perhaps
-    /// before this returns, but not from in here. For a device that is not registered it does nothing.
+    /// Starts the timer, or restarts it if it runs. The first call of [`Driver::timer`] comes at once,
+    /// perhaps before this returns, but not from this function. For a device that is not registered,
+    /// this does nothing.
     ///
     /// Waits as [`Device::stop_timer`] does.
     pub fn start_timer(&self, rtnl: &Rtnl) {
@@ -57,13 +57,13 @@ impl<T: Driver> Device<T> {
         }
         self.stop_timer(rtnl);
         // SAFETY: Made by `init_timer`. Nobody else starts it, as RTNL is held; and it does not run, so
-        // its function is not just saying when it is due next. The device is registered: it is stopped
+        // its function is not just setting when it is due next. The device is registered: it is stopped
         // in `uninit`, before the device is freed.
         unsafe { bindings::hrtimer_start_range_ns(Self::timer(self.as_ptr()), 0, 0, MODE) };
     }
 
-    /// Stops the timer, and waits for a call at work. So it must not be stopped under a lock that the
-    /// call takes.
+    /// Stops the timer, and waits for a running call to end. So it must not be stopped under a lock
+    /// that the call takes.
     pub fn stop_timer(&self, _rtnl: &Rtnl) {
         if T::HAS_TIMER {
             // SAFETY: Made by `init_timer`. As RTNL is held, sleeping is allowed.
@@ -92,8 +92,8 @@ unsafe extern "C" fn run<T: Driver>(timer: *mut bindings::hrtimer) -> bindings::
     let Some(next) = next else {
         return bindings::hrtimer_restart::HRTIMER_NORESTART;
     };
-    // All timers that are due when they are looked at are handled before anything else. With a moment
-    // that is over by now, this one would be among them again and again.
+    // The core handles all timers that are due before it does anything else. With a time that has
+    // passed already, this one would be among them again and again.
     let next = next.max(monotonic_ns().saturating_add(1));
     let next = i64::try_from(next).unwrap_or(i64::MAX);
     // SAFETY: The timer is the one that has expired, and is in no queue: nobody else starts it before

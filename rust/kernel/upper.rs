@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Upper and lower devices: how a master has its ports.
+//! Upper and lower devices: how a master is linked to its ports.
 //!
 //! The link between the two, and the handler of the frames that the port receives, own a [`Lower`],
-//! which holds the driver's data of the port. Whatever ports a driver leaves behind are released when
-//! its device goes, so that neither outlives the module.
+//! which holds the driver's data of the port. Ports that a driver has not released are released when
+//! its device is unregistered, so that neither outlives the module.
 //!
 //! A port is an Ethernet device and stays one, for received frames have the header of one.
 //!
@@ -44,12 +44,12 @@ pub enum LagHash {
 }
 
 impl<T: Driver> Device<T> {
-    /// Makes `port` a port of this device, and `data` the taker of its frames. If netpoll sends by
+    /// Makes `port` a port of this device, and `data` the handler of its frames. If netpoll sends by
     /// this device, it may then send by the port.
     ///
     /// # Errors
     ///
-    /// `EINVAL` if `port` is no Ethernet device, `EBUSY` if somebody else has the port or a loop would
+    /// `EINVAL` if `port` is no Ethernet device, `EBUSY` if it has another handler or a loop would
     /// arise, `EMLINK` if devices would be stacked too high, `ENOTSUPP` if netpoll cannot send by the
     /// port and has to, `ENOMEM`. Nothing is changed then.
     pub fn enslave(
@@ -74,7 +74,7 @@ impl<T: Driver> Device<T> {
         Ok(lower)
     }
 
-    /// Links `port` to this device, and has the frames it receives handled.
+    /// Links `port` to this device, and registers the handler of the frames it receives.
     fn link(
         &self,
         port: &NetDevice,
@@ -92,9 +92,9 @@ impl<T: Driver> Device<T> {
             },
         };
 
-        // SAFETY: The device is alive, and whoever calls this holds RTNL. `data` belongs to the link
-        // from here on, and is taken back after the handler is gone: below, or in `release`. The port
-        // is an Ethernet device, and stays one: `PortsKeepType` sees to it.
+        // SAFETY: The device is alive, and callers hold RTNL. `data` belongs to the link from here on,
+        // and is taken back after the handler is gone: below, or in `release`. The port is an Ethernet
+        // device, and stays one, because of `PortsKeepType`.
         let linked = to_result(unsafe {
             bindings::netdev_rx_handler_register(port.as_ptr(), Some(receive::<T>), data)
         })
@@ -120,21 +120,21 @@ impl<T: Driver> Device<T> {
         linked
     }
 
-    /// What the link to `port` owns, if it is one of ours.
+    /// Returns what the link to `port` owns. Null if it is not a port of this device.
     fn port_data(&self, port: &NetDevice) -> *mut Lower<T> {
         // SAFETY: Both devices are alive; callers hold RTNL.
         unsafe { bindings::netdev_lower_dev_get_private(self.as_ptr(), port.as_ptr()) }.cast()
     }
 
-    /// Undoes [`Device::enslave`]: no frame is being handled when this returns. Gives back the
-    /// data, or `None` if `port` is not a port of this device.
+    /// Undoes [`Device::enslave`]: no frame is being handled when this returns. Returns the data, or
+    /// `None` if `port` is not a port of this device.
     pub fn release(&self, port: &NetDevice, rtnl: &Rtnl) -> Option<Arc<Lower<T>>> {
         let data = self.port_data(port);
         if data.is_null() {
             return None;
         }
-        // SAFETY: The device is alive and RTNL is held. Only `link` links a lower device with data,
-        // so the handler is of there. This waits for handlers at work.
+        // SAFETY: The device is alive and RTNL is held. Only `link` links a lower device with data, so
+        // it has registered the handler. This waits for running handlers.
         unsafe { bindings::netdev_rx_handler_unregister(port.as_ptr()) };
         // SAFETY: Both devices are alive and RTNL is held; they are linked, as there are data.
         unsafe { bindings::netdev_upper_dev_unlink(port.as_ptr(), self.as_ptr()) };
@@ -144,7 +144,7 @@ impl<T: Driver> Device<T> {
         Some(lower)
     }
 
-    /// The device of this driver that `dev` is a port of, and its data as a port.
+    /// Returns the device of this driver that `dev` is a port of, and its data as a port.
     pub fn of_port<'a>(dev: &'a NetDevice, rtnl: &'a Rtnl) -> Option<(&'a Self, Arc<Lower<T>>)> {
         let upper = Self::from_netdev(dev.master(rtnl)?)?;
         let data = NonNull::new(upper.port_data(dev))?;
@@ -201,7 +201,7 @@ impl<T: Driver> Device<T> {
         self.for_each_lower(rtnl, |_, lower| lower.end_netpoll(rtnl));
     }
 
-    /// Releases what ports there still are.
+    /// Releases all ports.
     pub(crate) fn release_all(&self, rtnl: &Rtnl) {
         while let Some(port) = self.lower(0, rtnl) {
             if self.release(port, rtnl).is_none() {
@@ -210,14 +210,14 @@ impl<T: Driver> Device<T> {
         }
     }
 
-    /// Derives from the ports what this device can offer to those stacked on it: segmentation,
-    /// headroom, features for tagged and tunnelled frames.
+    /// Derives from the ports what this device offers to devices stacked on it: segmentation, headroom,
+    /// features for tagged and tunnelled frames.
     pub fn inherit_features(&self, _rtnl: &Rtnl) {
         // SAFETY: The device is alive, and RTNL is held.
         unsafe { bindings::netdev_compute_master_upper_features(self.as_ptr(), true) };
     }
 
-    /// Tells whoever watches that `port` has a link or not, and is used to transmit or not.
+    /// Calls notifiers: `port` has a link or not, and is used to transmit or not.
     pub fn lower_state_changed(
         &self,
         port: &NetDevice,

@@ -2,8 +2,8 @@
 
 //! VLANs: which of them a device has to receive.
 //!
-//! Hardware that filters by VLAN receives only what it is told of. So a device that is stacked on
-//! others tells them what it is told itself.
+//! Hardware that filters by VLAN receives only the VLANs that were added to it. So a device that is
+//! stacked on others adds to them what is added to it.
 //!
 //! C header: [`include/linux/if_vlan.h`](srctree/include/linux/if_vlan.h)
 
@@ -33,8 +33,8 @@ impl Vlan {
 }
 
 impl NetDevice {
-    /// Adds a user who wants the frames of `vlan`. Nothing happens but that this is counted, where
-    /// the device does not filter by VLAN.
+    /// Adds a user who wants the frames of `vlan`. Where the device does not filter by VLAN, this only
+    /// counts the user.
     ///
     /// # Errors
     ///
@@ -44,15 +44,15 @@ impl NetDevice {
         to_result(unsafe { helpers::vlan_vid_add(self.as_ptr(), vlan.proto, vlan.id) })
     }
 
-    /// Takes such a user away.
+    /// Removes a user that [`NetDevice::add_vlan`] has added.
     pub fn remove_vlan(&self, vlan: Vlan, _rtnl: &Rtnl) {
-        // SAFETY: The device is alive, and RTNL is held. Of a VLAN without users nothing happens.
+        // SAFETY: The device is alive, and RTNL is held. For a VLAN without users, nothing happens.
         unsafe { helpers::vlan_vid_del(self.as_ptr(), vlan.proto, vlan.id) };
     }
 }
 
 impl<T> Device<T> {
-    /// Has `port` receive all VLANs that this device has to receive.
+    /// Adds to `port` all VLANs that this device has to receive.
     ///
     /// # Errors
     ///

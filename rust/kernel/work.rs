@@ -3,8 +3,8 @@
 //! Work that a driver does for a device later, in process context.
 //!
 //! The one work item of a device lies behind the driver's data. It runs the driver's function only
-//! while the device is registered, with a reference to it; so whoever unregisters the device waits
-//! for a run to end, without RTNL, before the data are dropped.
+//! while the device is registered, with a reference to it. So the end of the registration waits for a
+//! run to end, without RTNL, before the data are dropped.
 //!
 //! C header: [`include/linux/workqueue.h`](srctree/include/linux/workqueue.h)
 
@@ -27,7 +27,7 @@ use kernel::{
 use netdev_bindings::{self as bindings, helpers};
 
 impl<T: Driver> Device<T> {
-    /// Where the work item of a device of this driver is.
+    /// Returns where the work item of a device of this driver is.
     fn work_item(dev: *mut bindings::net_device) -> *mut bindings::delayed_work {
         Area::<T>::of(dev)
             .wrapping_byte_add(offset_of!(Area<T>, work))
@@ -46,7 +46,7 @@ impl<T: Driver> Device<T> {
         }
     }
 
-    /// Cancels what is left of the work, and waits until nothing of it runs.
+    /// Cancels the work, and waits until it does not run.
     ///
     /// Never waits for RTNL. Mostly RTNL is not held, and the driver's function has returned, since
     /// it ran with a reference. If the registration of a device fails, RTNL is held; but then
@@ -62,13 +62,13 @@ impl<T: Driver> Device<T> {
         }
     }
 
-    /// Has [`Driver::work`] called, `after` so many milliseconds or somewhat later. In any context,
-    /// with interrupts disabled too.
+    /// Schedules a call of [`Driver::work`], `after` milliseconds from now or somewhat later. In any
+    /// context, also with interrupts disabled.
     ///
-    /// With 0, a call that begins after this one will come as soon as possible, whatever was
-    /// scheduled. With more, a call that is scheduled already stands, sooner or later. So a driver
-    /// whose work ends with the time until it is due again, and that schedules work at once when
-    /// something happens, misses nothing. For a device that is not registered it does nothing.
+    /// With 0, a call begins as soon as possible, whatever was scheduled before. With more, a call that
+    /// is scheduled already stays as it is, be it sooner or later. So a driver misses nothing whose work
+    /// ends with scheduling the next run, and which schedules work with 0 when something happens. For a
+    /// device that is not registered, this does nothing.
     pub fn schedule_work(&self, after: Msecs) {
         const { assert!(T::HAS_WORK, "the driver has no work") };
         const ANY_CPU: i32 = bindings::wq_misc_consts_WORK_CPU_UNBOUND as i32;
@@ -93,7 +93,7 @@ impl<T: Driver> Device<T> {
     }
 }
 
-/// Runs the work of a device, unless the device is on its way out.
+/// Runs the work of a device, unless the device is being unregistered.
 ///
 /// # Safety
 ///

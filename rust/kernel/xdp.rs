@@ -37,7 +37,7 @@ unsafe impl Send for Program {}
 unsafe impl Sync for Program {}
 
 impl Program {
-    /// Refers to a program; `None` for null.
+    /// Takes a reference to a program. `None` for null.
     ///
     /// # Safety
     ///
@@ -79,7 +79,7 @@ impl XdpFeatures {
     /// Takes frames that programs send, and that are in several pieces.
     const TRANSMIT_PIECES: Self = Self(bindings::netdev_xdp_act_NETDEV_XDP_ACT_NDO_XMIT_SG);
     /// What an upper device may offer if its lower devices do: all but zero-copy and programs in
-    /// hardware, which are matters of one device's queues.
+    /// hardware, which belong to the queues of one device.
     pub const UPPER: Self = Self(
         bindings::netdev_xdp_act_NETDEV_XDP_ACT_BASIC
             | bindings::netdev_xdp_act_NETDEV_XDP_ACT_REDIRECT
@@ -102,29 +102,29 @@ impl BitAnd for XdpFeatures {
 }
 
 impl NetDevice {
-    /// What the device can do now.
+    /// Returns what the device can do now.
     pub fn xdp_features(&self) -> XdpFeatures {
         XdpFeatures(read_once!(self, xdp_features))
     }
 
-    /// Can its driver run programs?
+    /// Returns whether its driver can run programs.
     pub fn runs_programs(&self) -> bool {
         self.ops().ndo_bpf.is_some()
     }
 
-    /// Has a program been attached to just this device, in whatever mode? What
-    /// [`NetDevice::set_program`] does is not that.
+    /// Returns whether a program is attached to this device itself, in any mode. Programs of
+    /// [`NetDevice::set_program`] do not count.
     pub fn has_program(&self, _rtnl: &Rtnl) -> bool {
         // SAFETY: The device is alive, and RTNL is held.
         unsafe { bindings::dev_xdp_prog_count(self.as_ptr()) != 0 }
     }
 
-    /// Has the driver of a lower device run `program` instead of what an upper device has had it
-    /// run before, or none any more. Whoever asks what program the device has does not learn of it.
+    /// Makes the driver of a lower device run `program`, or none, in place of the one that an upper
+    /// device has set before. It is not reported as a program of the lower device.
     ///
     /// # Errors
     ///
-    /// What its driver says against it; `extack` may say why. It goes on as before then.
+    /// Those of its driver; `extack` may say why. The program is the old one then.
     pub fn set_program(
         &self,
         program: Option<&Program>,
@@ -153,10 +153,10 @@ impl NetDevice {
         Ok(())
     }
 
-    /// Hands frames over to be sent; says how many of them, from the first on, it has taken.
+    /// Hands frames over to be sent. Returns how many of them it has taken, from the first on.
     fn transmit_xdp(&self, frames: &mut [NonNull<XdpFrame>], flags: u32) -> usize {
         let features = self.xdp_features();
-        // SAFETY: The frames are valid, and those of whoever calls this.
+        // SAFETY: The frames are valid, and the caller's.
         let whole = |frame: &NonNull<XdpFrame>| !unsafe { frame.as_ref() }.has_pieces();
         if !features.has(XdpFeatures::TRANSMIT)
             || !features.has(XdpFeatures::TRANSMIT_PIECES) && !frames.iter().all(whole)
@@ -178,7 +178,7 @@ impl NetDevice {
 }
 
 impl<T> Device<T> {
-    /// Says what the device can do with programs and their frames. Those who watch are told.
+    /// Sets what the device can do with programs and their frames. Notifiers are called.
     pub fn set_xdp_features(&self, features: XdpFeatures, _rtnl: &Rtnl) {
         // SAFETY: The device is alive. Its own lock is taken inside; RTNL is held, under which those
         // of several devices may be, in any order.
@@ -195,7 +195,7 @@ impl<T> Device<T> {
 pub struct XdpFrame(Opaque<bindings::xdp_frame>);
 
 impl XdpFrame {
-    /// Length in octets, with the Ethernet header.
+    /// Returns the length in bytes, with the Ethernet header.
     #[expect(clippy::len_without_is_empty)]
     pub fn len(&self) -> u32 {
         // SAFETY: Valid by the type invariant.
@@ -207,23 +207,23 @@ impl XdpFrame {
         unsafe { helpers::xdp_frame_has_frags(self.0.get()) }
     }
 
-    /// The frame; of one in several pieces, the first.
+    /// Returns the frame, or the first piece of one in several.
     pub fn linear(&self) -> &[u8] {
-        // SAFETY: Valid by the type invariant: so many octets are at `data`.
+        // SAFETY: Valid by the type invariant: as many bytes as `len` says are at `data`.
         unsafe {
             let frame = self.0.get();
             core::slice::from_raw_parts((*frame).data.cast::<u8>(), (*frame).len as usize)
         }
     }
 
-    /// The Ethernet header. `None` if the frame is shorter.
+    /// Returns the Ethernet header. `None` if the frame is shorter.
     pub fn header(&self) -> Option<&EthHeader> {
         let (header, _) = self.linear().split_at_checked(EthHeader::LEN)?;
-        // SAFETY: So many octets; `EthHeader` has alignment one and takes any.
+        // SAFETY: There are as many bytes as a header has; `EthHeader` has alignment one and takes any.
         Some(unsafe { &*header.as_ptr().cast::<EthHeader>() })
     }
 
-    /// Hash of the flow the frame belongs to: what [`SkBuff::flow_hash`](crate::skb::SkBuff)
+    /// Returns the hash of the flow the frame belongs to: what [`SkBuff::flow_hash`](crate::skb::SkBuff)
     /// computes for a frame of these bytes in the namespace of `dev`, if it has to compute it.
     pub fn flow_hash(&self, dev: &NetDevice) -> u32 {
         let octets = self.linear();
@@ -231,8 +231,8 @@ impl XdpFrame {
             return 0;
         };
         let mut keys = bindings::flow_keys::default();
-        // SAFETY: The device is alive, and so is its namespace. So many octets are at `data`, and
-        // the dissector is the one for such keys. Without an skb nothing else is looked at.
+        // SAFETY: The device is alive, and so is its namespace. There are as many bytes at `data`
+        // as said, and the dissector is the one for such keys. Without an skb nothing else is read.
         unsafe {
             bindings::__skb_flow_dissect(
                 helpers::dev_net(dev.as_ptr()),
@@ -250,7 +250,8 @@ impl XdpFrame {
     }
 }
 
-/// The most frames that are handed over together: as many as the core does (`DEV_MAP_BULK_SIZE`).
+/// The most frames that are handed over together: as many as the core hands over
+/// (`DEV_MAP_BULK_SIZE`).
 const RUN: usize = 16;
 
 /// Frames that programs send by a device.
@@ -267,8 +268,8 @@ impl<'a> Frames<'a> {
     ///
     /// # Safety
     ///
-    /// `first` must be followed by `len` pointers to valid frames, for nobody else's use during
-    /// `'a`, on a CPU with bottom halves disabled all the while.
+    /// `first` must be followed by `len` pointers to valid frames, which are not used otherwise during
+    /// `'a`, on a CPU with bottom halves disabled for all of `'a`.
     pub(crate) unsafe fn from_raw(
         dev: &'a NetDevice,
         first: *mut *mut bindings::xdp_frame,
@@ -285,7 +286,8 @@ impl<'a> Frames<'a> {
         }
     }
 
-    /// How many have been sent, which are the first ones; or `ENXIO` if there were some and none was.
+    /// Returns how many have been sent, which are the first ones; or `ENXIO` if there were some and none
+    /// was sent.
     pub(crate) fn result(&self) -> Result<c_int> {
         match self.sent {
             0 if !self.frames.is_empty() => Err(ENXIO),
@@ -293,10 +295,11 @@ impl<'a> Frames<'a> {
         }
     }
 
-    /// Sends each frame by the device that `way` names, those in a row with the same way together.
-    /// A frame that has none, or that its device does not take, holds up no other, and is left to
-    /// whoever wanted it sent. The device that the frames are given to is no way: it would have them
-    /// again, and for ever. Of one that is taken, `taken` is told what `way` has said beside.
+    /// Sends each frame by the device that `way` returns for it. Successive frames with the same device
+    /// are sent together. A frame without a device, or one that its device does not take, holds up no
+    /// other, and is left to the caller. The device that the frames were given to is not sent by: it
+    /// would get them again, without end. For each frame that is taken, `taken` gets the value that `way`
+    /// has returned with the device.
     pub fn send<'d, T: Copy>(
         &mut self,
         mut way: impl FnMut(&XdpFrame) -> Option<(&'d NetDevice, T)>,
@@ -330,9 +333,9 @@ impl<'a> Frames<'a> {
         }
     }
 
-    /// Sends the frames from `start` to before `end`. As many as `left` says, which lie in front,
-    /// have not been sent so far; says how many there are now. `taken` is told what was `said` of
-    /// those that are sent.
+    /// Sends the frames from `start` to before `end`. The first `left` pointers are those of frames that
+    /// have not been sent so far; returns how many there are now. `taken` gets the values in `said` of
+    /// the frames that are sent.
     fn send_run<T: Copy>(
         &mut self,
         start: usize,

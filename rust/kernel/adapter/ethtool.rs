@@ -79,7 +79,8 @@ impl<T: Driver> EthtoolAdapter<T> {
 
     /// # Safety
     ///
-    /// For `ethtool_ops` of a device of this driver alone; `data` has room for as many names as `count` says.
+    /// For `ethtool_ops` of a device of this driver alone; `data` has room for as many names as `count`
+    /// returns.
     unsafe extern "C" fn names(_dev: *mut bindings::net_device, set: u32, mut data: *mut u8) {
         if set != bindings::ethtool_stringset_ETH_SS_STATS {
             return;
@@ -92,7 +93,8 @@ impl<T: Driver> EthtoolAdapter<T> {
 
     /// # Safety
     ///
-    /// For `ethtool_ops` of a device of this driver alone; `data` has room for as many figures as `count` says.
+    /// For `ethtool_ops` of a device of this driver alone; `data` has room for as many figures as `count`
+    /// returns.
     unsafe extern "C" fn statistics(
         dev: *mut bindings::net_device,
         _stats: *mut bindings::ethtool_stats,

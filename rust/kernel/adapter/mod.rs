@@ -33,7 +33,7 @@ use kernel::{
 };
 use netdev_bindings::{self as bindings, helpers};
 
-/// The device that an operation is for, and the evidence that RTNL is held.
+/// Returns the device that an operation is for, and the evidence that RTNL is held.
 ///
 /// # Safety
 ///
@@ -47,12 +47,12 @@ unsafe fn under_rtnl<'a, T: Driver>(dev: *mut bindings::net_device) -> (&'a Devi
 
 /// The C side of a [`Driver`].
 ///
-/// Every callback is for the operations of this driver's devices alone: what they are called with,
-/// and under which locks, is what `struct net_device_ops` documents.
+/// Each callback is for the operations of this driver's devices alone. What it is called with, and
+/// under which locks, is what `struct net_device_ops` documents.
 pub(crate) struct Adapter<T: Driver>(PhantomData<T>);
 
 impl<T: Driver> Adapter<T> {
-    /// What udev is told of the devices (`DEVTYPE`).
+    /// What udev shows of the devices as `DEVTYPE`.
     const TYPE: bindings::device_type = bindings::device_type {
         name: kernel::str::as_char_ptr_in_const_context(T::KIND).cast(),
         ..pin_init::zeroed()
@@ -114,7 +114,7 @@ impl<T: Driver> Adapter<T> {
         },
         #[cfg(CONFIG_NETPOLL)]
         ndo_poll_controller: if T::HAS_POLL { Some(Self::poll) } else { None },
-        // What queue a port takes is for the port to say.
+        // The port chooses its queue itself.
         ndo_select_queue: if T::HAS_ADD_PORT {
             Some(Self::select_queue)
         } else {
@@ -140,7 +140,7 @@ impl<T: Driver> Adapter<T> {
         } else {
             None
         },
-        // Frames that a port cannot take as they are, the core makes fit at the port.
+        // The core adapts frames to what a port can do when the port gets them.
         ndo_features_check: if T::HAS_ADD_PORT {
             Some(bindings::passthru_features_check)
         } else {
@@ -155,7 +155,7 @@ impl<T: Driver> Adapter<T> {
     pub(crate) unsafe extern "C" fn setup(dev: *mut bindings::net_device) {
         // SAFETY: By the safety requirement.
         unsafe { bindings::ether_setup(dev) };
-        // SAFETY: By the safety requirement, nobody else uses the device.
+        // SAFETY: By the safety requirement, the device is not used otherwise.
         let raw = unsafe { &mut *dev };
         raw.netdev_ops = &Self::OPS;
         raw.ethtool_ops = &EthtoolAdapter::<T>::OPS;
@@ -163,9 +163,9 @@ impl<T: Driver> Adapter<T> {
         raw.needs_free_netdev = true;
         raw.set_pcpu_stat_type(bindings::netdev_stat_type_NETDEV_PCPU_STAT_TSTATS);
         raw.priv_destructor = Some(Self::destroy);
-        // SAFETY: By the safety requirement, nobody else uses the device.
+        // SAFETY: By the safety requirement, the device is not used otherwise.
         let mut setup = unsafe { Setup::new(dev) };
-        // What `SkBuff` relies on: nobody else refers to a frame that the driver is given.
+        // `SkBuff` relies on this: there is no other reference to a frame that the driver gets.
         setup.change_flags(bindings::netdev_priv_flags_IFF_TX_SKB_SHARING, 0);
         if !T::HAS_TRANSMIT_NETPOLL {
             // Its frames come with interrupts disabled, which `transmit` is not made for.
@@ -182,11 +182,11 @@ impl<T: Driver> Adapter<T> {
         let rtnl = unsafe { Rtnl::assume_held() };
         // SAFETY: The device is set up.
         let netdev = unsafe { NetDevice::from_raw(dev) };
-        // SAFETY: Nobody takes the device's locks yet.
+        // SAFETY: The device's locks are not taken yet.
         unsafe { helpers::netdev_lockdep_set_classes(dev) };
-        // SAFETY: The device is one of the driver, and nobody else knows of it yet.
+        // SAFETY: The device is one of the driver, and not used otherwise yet.
         unsafe { Device::<T>::init_work(dev) };
-        // SAFETY: The device is one of the driver, and nobody else knows of it yet.
+        // SAFETY: The device is one of the driver, and not used otherwise yet.
         unsafe { Device::<T>::init_timer(dev) };
         let data = T::new(netdev.mac(rtnl));
         // SAFETY: The private area has room for a `T` and its alignment, by `LinkOps::new`. It
@@ -199,11 +199,12 @@ impl<T: Driver> Adapter<T> {
 
     /// # Safety
     ///
-    /// See [`Adapter`]. Called once after a successful `init`, when nobody refers to the device.
+    /// See [`Adapter`]. Called once after a successful `init`, when there are no references to the
+    /// device.
     unsafe extern "C" fn destroy(dev: *mut bindings::net_device) {
         // SAFETY: By the safety requirement.
         unsafe { Device::<T>::destroy_work(dev) };
-        // SAFETY: Initialised by `init`, and used by nobody any more.
+        // SAFETY: Initialised by `init`, and not used any more.
         unsafe { core::ptr::drop_in_place(Device::<T>::private_area(dev)) };
     }
 
@@ -213,7 +214,8 @@ impl<T: Driver> Adapter<T> {
     unsafe extern "C" fn uninit(dev: *mut bindings::net_device) {
         // SAFETY: The device was initialised, and its registration ends under RTNL.
         let (dev, rtnl) = unsafe { under_rtnl::<T>(dev) };
-        // One that could not be registered is freed whoever refers to it, so nobody must.
+        // A device whose registration failed is freed even if there are references to it, so the driver
+        // must not get to know it.
         if !dev.may_be_kept() {
             return;
         }
@@ -273,7 +275,7 @@ impl<T: Driver> Adapter<T> {
     ) {
         // SAFETY: A registered device, with the counters this function sums up; `stats` is valid.
         unsafe { bindings::dev_get_tstats64(dev, stats) };
-        // SAFETY: `LinkStats` is transparent to what `stats` points to, and nobody else uses it.
+        // SAFETY: `LinkStats` is transparent to what `stats` points to, which is not used otherwise.
         let (dev, stats) = unsafe { (Device::<T>::from_raw(dev), &mut *stats.cast()) };
         T::link_stats(dev, stats);
     }
@@ -284,7 +286,7 @@ impl<T: Driver> Adapter<T> {
     unsafe extern "C" fn set_mac(dev: *mut bindings::net_device, addr: *mut c_void) -> c_int {
         // SAFETY: Called for a registered device of the driver, with RTNL held.
         let (dev, rtnl) = unsafe { under_rtnl::<T>(dev) };
-        // SAFETY: `addr` is a socket address with as many octets as the device's addresses have.
+        // SAFETY: `addr` is a socket address with as many bytes as the device's addresses have.
         let mac = MacAddr::new(unsafe {
             let sa_data = &raw const (*addr.cast::<bindings::sockaddr>()).sa_data;
             sa_data.cast::<[u8; 6]>().read()
@@ -371,9 +373,9 @@ impl<T: Driver> Adapter<T> {
         0
     }
 
-    /// Which of the device's own queues a frame takes, where the user has given it several: so that
-    /// the number of the queue it was received by, which is kept in the same place, is there still
-    /// when a port chooses one of its queues by it. The queues are all the same to the device.
+    /// Returns which of the device's own queues a frame takes, if the user has given it several. The
+    /// frame keeps the number of the queue it was received by, which is stored in the same place: a port
+    /// chooses one of its queues by that. The device's own queues are all alike.
     ///
     /// # Safety
     ///
@@ -383,7 +385,7 @@ impl<T: Driver> Adapter<T> {
         skb: *mut bindings::sk_buff,
         _subordinate: *mut bindings::net_device,
     ) -> u16 {
-        // SAFETY: A valid frame. It is only lent, so not dropped.
+        // SAFETY: A valid frame. It is only borrowed, so it is not dropped.
         let skb = unsafe { ManuallyDrop::new(SkBuff::from_raw(skb)) };
         // SAFETY: A registered device.
         let dev = unsafe { NetDevice::from_raw(dev) };

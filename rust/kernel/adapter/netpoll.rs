@@ -19,8 +19,8 @@ use kernel::{
 use netdev_bindings::{self as bindings, helpers};
 
 impl<T: Driver> Adapter<T> {
-    /// The operations of a device by which netpoll has ever been about to send. All other devices are
-    /// spared the question whose a frame is.
+    /// The operations of a device that has ever been set up for netpoll. Other devices need not look
+    /// whose a frame is.
     const NETPOLL_OPS: bindings::net_device_ops = bindings::net_device_ops {
         ndo_start_xmit: Some(Self::start_xmit_netpoll),
         ..Self::OPS
@@ -55,13 +55,14 @@ impl<T: Driver> Adapter<T> {
     pub(super) unsafe extern "C" fn set_up_netpoll(raw: *mut bindings::net_device) -> c_int {
         // SAFETY: Called for a registered device of the driver, with RTNL held.
         let (dev, rtnl) = unsafe { under_rtnl::<T>(raw) };
-        // They stay: some frames of netpoll may come after its end. In all else both are the same.
+        // The new operations stay: frames of netpoll may come after its end. They differ from the old
+        // ones only in how frames are sent.
         //
-        // SAFETY: The device is alive, and both operations are constant and static. Others read the
+        // SAFETY: The device is alive, and the operations are constant and static. Readers read the
         // pointer in one piece.
         unsafe { ptr::write_volatile(&raw mut (*raw).netdev_ops, &Self::NETPOLL_OPS) };
-        // Whoever finds out, after this call, that netpoll may send by the device, finds these
-        // operations, too: there is a grace period in between.
+        // Netpoll sends by the device only after this operation has returned. Its senders find the new
+        // operations because there is a grace period in between.
         //
         // SAFETY: No requirement but that the context may sleep.
         unsafe { bindings::synchronize_net() };

@@ -2,9 +2,9 @@
 
 //! Requests that are answered later.
 //!
-//! The core holds a lock for as long as a request is handled, which whoever registers a family waits
-//! for. So a handler must not wait for anything that takes time. It defers the answer instead: the
-//! core sends no acknowledgement then, as for a dump that has begun, and [`Deferred::finish`] does.
+//! The core holds a lock while a request is handled, and registrations of families wait for that lock.
+//! So a handler must not wait for anything that takes time. It defers the answer instead: the core sends
+//! no acknowledgement then, as for a dump that has begun, and [`Deferred::finish`] sends it.
 //!
 //! C header: [`include/linux/netlink.h`](srctree/include/linux/netlink.h)
 
@@ -83,7 +83,8 @@ impl Deferred {
         unsafe { self.header.as_ref() }
     }
 
-    /// The attributes of the request, as [`Request::attributes`](super::Request::attributes).
+    /// Returns the attributes of the request, as [`Request::attributes`](super::Request::attributes)
+    /// does.
     pub fn attributes(&self) -> Attributes<'_> {
         // SAFETY: By the type invariant, a message that the core has checked.
         unsafe { attributes_of_message(self.header.as_ptr()) }
@@ -94,7 +95,7 @@ impl Deferred {
     ///
     /// # Errors
     ///
-    /// Those of `fill`; `ENOMEM`; what else keeps the message from its receiver.
+    /// Those of `fill`; `ENOMEM`; those of sending.
     pub fn reply(&self, size: usize, fill: impl FnOnce(&mut Message<'_>) -> Result) -> Result {
         let header = self.header();
         // SAFETY: Behind the header of a request to a family is that of generic netlink.
@@ -122,12 +123,11 @@ impl Deferred {
         to_result(unsafe { helpers::genlmsg_unicast(self.net.as_ptr(), skb.into_raw(), port_id) })
     }
 
-    /// Ends the request with what `answer` returns. A refusal gives its reason by the [`ExtAck`], as
-    /// one that is given at once.
+    /// Ends the request with what `answer` returns. A refusal gives its reason by the [`ExtAck`].
     pub fn finish(self, answer: impl FnOnce(Attributes<'_>, &mut ExtAck<'_>) -> Result) {
         let mut raw = bindings::netlink_ext_ack::default();
         let result = {
-            // SAFETY: Valid, and used by nobody else until the block ends.
+            // SAFETY: Valid, and not used otherwise until the block ends.
             let mut extack = unsafe { ExtAck::from_raw(&raw mut raw) };
             answer(self.attributes(), &mut extack)
         };

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Families, and what they send without having been asked.
+//! Families, and the messages that they send without a request.
 
 use super::message::{write_message, Skb};
 use crate::{
@@ -46,7 +46,7 @@ impl Family {
         }
     }
 
-    /// The operation `cmd` as it is done for a single thing (`doit`).
+    /// Returns the operation `cmd` as it is done for a single object (`doit`).
     pub(crate) fn operation(&self, cmd: u8) -> Option<&'static bindings::genl_split_ops> {
         // SAFETY: Valid and constant, by the type invariant, and so are the operations it names.
         let operations = unsafe {
@@ -62,14 +62,15 @@ impl Family {
             .find(|operation| operation.cmd == cmd && operation.flags & doit != 0)
     }
 
-    /// Is the group, by its place in the family's table, one that can be sent to?
+    /// Returns whether the group of that place in the family's table can be sent to.
     fn has_group(&self, group: u32) -> bool {
         // SAFETY: Valid and constant, by the type invariant.
         let groups = unsafe { (*self.raw).n_mcgrps };
         self.registered.load(Ordering::Relaxed) && group < u32::from(groups)
     }
 
-    /// Does anyone in the namespace listen to the group, by its place in the family's table?
+    /// Returns whether a socket in the namespace listens to the group of that place in the family's
+    /// table.
     pub fn has_listeners(&self, net: &Net, group: u32) -> bool {
         if !self.has_group(group) {
             return false;
@@ -78,12 +79,13 @@ impl Family {
         unsafe { helpers::genl_has_listeners(self.raw, net.as_ptr(), group) > 0 }
     }
 
-    /// Tells those in the namespace who listen to the group a message of `size` octets at most,
-    /// which `fill` writes unless nobody listens. May sleep.
+    /// Sends a message of at most `size` bytes to the sockets in the namespace that listen to the group.
+    /// `fill` writes it, unless none listens. May sleep.
     ///
     /// # Errors
     ///
-    /// Those of `fill`; `ENOMEM`; `ENOBUFS` if a listener has no room for it, and knows that.
+    /// Those of `fill`; `ENOMEM`; `ENOBUFS` if a listener has no room for it: the listener gets that
+    /// error, too.
     pub fn multicast(
         &self,
         net: &Net,
@@ -122,8 +124,7 @@ impl Family {
     /// # Errors
     ///
     /// Those of `fill`; `ENOMEM`; `ECONNREFUSED` if there is no such socket any more; `EAGAIN` if it
-    /// has no room for the message, which its owner is told of by `ENOBUFS`; `EINVAL` if the family
-    /// is not registered.
+    /// has no room for the message: its owner gets `ENOBUFS`; `EINVAL` if the family is not registered.
     pub fn unicast(
         &self,
         net: &Net,
@@ -143,7 +144,7 @@ impl Family {
     }
 }
 
-/// A registered family; dropping it ends that, and waits for requests at work.
+/// A registered family. Dropping it unregisters the family, and waits for running requests.
 ///
 /// # Invariants
 ///
@@ -187,7 +188,7 @@ mod tests {
         let mut family = bindings::genl_family::default();
         // SAFETY: Not static, but it outlives its use here.
         let family = unsafe { Family::from_raw(&mut family) };
-        // As if it were, for what asks no more of it.
+        // As if it were registered.
         family.registered.store(true, Ordering::Relaxed);
         // SAFETY: The first namespace is there as long as the kernel.
         let net = unsafe { Net::from_raw((&raw mut kernel::bindings::init_net).cast()) };

@@ -18,11 +18,11 @@ use netdev_bindings::{self as bindings, helpers};
 ///
 /// # Invariants
 ///
-/// The pointer is that of a valid skb, which is this one's alone.
+/// The pointer is that of a valid skb, which belongs to this value alone.
 pub(super) struct Skb(NonNull<bindings::sk_buff>);
 
 impl Skb {
-    /// Room for a message of `size` octets behind its headers, or somewhat more.
+    /// Makes room for a message of `size` bytes behind its headers, or somewhat more.
     pub(super) fn new(size: usize) -> Result<Self> {
         // Lengths in an skb are of 32 bits, and headers and alignment are added to this.
         if size > i32::MAX as usize / 2 {
@@ -45,7 +45,7 @@ impl Skb {
 
 impl Drop for Skb {
     fn drop(&mut self) {
-        // SAFETY: The skb is this one's, by the type invariant.
+        // SAFETY: The skb belongs to this value, by the type invariant.
         unsafe { helpers::nlmsg_free(self.0.as_ptr()) };
     }
 }
@@ -55,7 +55,7 @@ impl Drop for Skb {
 ///
 /// # Safety
 ///
-/// `skb` must be valid, with nobody else using it, and `family` must be valid.
+/// `skb` must be valid, and not used otherwise, and `family` must be valid.
 #[expect(clippy::too_many_arguments)] // As many as a message has parts.
 pub(super) unsafe fn write_message(
     skb: NonNull<bindings::sk_buff>,
@@ -83,7 +83,7 @@ pub(super) unsafe fn write_message(
     Ok(())
 }
 
-/// The attributes of the request that `info` is about.
+/// Returns the attributes of the request that `info` is about.
 ///
 /// # Safety
 ///
@@ -93,7 +93,7 @@ pub(super) unsafe fn attributes_of<'a>(info: *const bindings::genl_info) -> Attr
     unsafe { attributes_of_message((*info).nlhdr) }
 }
 
-/// The attributes of the request with that header.
+/// Returns the attributes of the request with that header.
 ///
 /// # Safety
 ///
@@ -115,23 +115,23 @@ mod tests {
     use super::*;
     use crate::netlink::Attribute;
 
-    /// A message in `skb`, as the core would finish it.
+    /// Writes a message into `skb`.
     fn write(skb: &Skb, fill: impl FnOnce(&mut Message<'_>) -> Result) -> Result {
         let family = bindings::genl_family::default();
         // SAFETY: The skb is the test's own, and of a family its id and version only are read.
         unsafe { write_message(skb.0, 5, 6, &family, 0, 9, fill, |_| ()) }
     }
 
-    /// All that is in `skb`.
+    /// Returns all that is in `skb`.
     fn octets(skb: &Skb) -> &[u8] {
-        // SAFETY: The skb is the test's own, with that many octets.
+        // SAFETY: The skb is the test's own, with that many bytes.
         unsafe {
             let raw = skb.0.as_ref();
             slice::from_raw_parts(raw.data, raw.len as usize)
         }
     }
 
-    /// The attributes of the only message in `skb`, read as those of a request are.
+    /// Returns the attributes of the only message in `skb`, read as those of a request are.
     fn attributes(skb: &Skb) -> Attributes<'_> {
         let info = bindings::genl_info {
             nlhdr: octets(skb).as_ptr().cast(),
@@ -239,7 +239,7 @@ mod tests {
                 }
                 Ok(())
             });
-            // 8 octets each, and the room of the skb is not the reason.
+            // 8 bytes each, and the room of the skb is not the reason.
             assert!(failed == Err(EMSGSIZE));
             assert_eq!(count, 1 << 13);
 

@@ -42,19 +42,19 @@ pub struct Request<'a> {
 }
 
 impl<'a> Request<'a> {
-    /// Its attributes. The policy has them all right, but says of none that it must be there.
+    /// Returns its attributes. The policy has checked them. It requires none.
     pub fn attributes(&self) -> Attributes<'a> {
         // SAFETY: By the type invariant.
         unsafe { attributes_of(self.info) }
     }
 
-    /// The namespace of the sender.
+    /// Returns the namespace of the sender.
     pub fn net(&self) -> &'a Net {
         // SAFETY: By the type invariant; the sender's socket keeps its namespace.
         unsafe { Net::from_raw(helpers::genl_info_net(self.info)) }
     }
 
-    /// The sender's socket, for what belongs to it and ends with it. From here on, a
+    /// Returns the sender's socket, for what belongs to it and ends with it. From here on, a
     /// [`SocketWatch`](super::SocketWatch) reports the end of it.
     ///
     /// # Errors
@@ -65,7 +65,7 @@ impl<'a> Request<'a> {
         unsafe { SocketId::of(self.socket, (*self.info).snd_portid) }
     }
 
-    /// Where a refusal gives its reason.
+    /// Returns where a refusal gives its reason.
     pub fn extack(&mut self) -> &mut ExtAck<'a> {
         &mut self.extack
     }
@@ -83,11 +83,11 @@ impl<'a> Request<'a> {
         Ok(deferred)
     }
 
-    /// Answers with a message of `size` octets at most, which `fill` writes.
+    /// Answers with a message of at most `size` bytes, which `fill` writes.
     ///
     /// # Errors
     ///
-    /// Those of `fill`; `ENOMEM`; what else keeps the answer from its receiver.
+    /// Those of `fill`; `ENOMEM`; those of sending.
     pub fn reply(&mut self, size: usize, fill: impl FnOnce(&mut Message<'_>) -> Result) -> Result {
         let skb = Skb::new(size)?;
         // SAFETY: By the type invariant; the skb is ours.
@@ -131,24 +131,25 @@ impl<'a> Dump<'a> {
         unsafe { helpers::genl_info_dump(self.cb) }
     }
 
-    /// The attributes of the request, as [`Request::attributes`].
+    /// Returns the attributes of the request, as [`Request::attributes`] does.
     pub fn attributes(&self) -> Attributes<'a> {
         // SAFETY: By the type invariant.
         unsafe { attributes_of(self.info()) }
     }
 
-    /// The namespace of the sender.
+    /// Returns the namespace of the sender.
     pub fn net(&self) -> &'a Net {
         // SAFETY: By the type invariant; the sender's socket keeps its namespace.
         unsafe { Net::from_raw(helpers::genl_info_net(self.info())) }
     }
 
-    /// Where a refusal gives its reason.
+    /// Returns where a refusal gives its reason.
     pub fn extack(&mut self) -> &mut ExtAck<'a> {
         &mut self.extack
     }
 
-    /// Where the dump is, in the handler's own terms. All 0 at first, then as the last call left it.
+    /// Returns where the dump is, in the handler's own terms. All 0 at first, then as the last call left
+    /// it.
     pub fn position(&mut self) -> &mut [u64; 4] {
         const {
             assert!(size_of::<bindings::netlink_callback__bindgen_ty_1>() >= size_of::<[u64; 4]>());
@@ -161,8 +162,8 @@ impl<'a> Dump<'a> {
         unsafe { &mut *(&raw mut (*self.cb).__bindgen_anon_1).cast() }
     }
 
-    /// Says which state of the world the messages from here on show: a number, not 0, that changes
-    /// with it. The receiver is told if it changes in the course of the dump.
+    /// Sets the number of the state that the messages from here on show. It is not 0, and changes with
+    /// the state. If it changes in the course of the dump, the receiver gets `NLM_F_DUMP_INTR`.
     pub fn consistent(&mut self, state: u32) {
         // SAFETY: By the type invariant.
         unsafe { (*self.cb).seq = state };
@@ -191,7 +192,7 @@ impl<'a> Dump<'a> {
     }
 }
 
-/// Has `handler` answer a request.
+/// Calls `handler` to answer a request.
 ///
 /// # Safety
 ///
@@ -202,13 +203,13 @@ pub unsafe fn doit(
     info: *mut bindings::genl_info,
     handler: impl FnOnce(&mut Request<'_>) -> Result,
 ) -> c_int {
-    // SAFETY: By the safety requirement: valid until this returns, and used by nobody else.
+    // SAFETY: By the safety requirement: valid until this returns, and not used otherwise.
     let extack = unsafe { ExtAck::from_raw((*info).extack) };
     // SAFETY: The skb is a message of netlink, which says who has sent it.
     let socket = unsafe { helpers::NETLINK_CB_sk(skb) };
     from_result(|| {
-        // INVARIANT: By the safety requirement. The sender is in `sendmsg()` all the while, with its
-        // socket.
+        // INVARIANT: By the safety requirement. The sender is in `sendmsg()` until this returns, with
+        // its socket.
         let mut request = Request {
             skb: NonNull::new(skb).ok_or(EINVAL)?,
             deferred: false,
@@ -226,7 +227,7 @@ pub unsafe fn doit(
     })
 }
 
-/// Has `handler` continue a dump.
+/// Calls `handler` to continue a dump.
 ///
 /// The core takes 0 for the end, and an error of `EMSGSIZE` for a reason to continue if messages
 /// were added.
@@ -241,7 +242,7 @@ pub unsafe fn dumpit(
     handler: impl FnOnce(&mut Dump<'_>) -> Result,
 ) -> c_int {
     from_result(|| {
-        // SAFETY: By the safety requirement: valid until this returns, and used by nobody else.
+        // SAFETY: By the safety requirement: valid until this returns, and not used otherwise.
         let extack = unsafe { ExtAck::from_raw((*cb).extack) };
         // INVARIANT: By the safety requirement.
         let mut dump = Dump {

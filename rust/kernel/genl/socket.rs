@@ -2,11 +2,11 @@
 
 //! The sockets that requests come from, for what belongs to a socket and ends with it.
 //!
-//! A socket is known by its port id, which another socket may have as soon as it is closed: before
-//! those are notified who watch for that. So each socket that something belongs to is referred to
-//! here and numbered, and when a port id is reported as free, the sockets that had it and are closed
-//! are reported by their numbers. The family's memory per socket (`sock_priv_size`) would be the
-//! kernel's way to do so, but modules have no access to it.
+//! A socket is known by its port id. Another socket may have the same port id as soon as the first one
+//! is closed, before notifiers are called for that. So a reference to each socket that something belongs
+//! to is kept here, with a number. When the notifier is called for a port id, the sockets that had it
+//! and are closed are reported by their numbers. The kernel's own way is the family's memory per socket
+//! (`sock_priv_size`), but modules have no access to it.
 //!
 //! C header: [`include/linux/netlink.h`](srctree/include/linux/netlink.h)
 
@@ -33,17 +33,17 @@ pub struct SocketId {
 }
 
 impl SocketId {
-    /// The port id of the socket, for [`Family::unicast`](super::Family::unicast).
+    /// Returns the port id of the socket, for [`Family::unicast`](super::Family::unicast).
     pub fn port_id(&self) -> u32 {
         self.port_id
     }
 
-    /// A number that no other socket has, before or after; not 0.
+    /// Returns a number that no other socket has, before or after. It is not 0.
     pub fn number(&self) -> u64 {
         self.number
     }
 
-    /// The identity of a socket with that port id; its end will be reported.
+    /// Returns the identity of a socket with that port id, whose end will be reported.
     ///
     /// # Errors
     ///
@@ -89,8 +89,8 @@ impl SocketRef {
         Self(raw)
     }
 
-    /// Returns whether the socket has been closed. From then on another may have its port id. Those
-    /// who watch for closed sockets are notified later.
+    /// Returns whether the socket has been closed. From then on another may have its port id. Notifiers
+    /// are called later.
     pub(super) fn is_closed(&self) -> bool {
         // SAFETY: The socket is allocated, by the type invariant.
         unsafe { helpers::sock_flag(self.0.as_ptr(), bindings::sock_flags_SOCK_DEAD) }
@@ -153,7 +153,7 @@ impl Sockets {
         Ok(id)
     }
 
-    /// Takes out a socket that had that port id and is closed.
+    /// Removes and returns a socket that had that port id and is closed.
     fn take_closed(&mut self, port_id: u32) -> Option<Socket> {
         let closed = |open: &Socket| open.id.port_id == port_id && open.socket.is_closed();
         let index = self.open.iter().position(closed)?;
@@ -162,29 +162,30 @@ impl Sockets {
 }
 
 global_lock! {
-    // SAFETY: `begin` initialises it before it sets `WATCHED`, without which nobody takes it.
+    // SAFETY: `begin` initialises it before it sets `WATCHED`. It is not locked before that.
     unsafe(uninit) static SOCKETS: Mutex<Sockets> = Sockets::new();
 }
 
 /// Whether there is a [`SocketWatch`]. Cleared with [`SOCKETS`] locked.
 static WATCHED: AtomicBool = AtomicBool::new(false);
 
-/// Takes out a socket that had that port id and is closed. Nothing is locked when this returns.
+/// Removes and returns a socket that had that port id and is closed. Nothing is locked when this
+/// returns.
 fn take_closed(port_id: u32) -> Option<Socket> {
     SOCKETS.lock().take_closed(port_id)
 }
 
-/// Learns which sockets are closed, for what belongs to a socket and ends with it.
+/// Gets to know which sockets are closed, for what belongs to a socket and ends with it.
 pub trait SocketsClosed {
-    /// The socket of that [`Request::socket`](super::Request::socket), in `net`, is gone, and all of
-    /// its requests have been answered. There may be another socket with its port id already.
+    /// Called after the socket of that [`Request::socket`](super::Request::socket), in `net`, is closed,
+    /// and all of its requests have been handled. There may be another socket with its port id already.
     ///
-    /// In process context, where sleeping is allowed, and without RTNL.
+    /// Called in process context, where sleeping is allowed, and without RTNL.
     fn closed(net: &Net, socket: SocketId);
 }
 
-/// Calls a [`SocketsClosed`] for as long as it exists. Dropping it waits for calls at work; so a
-/// lock that they take must not be held then. There is one in a module at a time.
+/// Calls a [`SocketsClosed`] for as long as it exists. Dropping it waits for running calls, so a lock
+/// that they take must not be held then. There is one in a module at a time.
 ///
 /// # Invariants
 ///
@@ -207,7 +208,7 @@ impl<W: SocketsClosed> SocketWatch<W> {
     ///
     /// # Errors
     ///
-    /// `EEXIST` if there is one already; what the chain of notifiers says against it.
+    /// `EEXIST` if there is one already, and those of the chain of notifiers.
     pub fn new() -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             block <- Opaque::try_ffi_init(|slot: *mut bindings::notifier_block| {
@@ -227,7 +228,7 @@ impl<W: SocketsClosed> SocketWatch<W> {
 /// Whether there is a [`SocketWatch`], or one is being made or dropped.
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
-/// Registers a block, and has sockets be remembered.
+/// Registers a block, and begins to keep sockets.
 fn begin(block: *mut bindings::notifier_block) -> Result {
     static INITIALISED: AtomicBool = AtomicBool::new(false);
 
@@ -235,7 +236,7 @@ fn begin(block: *mut bindings::notifier_block) -> Result {
         return Err(EEXIST);
     }
     if !INITIALISED.swap(true, Ordering::Relaxed) {
-        // SAFETY: Once: nobody else is here before `TAKEN` is cleared.
+        // SAFETY: Done once: `TAKEN` keeps others out.
         unsafe { SOCKETS.init() };
     }
     WATCHED.store(true, Ordering::Release);
@@ -244,7 +245,7 @@ fn begin(block: *mut bindings::notifier_block) -> Result {
     to_result(unsafe { bindings::netlink_register_notifier(block) }).inspect_err(|_| end())
 }
 
-/// Forgets all sockets.
+/// Drops all sockets.
 fn end() {
     let mut sockets = SOCKETS.lock();
     WATCHED.store(false, Ordering::Relaxed);
@@ -277,8 +278,8 @@ unsafe extern "C" fn socket_event<W: SocketsClosed>(
     if event == bindings::NETLINK_URELEASE as c_ulong
         && notify.protocol == bindings::NETLINK_GENERIC as c_int
     {
-        // In another namespace the port id may be that of another socket. It is closed all the same,
-        // so there will be, or was, an event for it, which finds nothing any more.
+        // A closed socket with this port id may also be one of another namespace. The event for that
+        // socket then finds nothing.
         while let Some(Socket { socket, id }) = take_closed(notify.portid) {
             W::closed(socket.net(), id);
         }
@@ -296,7 +297,7 @@ mod tests {
     struct Open(*mut bindings::socket);
 
     impl Open {
-        /// A socket with this port id.
+        /// Opens a socket with this port id.
         fn new(port_id: u32) -> Result<Self> {
             let mut socket = core::ptr::null_mut();
             // SAFETY: The first namespace is there as long as the kernel, and there is room for the
@@ -346,7 +347,7 @@ mod tests {
         assert_eq!(id.port_id(), PORT_ID);
         assert!(sockets.take_closed(PORT_ID).is_none());
 
-        // Another is faster than the notification.
+        // Another socket is faster than the notifier.
         drop(first);
         let second = Open::new(PORT_ID)?;
         // SAFETY: The socket is open.
