@@ -18,8 +18,6 @@ impl Features {
     /// merged frames cannot be forwarded.
     pub const MASTER_UPPER: Self =
         Self(bindings::MASTER_UPPER_DEV_VLAN_FEATURES & !bindings::NETIF_F_LRO);
-    /// Segmentation that the core can do in software.
-    pub const GSO_SOFTWARE: Self = Self(bindings::NETIF_F_GSO_SOFTWARE);
     /// Segmentation of tunnelled frames.
     pub const GSO_ENCAP_ALL: Self = Self(bindings::NETIF_F_GSO_ENCAP_ALL);
     /// Receives only the VLANs that are added to it, with both kinds of tags. For a driver with

@@ -93,14 +93,6 @@ impl<'a> Attribute<'a> {
         Some(u32::from_ne_bytes(self.payload().try_into().ok()?))
     }
 
-    /// Returns a number of 32 or 64 bits (`NLA_UINT`). `None` if that is not what it holds.
-    pub fn to_uint(self) -> Option<u64> {
-        match self.to_u32() {
-            Some(value) => Some(value.into()),
-            None => Some(u64::from_ne_bytes(self.payload().try_into().ok()?)),
-        }
-    }
-
     /// Returns a string with one NUL, at the end. `None` if that is not what it holds.
     pub fn to_cstr(self) -> Option<&'a CStr> {
         CStr::from_bytes_with_nul(self.payload()).ok()
@@ -413,10 +405,10 @@ mod tests {
         let attrs = Attributes::new(&message);
         assert!(attrs.iter().map(Attribute::kind).eq([1, 2, 1, 3]));
         assert_eq!(attrs.get(1).and_then(Attribute::to_u32), None);
-        assert_eq!(attrs.get(1).and_then(Attribute::to_uint), Some(1 << 40));
+        let last = attrs.get(1).map(Attribute::payload);
+        assert!(last == Some(&(1u64 << 40).to_ne_bytes()));
         let first = attrs.iter().next();
         assert_eq!(first.and_then(Attribute::to_u32), Some(7));
-        assert_eq!(first.and_then(Attribute::to_uint), Some(7));
         assert!(attrs.get(2).and_then(Attribute::to_cstr) == Some(c"x"));
         assert!(attrs.get(3).is_some_and(|flag| flag.payload().is_empty()));
         assert!(attrs.get(4).is_none());
@@ -430,7 +422,6 @@ mod tests {
             let attr = Attributes::new(&message).get(5).ok_or(EINVAL)?;
             assert_eq!(attr.payload().len(), usize::from(len));
             assert_eq!(attr.to_u32().is_some(), len == 4);
-            assert_eq!(attr.to_uint().is_some(), len == 4 || len == 8);
             assert!(attr.to_cstr().is_none());
         }
         // A NUL in the midst of a string.

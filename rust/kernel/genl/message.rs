@@ -158,7 +158,8 @@ mod tests {
         let attrs = attributes(&skb);
         assert_eq!(attrs.iter().count(), 6);
         assert_eq!(attrs.get(1).and_then(Attribute::to_u32), Some(7));
-        assert_eq!(attrs.get(2).and_then(Attribute::to_uint), Some(1 << 40));
+        let wide = attrs.get(2).map(Attribute::payload);
+        assert!(wide == Some(&(1u64 << 40).to_ne_bytes()));
         assert_eq!(attrs.get(3).and_then(Attribute::to_u32), Some(8));
         assert!(attrs.get(4).and_then(Attribute::to_cstr) == Some(c"eth0"));
         assert!(attrs.get(5).is_some_and(|attr| attr.payload().is_empty()));
