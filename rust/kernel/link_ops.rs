@@ -5,7 +5,7 @@
 //! C header: [`include/net/rtnetlink.h`](srctree/include/net/rtnetlink.h)
 
 use crate::{
-    adapter::Adapter,
+    adapter::{optional, Adapter},
     addr::MacAddr,
     area::Area,
     device::Device,
@@ -50,26 +50,10 @@ impl<T: Driver> LinkOps<T> {
                 priv_size: size_of::<Area<T>>(),
                 setup: Some(Adapter::<T>::setup),
                 validate: Some(validate),
-                newlink: if T::HAS_CONFIGURE {
-                    Some(newlink::<T>)
-                } else {
-                    None
-                },
-                changelink: if T::HAS_CONFIGURE {
-                    Some(changelink::<T>)
-                } else {
-                    None
-                },
-                get_xstats_size: if T::HAS_DESCRIBE {
-                    Some(description_size::<T>)
-                } else {
-                    None
-                },
-                fill_xstats: if T::HAS_DESCRIBE {
-                    Some(describe::<T>)
-                } else {
-                    None
-                },
+                newlink: optional(T::HAS_CONFIGURE, newlink::<T>),
+                changelink: optional(T::HAS_CONFIGURE, changelink::<T>),
+                get_xstats_size: optional(T::HAS_DESCRIBE, description_size::<T>),
+                fill_xstats: optional(T::HAS_DESCRIBE, describe::<T>),
                 ..pin_init::zeroed()
             }),
             registered: AtomicBool::new(false),

@@ -6,7 +6,7 @@
 //!
 //! C header: [`include/linux/ethtool.h`](srctree/include/linux/ethtool.h)
 
-use super::under_rtnl;
+use super::{optional, under_rtnl};
 use crate::{
     device::Device,
     driver::Driver, //
@@ -21,26 +21,10 @@ pub(crate) struct EthtoolAdapter<T: Driver>(PhantomData<T>);
 impl<T: Driver> EthtoolAdapter<T> {
     pub(crate) const OPS: bindings::ethtool_ops = bindings::ethtool_ops {
         get_link: Some(bindings::ethtool_op_get_link),
-        get_link_ksettings: if T::HAS_LINK_SETTINGS {
-            Some(Self::link_settings)
-        } else {
-            None
-        },
-        get_sset_count: if T::HAS_STATISTICS {
-            Some(Self::count)
-        } else {
-            None
-        },
-        get_strings: if T::HAS_STATISTICS {
-            Some(Self::names)
-        } else {
-            None
-        },
-        get_ethtool_stats: if T::HAS_STATISTICS {
-            Some(Self::statistics)
-        } else {
-            None
-        },
+        get_link_ksettings: optional(T::HAS_LINK_SETTINGS, Self::link_settings),
+        get_sset_count: optional(T::HAS_STATISTICS, Self::count),
+        get_strings: optional(T::HAS_STATISTICS, Self::names),
+        get_ethtool_stats: optional(T::HAS_STATISTICS, Self::statistics),
         ..pin_init::zeroed()
     };
 

@@ -45,6 +45,15 @@ unsafe fn under_rtnl<'a, T: Driver>(dev: *mut bindings::net_device) -> (&'a Devi
     (unsafe { Device::from_raw(dev) }, rtnl)
 }
 
+/// Returns a callback for operations in C, if the driver has what it calls.
+pub(crate) const fn optional<F: Copy>(has: bool, callback: F) -> Option<F> {
+    if has {
+        Some(callback)
+    } else {
+        None
+    }
+}
+
 /// The C side of a [`Driver`].
 ///
 /// Each callback is for the operations of this driver's devices alone. What it is called with, and
@@ -63,89 +72,33 @@ impl<T: Driver> Adapter<T> {
         ndo_uninit: Some(Self::uninit),
         ndo_start_xmit: Some(Self::start_xmit),
         ndo_validate_addr: Some(bindings::eth_validate_addr),
-        ndo_open: if T::HAS_OPEN { Some(Self::open) } else { None },
-        ndo_stop: if T::HAS_STOP { Some(Self::stop) } else { None },
-        ndo_get_stats64: if T::HAS_LINK_STATS {
-            Some(Self::link_stats)
-        } else {
-            None
-        },
+        ndo_open: optional(T::HAS_OPEN, Self::open),
+        ndo_stop: optional(T::HAS_STOP, Self::stop),
+        ndo_get_stats64: optional(T::HAS_LINK_STATS, Self::link_stats),
         ndo_set_mac_address: if T::HAS_SET_MAC {
             Some(Self::set_mac)
         } else {
             Some(bindings::eth_mac_addr)
         },
-        ndo_change_mtu: if T::HAS_CHANGE_MTU {
-            Some(Self::change_mtu)
-        } else {
-            None
-        },
-        ndo_set_rx_mode: if T::HAS_SET_RX_MODE {
-            Some(Self::set_rx_mode)
-        } else {
-            None
-        },
-        ndo_change_rx_flags: if T::HAS_CHANGE_RX_FLAGS {
-            Some(Self::change_rx_flags)
-        } else {
-            None
-        },
-        ndo_vlan_rx_add_vid: if T::HAS_ADD_VLAN {
-            Some(Self::add_vlan)
-        } else {
-            None
-        },
-        ndo_vlan_rx_kill_vid: if T::HAS_REMOVE_VLAN {
-            Some(Self::remove_vlan)
-        } else {
-            None
-        },
+        ndo_change_mtu: optional(T::HAS_CHANGE_MTU, Self::change_mtu),
+        ndo_set_rx_mode: optional(T::HAS_SET_RX_MODE, Self::set_rx_mode),
+        ndo_change_rx_flags: optional(T::HAS_CHANGE_RX_FLAGS, Self::change_rx_flags),
+        ndo_vlan_rx_add_vid: optional(T::HAS_ADD_VLAN, Self::add_vlan),
+        ndo_vlan_rx_kill_vid: optional(T::HAS_REMOVE_VLAN, Self::remove_vlan),
         #[cfg(CONFIG_NETPOLL)]
-        ndo_netpoll_setup: if T::HAS_TRANSMIT_NETPOLL {
-            Some(Self::set_up_netpoll)
-        } else {
-            None
-        },
+        ndo_netpoll_setup: optional(T::HAS_TRANSMIT_NETPOLL, Self::set_up_netpoll),
         #[cfg(CONFIG_NETPOLL)]
-        ndo_netpoll_cleanup: if T::HAS_TRANSMIT_NETPOLL {
-            Some(Self::end_netpoll)
-        } else {
-            None
-        },
+        ndo_netpoll_cleanup: optional(T::HAS_TRANSMIT_NETPOLL, Self::end_netpoll),
         #[cfg(CONFIG_NETPOLL)]
-        ndo_poll_controller: if T::HAS_POLL { Some(Self::poll) } else { None },
+        ndo_poll_controller: optional(T::HAS_POLL, Self::poll),
         // The port chooses its queue itself.
-        ndo_select_queue: if T::HAS_ADD_PORT {
-            Some(Self::select_queue)
-        } else {
-            None
-        },
-        ndo_add_slave: if T::HAS_ADD_PORT {
-            Some(Self::add_port)
-        } else {
-            None
-        },
-        ndo_del_slave: if T::HAS_DEL_PORT {
-            Some(Self::del_port)
-        } else {
-            None
-        },
-        ndo_bpf: if T::HAS_SET_PROGRAM {
-            Some(Self::bpf)
-        } else {
-            None
-        },
-        ndo_xdp_xmit: if T::HAS_TRANSMIT_XDP {
-            Some(Self::xdp_xmit)
-        } else {
-            None
-        },
+        ndo_select_queue: optional(T::HAS_ADD_PORT, Self::select_queue),
+        ndo_add_slave: optional(T::HAS_ADD_PORT, Self::add_port),
+        ndo_del_slave: optional(T::HAS_DEL_PORT, Self::del_port),
+        ndo_bpf: optional(T::HAS_SET_PROGRAM, Self::bpf),
+        ndo_xdp_xmit: optional(T::HAS_TRANSMIT_XDP, Self::xdp_xmit),
         // The core adapts frames to what a port can do when the port gets them.
-        ndo_features_check: if T::HAS_ADD_PORT {
-            Some(bindings::passthru_features_check)
-        } else {
-            None
-        },
+        ndo_features_check: optional(T::HAS_ADD_PORT, bindings::passthru_features_check),
         ..pin_init::zeroed()
     };
 
