@@ -32,6 +32,9 @@ impl MacAddr {
         u64::from_le_bytes([a, b, c, d, e, f, 0, 0])
     }
 
+    /// All bits of a number from [`MacAddr::to_u64`].
+    pub const BITS: u64 = (1 << 48) - 1;
+
     /// Returns the address of a number from [`MacAddr::to_u64`].
     #[inline(always)]
     pub const fn from_u64(number: u64) -> Self {

@@ -64,13 +64,14 @@ impl EthHeader {
     /// Length in bytes.
     pub const LEN: usize = size_of::<Self>();
 
-    /// Returns whether the source is the address of that [number](MacAddr::to_u64).
+    /// Returns whether the source and the address of [number](MacAddr::to_u64) `mac` differ in `bits` of
+    /// their numbers, which may be any of [`MacAddr::BITS`].
     #[inline(always)]
-    pub fn is_from(&self, mac: u64) -> bool {
+    pub fn src_differs(&self, mac: u64, bits: u64) -> bool {
         let [a, b, c, d, e, f] = *self.src.octets();
         let [g, h] = self.proto;
-        // The two bytes behind the address are loaded with it, and shifted out.
-        (u64::from_le_bytes([a, b, c, d, e, f, g, h]) ^ mac) << 16 == 0
+        // The two bytes behind the address are loaded with it, and not among the bits.
+        (u64::from_le_bytes([a, b, c, d, e, f, g, h]) ^ mac) & bits != 0
     }
 }
 
@@ -515,7 +516,13 @@ mod tests {
             assert!(!skb.is_shared());
             let header = skb.tx_header().ok_or(EINVAL)?;
             assert!(header.dst == MacAddr::new([1, 2, 3, 4, 5, 6]));
-            assert!(header.src == MacAddr::new([7, 8, 9, 10, 11, 12]));
+            let src = MacAddr::new([7, 8, 9, 10, 11, 12]);
+            assert!(header.src == src);
+            let other = MacAddr::new([7, 8, 9, 10, 11, 13]);
+            assert!(!header.src_differs(src.to_u64(), MacAddr::BITS));
+            assert!(header.src_differs(other.to_u64(), MacAddr::BITS));
+            assert!(header.src_differs(header.dst.to_u64(), MacAddr::BITS));
+            assert!(!header.src_differs(other.to_u64(), 0));
 
             // As one that was received: without its header.
             let raw = skb.into_raw();

@@ -12,6 +12,7 @@ use crate::{
     }, //
 };
 use netdev::{
+    addr::MacAddr,
     device::Device,
     rcu::RcuBh,
     rx_handler::{
@@ -29,7 +30,10 @@ impl RxHandler<Trunk> for Port {
     fn passes(&self, upper: &Device<Trunk>, skb: &Received) -> bool {
         match skb.is_for_host() {
             true => !self.is_probe(skb),
-            false => skb.is_for_other() && !is_own(upper, skb) && self.second_mac().is_none(),
+            false => {
+                let mac = upper.data().mac();
+                skb.is_for_other() && skb.header().src_differs(mac, self.own_bits())
+            }
         }
     }
 
@@ -89,9 +93,8 @@ impl Port {
 }
 
 /// Returns whether the frame was sent by the trunk itself.
-#[inline(always)]
 fn is_own(dev: &Device<Trunk>, skb: &Received) -> bool {
-    skb.header().is_from(dev.data().mac())
+    !skb.header().src_differs(dev.data().mac(), MacAddr::BITS)
 }
 
 /// Is the frame meant for whoever is at this end of the cable, and not for the trunk as a whole?

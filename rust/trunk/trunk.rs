@@ -408,6 +408,9 @@ pub(crate) struct Port {
     pub(crate) own_mtu: u32,
     /// The trunk's address, if the port receives for it beside its own. Written under RTNL.
     second_mac: AtomicU64,
+    /// See [`Port::own_bits`]. None with a second address: such a port takes frames to the trunk for
+    /// another's.
+    own_bits: AtomicU64,
     /// The address that its probes come from.
     probe_mac: MacAddr,
     /// The EtherType of probes, in network order. Here, since each frame is compared with it.
@@ -437,6 +440,7 @@ impl Port {
             own_mac,
             own_mtu,
             second_mac: AtomicU64::new(second_mac.map_or(0, MacAddr::to_u64)),
+            own_bits: AtomicU64::new(Self::bits_beside(second_mac)),
             probe_mac,
             probe_type: AtomicU16::new(trunk.data().probes.ethertype().to_be()),
             base: [const { AtomicU64::new(0) }; PORT_FIGURES],
@@ -470,7 +474,6 @@ impl Port {
     }
 
     /// Returns the trunk's address, if the port receives for it beside its own, which it keeps.
-    #[inline(always)]
     pub(crate) fn second_mac(&self) -> Option<MacAddr> {
         let mac = self.second_mac.load(Ordering::Relaxed);
         (mac != 0).then_some(MacAddr::from_u64(mac))
@@ -478,8 +481,22 @@ impl Port {
 
     /// Says which address it receives for beside its own.
     pub(crate) fn set_second_mac(&self, mac: Option<MacAddr>, _rtnl: &Rtnl) {
-        self.second_mac
-            .store(mac.map_or(0, MacAddr::to_u64), Ordering::Relaxed);
+        let bits = Self::bits_beside(mac);
+        self.own_bits.store(bits, Ordering::Relaxed);
+        let mac = mac.map_or(0, MacAddr::to_u64);
+        self.second_mac.store(mac, Ordering::Relaxed);
+    }
+
+    /// Returns the bits of a frame's source by which the trunk's own frames are recognised: all, or
+    /// none if each frame needs a closer look.
+    #[inline(always)]
+    pub(crate) fn own_bits(&self) -> u64 {
+        self.own_bits.load(Ordering::Relaxed)
+    }
+
+    /// Returns [`Port::own_bits`] of a port with that second address.
+    fn bits_beside(second_mac: Option<MacAddr>) -> u64 {
+        second_mac.map_or(MacAddr::BITS, |_| 0)
     }
 
     /// Returns its counters when they were last reset.
