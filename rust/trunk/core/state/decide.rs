@@ -44,7 +44,7 @@ impl<M: Memory> State<M> {
         now: u64,
         clock: impl Fn() -> u64,
     ) {
-        let act = self.desk.ports.select(PortView::is_act);
+        let act = self.decision.act;
         let away = self.away();
         self.note_ports(now);
         if cause.is_some_and(|cause| cause.homes) {
@@ -58,9 +58,8 @@ impl<M: Memory> State<M> {
         }
         let moved = self.switch(table);
         self.answer_claims();
-        let act_now = self.desk.ports.select(PortView::is_act);
         self.tell_peers();
-        self.publish(act_now);
+        self.publish();
 
         self.generation = self.generation.wrapping_add(2);
         let outcome = Outcome {
@@ -71,7 +70,7 @@ impl<M: Memory> State<M> {
             moved,
         };
         self.record(cause, &outcome);
-        self.unsettled.any |= act != act_now || moved != 0;
+        self.unsettled.any |= act != self.decision.act || moved != 0;
         self.unsettled.announce |= moved != 0;
     }
 
@@ -173,7 +172,7 @@ impl<M: Memory> State<M> {
     }
 
     /// Finds what frames go by besides the table.
-    fn publish(&mut self, act: PortSet) {
+    fn publish(&mut self) {
         let ports = &self.desk.ports;
         let peer = |id| {
             let port = self.health.get(id)?;
@@ -183,7 +182,7 @@ impl<M: Memory> State<M> {
         self.held_back = ports.select(PortView::is_held_back);
         self.decision = Decision {
             accepted: accept(rule, ports, peer, self.decision.accepted),
-            act,
+            act: ports.select(PortView::is_act),
             carrier: !ports.usable().is_empty(),
             marks: self.claims.all().iter().any(Claim::is_served),
         };

@@ -15,8 +15,7 @@ use super::{
             to_slot,
             LinkState,
             PortId,
-            PortSet,
-            PortView, //
+            PortSet, //
         },
     },
     Cause,
@@ -106,7 +105,7 @@ impl<M: Memory> State<M> {
             back,
             moved,
         } = outcome;
-        let act = self.desk.ports.select(PortView::is_act);
+        let act = self.decision.act;
         let there = self.desk.ports.select(|_| true);
         let fallen = before & !act & there;
         let risen = act & !before;

@@ -25,8 +25,7 @@ use super::{
         },
         port::{
             PortId,
-            PortSet,
-            PortView, //
+            PortSet, //
         },
     },
     Ending,
@@ -111,7 +110,7 @@ impl<M: Memory> State<M> {
         // there is no doubt.
         let expected = match fresh && !answered.is_empty() {
             true => asked,
-            false => probed & self.desk.ports.select(PortView::is_act),
+            false => probed & self.decision.act,
         };
         Some(expected & !answered)
     }

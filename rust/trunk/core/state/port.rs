@@ -22,7 +22,6 @@ pub struct Port {
     pub ifindex: u32,
     /// The user's settings. The priority is with the link, for peers are told.
     weight: u16,
-    enabled: bool,
     /// The speed of the link in Mbit/s, as far as known.
     speed: Option<u32>,
     /// What the probes have found out.
@@ -118,7 +117,6 @@ impl Port {
         Self {
             ifindex,
             weight: 1,
-            enabled: true,
             speed,
             link: Link::new(priority),
             condition: Condition {
@@ -149,7 +147,7 @@ impl Port {
 
     /// Returns whether the user lets it be used.
     pub const fn is_enabled(&self) -> bool {
-        self.enabled
+        self.condition.enabled
     }
 
     /// Returns when it became what it is, in ns.
@@ -206,16 +204,17 @@ impl Port {
     pub(super) fn configure(&mut self, settings: PortSettings) -> bool {
         let priority = settings.priority.unwrap_or(self.link.priority());
         let weight = settings.weight.unwrap_or(self.weight);
-        let enabled = settings.enabled.unwrap_or(self.enabled);
-        if (priority, weight, enabled) == (self.link.priority(), self.weight, self.enabled) {
+        let enabled = settings.enabled.unwrap_or(self.condition.enabled);
+        let before = (self.link.priority(), self.weight, self.condition.enabled);
+        if (priority, weight, enabled) == before {
             return false;
         }
         self.weight = weight;
         self.link.set_priority(priority);
         self.held_back &= priority <= 1;
         // Whoever enables a port wants it used.
-        self.was_act &= enabled && self.enabled;
-        self.enabled = enabled;
+        self.was_act &= enabled && self.condition.enabled;
+        self.condition.enabled = enabled;
         true
     }
 
@@ -230,7 +229,7 @@ impl Port {
         let condition = Condition {
             operational,
             started,
-            enabled: self.enabled,
+            enabled: self.condition.enabled,
             against: verdict.reason,
             proven: verdict.proven,
             held: verdict.held,
