@@ -11,7 +11,6 @@ use trunk_core::state::{
     Desk, Effects, Ending, Input, Links, Memory, Port, PortSettings, Replacement, Settings, State,
 };
 use trunk_core::table::{inherit, Bucket};
-use trunk_core::uapi::Redundancy;
 use trunk_core::wire::{Identity, Probe};
 
 pub const MS: u64 = 1_000_000;
@@ -50,7 +49,6 @@ struct End {
     state: State<Heap>,
     table: Vec<Bucket>,
     ports: PortSet,
-    up: bool,
     /// When time is to come next, in ns.
     timer: Option<u64>,
     /// What claims were answered.
@@ -84,7 +82,6 @@ impl Ends {
             ),
             table: (0..32).map(|_| Bucket::empty()).collect(),
             ports: PortSet::EMPTY,
-            up: false,
             timer: None,
             answers: BTreeMap::new(),
             events: Vec::new(),
@@ -286,7 +283,6 @@ impl Ends {
     }
 
     pub fn up(&mut self, end: usize, up: bool) {
-        self.ends[end].up = up;
         self.step(end, Input::Up(up));
     }
 
@@ -386,7 +382,6 @@ impl Ends {
             prop_assert_eq!(ports.select(|_| true), end.ports);
             prop_assert_eq!(ports.select(|it| it.is_act()), state.decision().act);
             prop_assert_eq!(!ports.usable().is_empty(), state.decision().carrier);
-            prop_assert!(state.redundancy() == ports.redundancy());
             // What is told of ports is so.
             for (id, view) in ports.iter() {
                 let told = end.states.get(&ifindex(id)).copied();
@@ -408,16 +403,5 @@ impl Ends {
             }
         }
         Ok(())
-    }
-}
-
-/// What the state shows of its ports in one word.
-trait InOneWord {
-    fn redundancy(&self) -> Redundancy;
-}
-
-impl InOneWord for State<Heap> {
-    fn redundancy(&self) -> Redundancy {
-        self.ports().redundancy()
     }
 }
