@@ -1,17 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A trunk that lives through whatever octets say: frames of any content, from a peer that answers
-//! to those of somebody who only claims to be one, among ticks and changes of settings.
+//! Trunks that live through whatever bytes say.
 //!
-//! [`live`] panics if the trunk does, or if it comes to what cannot be. So does [`hash`] for the hash
-//! of a frame's flow. `fuzz_targets/` has them guided by coverage, `tests/` by chance alone.
+//! [`live`] has the health checks of one trunk live: frames of any content come in, from a peer that
+//! answers to somebody who only claims to be one, among ticks and changes of settings. [`step`] has
+//! two ends of a trunk live, each a whole state. [`hash`] is about the hash of a frame's flow. Each
+//! panics if the core does, or if it comes to what cannot be. `fuzz_targets/` has them guided by coverage, `tests/` by chance alone.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+// The properties of the core use more of them.
+#[allow(dead_code)]
+#[path = "../../core/tests/state/end.rs"]
+mod end;
+#[path = "../../core/tests/state/history.rs"]
+mod history;
+
+use end::Ends;
+use history::Happens;
 use trunk_core::flow::{self, Key};
 use trunk_core::health::{Health, Link, Peers, ProbeMode, Reason, Settings, View};
 use trunk_core::port::{PortId, PortSet};
+use trunk_core::spares::Failback;
+use trunk_core::state::{Ending, PortSettings};
 use trunk_core::wire::{Identity, Kind, Probe, MAX_LEN};
 
 /// Ports from 0 on may be there, and so many of them.
@@ -354,6 +366,84 @@ pub fn live(octets: &[u8]) {
     while !input.0.is_empty() {
         life.step(&mut input);
         life.check();
+    }
+}
+
+/// What happens next by the bytes of `input`.
+fn happens(input: &mut Input<'_>) -> Happens {
+    let [what, a, b, c] = input.octets();
+    let (end, number) = (usize::from(a / 8 % 2), usize::from(a % 8));
+    let settings = PortSettings::default();
+    match what % 32 {
+        0..=3 => Happens::Carrier(number, b % 2 == 0),
+        4..=7 => Happens::Cut(number, [b & 1 != 0, b & 2 != 0]),
+        8..=13 => Happens::Time(1 + u64::from(a) * [1, 4][usize::from(b % 2)]),
+        14 => Happens::Join(number, 1 + u16::from(b % 3)),
+        15 => Happens::Leave(number),
+        16 => Happens::Up(end, b % 2 == 0),
+        17 => {
+            let enabled = Some(b % 2 == 0);
+            Happens::Port(
+                end,
+                number,
+                PortSettings {
+                    enabled,
+                    ..settings
+                },
+            )
+        }
+        18 => {
+            let (priority, weight) = (Some(1 + u16::from(b % 3)), Some(u16::from(c % 4)));
+            let settings = PortSettings {
+                priority,
+                weight,
+                ..settings
+            };
+            Happens::Port(end, number, settings)
+        }
+        19 => Happens::Speed(end, number, input.some() as u32),
+        20 => Happens::Address(end, input.octets()),
+        21 => {
+            let policy = [Failback::Immediate, Failback::Delay, Failback::Manual];
+            Happens::Failback(end, policy[usize::from(b % 3)], c.into())
+        }
+        22 => {
+            let mode = [ProbeMode::Auto, ProbeMode::Required, ProbeMode::Off];
+            Happens::Mode(end, mode[usize::from(b % 3)])
+        }
+        23 => Happens::Rounds(end, [10, 100, 1_000][usize::from(b % 3)], [c % 8, c / 32]),
+        24 => Happens::Release(end),
+        25 => Happens::Bits(end, u32::from(b % 7)),
+        26 => Happens::Choose(end, b.into(), c.into()),
+        27 => Happens::Claim(end, number, 1 + u32::from(b % 5)),
+        28 => match b % 4 {
+            0 => Happens::EndClaims(end, Ending::All),
+            _ => Happens::EndClaims(end, Ending::Mark(1 + u32::from(c % 5))),
+        },
+        29 => {
+            let (bytes, rest) = input.0.split_at(input.0.len().min(b.into()));
+            input.0 = rest;
+            Happens::Frame(end, number, bytes.to_vec())
+        }
+        30 => Happens::Garble(b.into(), c),
+        _ => match b % 2 {
+            0 => Happens::Reset(end),
+            _ => Happens::Refusal(end),
+        },
+    }
+}
+
+/// Has two ends of a trunk live through what `bytes` say, and checks both after all that happens.
+pub fn step(bytes: &[u8]) {
+    let mut input = Input(bytes);
+    let [ports, priorities] = input.octets();
+    let priority = |number| 1 + u16::from(priorities >> number & 1);
+    let ports: Vec<u16> = (0..1 + ports % 8).map(priority).collect();
+    let mut ends = Ends::new(&ports);
+    while !input.0.is_empty() {
+        let what = happens(&mut input);
+        history::live(&mut ends, &what);
+        ends.check();
     }
 }
 

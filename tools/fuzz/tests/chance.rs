@@ -2,7 +2,7 @@
 
 //! The same as the fuzzer does, by chance: octets without sense, and lives that begin well.
 
-use trunk_fuzz::{hash, live};
+use trunk_fuzz::{hash, live, step};
 
 /// Random numbers.
 struct Chance(u64);
@@ -56,6 +56,15 @@ fn octets_without_sense() {
     for _ in 0..100_000 {
         let length = chance.below(600);
         live(&chance.octets(length));
+    }
+}
+
+#[test]
+fn two_ends_of_a_trunk() {
+    let mut chance = Chance::of(4);
+    for _ in 0..2_000 {
+        let length = chance.below(400);
+        step(&chance.octets(length));
     }
 }
 
