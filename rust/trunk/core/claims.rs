@@ -3,14 +3,10 @@
 //! Claims: links that processes hold, one each: the port that a claim wants, or a spare.
 
 use super::port::{
-    from_slot,
-    to_slot,
     PortId,
     PortSet,
     PortView,
-    Ports,
-    Slot,
-    NO_PORT, //
+    Ports, //
 };
 use super::uapi::Reason;
 use ::core::ops::DerefMut;
@@ -91,8 +87,10 @@ pub struct Inquiry {
 /// A claim to a link. It is served by the port it wants, or else by a spare.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Claim {
-    wanted: Slot,
-    link: Slot,
+    /// The port it should have; `None` once that has left the trunk.
+    pub wanted: Option<PortId>,
+    /// The port it has.
+    pub link: Option<PortId>,
     /// How far it has come.
     pub stage: Stage,
     /// Whether its holder has been answered.
@@ -100,43 +98,24 @@ pub struct Claim {
     /// Who holds it.
     pub holder: Holder,
     /// The link that events say it has, and the one that the holder knows of.
-    pub(super) seen: Slot,
-    pub(super) told: Slot,
-    /// Why it lost the link that it had before.
-    pub(super) reason: Reason,
+    pub(super) seen: Option<PortId>,
+    pub(super) told: Option<PortId>,
+    /// Why it lost the link that it had before, [`Reason::None`] if that is usable.
+    pub reason: Reason,
 }
 
 impl Claim {
     /// Room for a claim.
-    pub const NONE: Self = Self::of(NO_PORT, Stage::Refused, Holder::NONE);
-
-    const fn of(wanted: Slot, stage: Stage, holder: Holder) -> Self {
-        Self {
-            wanted,
-            link: NO_PORT,
-            stage,
-            answer: Answer::None,
-            holder,
-            seen: NO_PORT,
-            told: NO_PORT,
-            reason: Reason::None,
-        }
-    }
-
-    /// Makes a claim that has no link yet.
-    pub const fn new(wanted: PortId, stage: Stage, holder: Holder) -> Self {
-        Self::of(to_slot(Some(wanted)), stage, holder)
-    }
-
-    /// Returns the port it should have; `None` once that has left the trunk.
-    pub const fn wanted(&self) -> Option<PortId> {
-        from_slot(self.wanted)
-    }
-
-    /// Returns the port it has.
-    pub const fn link(&self) -> Option<PortId> {
-        from_slot(self.link)
-    }
+    pub const NONE: Self = Self {
+        wanted: None,
+        link: None,
+        stage: Stage::Refused,
+        answer: Answer::None,
+        holder: Holder::NONE,
+        seen: None,
+        told: None,
+        reason: Reason::None,
+    };
 
     /// Returns whether it is served, or would be if there were a link for it.
     pub(super) const fn is_served(&self) -> bool {
@@ -153,17 +132,10 @@ impl Claim {
         self.answer == Answer::Due || self.has_moved()
     }
 
-    /// Returns why it lost the link that it had before, [`Reason::None`] if that is usable.
-    pub const fn reason(&self) -> Reason {
-        self.reason
-    }
-
     /// The port `id` has left the trunk: the next of that number is another one.
     pub fn forget(&mut self, id: PortId) {
-        for slot in [&mut self.wanted, &mut self.link] {
-            if *slot == to_slot(Some(id)) {
-                *slot = NO_PORT;
-            }
+        for port in [&mut self.wanted, &mut self.link] {
+            *port = port.filter(|port| *port != id);
         }
     }
 
@@ -171,9 +143,9 @@ impl Claim {
     /// claims besides; a spare serves one user, and `taken` ones have theirs. What is in doubt it may
     /// keep, but not get.
     fn wanted_now(&self, ports: &Ports, taken: PortSet, doubts: PortSet) -> Option<PortId> {
-        let id = self.wanted()?;
+        let id = self.wanted?;
         let view = ports.get(id)?;
-        let sure = self.link() == Some(id) || !doubts.contains(id);
+        let sure = self.link == Some(id) || !doubts.contains(id);
         let usable = ports.usable().contains(id) && !view.is_held_back();
         (sure && usable && (view.is_working() || !taken.contains(id))).then_some(id)
     }
@@ -181,7 +153,7 @@ impl Claim {
 
 /// Returns the spares that serve `claims`.
 pub fn held(claims: &[Claim], ports: &Ports) -> PortSet {
-    let held: PortSet = claims.iter().filter_map(Claim::link).collect();
+    let held: PortSet = claims.iter().filter_map(|claim| claim.link).collect();
     held & !ports.select(PortView::is_working)
 }
 
@@ -201,13 +173,13 @@ pub fn let_go(claims: &mut [Claim], ports: &Ports, in_use: PortSet, doubts: Port
             continue;
         };
         // The spare it has is nobody else's, unless several had it when it was a working port.
-        let own: PortSet = claim.link().into_iter().collect();
+        let own: PortSet = claim.link.into_iter().collect();
         let taken = ((all | theirs | in_use) & !own) | older;
-        let keep = claim.link();
-        let keep = keep.filter(|link| spares.contains(*link) && !older.contains(*link));
-        let link = claim.wanted_now(ports, taken, doubts).or(keep);
-        claim.link = to_slot(link);
-        older = older | (link.into_iter().collect::<PortSet>() & spares);
+        let keep = claim
+            .link
+            .filter(|link| spares.contains(*link) && !older.contains(*link));
+        claim.link = claim.wanted_now(ports, taken, doubts).or(keep);
+        older = older | (claim.link.into_iter().collect::<PortSet>() & spares);
     }
 }
 
@@ -218,10 +190,10 @@ pub fn take(claims: &mut [Claim], ports: &Ports, in_use: PortSet, doubts: PortSe
     let theirs = ports.select(|view| view.held);
     for at in 0..claims.len() {
         let taken = held(claims, ports) | theirs | in_use;
-        let waits = |claim: &&mut Claim| claim.is_served() && claim.link == NO_PORT;
+        let waits = |claim: &&mut Claim| claim.is_served() && claim.link.is_none();
         if let Some(claim) = claims.get_mut(at).filter(waits) {
             let spare = ports.best(spares & !taken & !doubts);
-            claim.link = to_slot(claim.wanted_now(ports, taken, doubts).or(spare));
+            claim.link = claim.wanted_now(ports, taken, doubts).or(spare);
         }
     }
 }
@@ -248,20 +220,12 @@ impl<S: DerefMut<Target = [Claim]>> Claims<S> {
         self.room.get_mut(..self.len).unwrap_or_default()
     }
 
-    /// Returns the claim of that mark.
-    pub fn find(&self, mark: u32) -> Option<&Claim> {
-        self.all().iter().find(|claim| claim.holder.mark == mark)
-    }
-
-    /// Adds the youngest. Returns whether there was room.
-    pub fn push(&mut self, claim: Claim) -> bool {
-        let room = self.room.get_mut(self.len);
-        let found = room.is_some();
-        if let Some(room) = room {
+    /// Adds the youngest, if there is room.
+    pub fn push(&mut self, claim: Claim) {
+        if let Some(room) = self.room.get_mut(self.len) {
             *room = claim;
             self.len = self.len.saturating_add(1);
         }
-        found
     }
 
     /// Removes the claims for which `test` holds; `ended` is called with each.
@@ -285,6 +249,7 @@ impl<S: DerefMut<Target = [Claim]>> Claims<S> {
 #[cfg(any(test, CONFIG_TRUNK_KUNIT_TEST))]
 #[cfg_attr(not(test), ::kernel::macros::kunit_tests(trunk_claims))]
 mod tests {
+    use super::super::port::Slot;
     use super::super::testing::{
         id,
         ports,
@@ -293,7 +258,11 @@ mod tests {
     use super::*;
 
     fn claim(wanted: Slot) -> Claim {
-        Claim::of(wanted, Stage::Served, Holder::NONE)
+        Claim {
+            wanted: id(wanted),
+            stage: Stage::Served,
+            ..Claim::NONE
+        }
     }
 
     #[test]
@@ -375,10 +344,10 @@ mod tests {
                 ],
             ),
         ] {
-            let mut claims = [claim(NO_PORT); 4];
+            let mut claims = [claim(-1); 4];
             let claims = claims.get_mut(..wanted.len()).unwrap_or_default();
             for (claim, wanted) in claims.iter_mut().zip(wanted) {
-                claim.wanted = *wanted;
+                claim.wanted = id(*wanted);
             }
             let mut trunk = Trunk::<8>::new("");
             for (line, links, homes) in steps {
@@ -386,7 +355,7 @@ mod tests {
                 assert!(claims
                     .iter()
                     .map(|claim| claim.link)
-                    .eq(links.iter().copied()));
+                    .eq(links.iter().map(|link| id(*link))));
                 for (home, spare) in PortId::all().zip(homes) {
                     assert_eq!(trunk.stand_ins.of(home), id(*spare));
                 }
@@ -402,18 +371,18 @@ mod tests {
         if let (Some(home), Some(spare)) = (id(0), id(2)) {
             let mut trunk = Trunk::<8>::new("1s 1a 2a 3a");
             assert_eq!(trunk.stand_ins.of(home), Some(spare));
-            let mut claims = [spare].map(|id| claim(to_slot(Some(id))));
+            let mut claims = [spare].map(|id| claim(id.index() as Slot));
             trunk.serve(&mut claims, "1s 1a 2a 3a");
-            assert_eq!(claims.map(|claim| claim.link()), [id(3)]);
+            assert_eq!(claims.map(|claim| claim.link), [id(3)]);
             trunk.serve(&mut claims, "1a 1a 2a 3a");
-            assert_eq!(claims.map(|claim| claim.link()), [Some(spare)]);
+            assert_eq!(claims.map(|claim| claim.link), [Some(spare)]);
         }
     }
 
     #[test]
     fn a_port_that_leaves_is_forgotten() {
         if let (Some(first), Some(second)) = (id(0), id(1)) {
-            let mut claims = [first, second].map(|id| claim(to_slot(Some(id))));
+            let mut claims = [first, second].map(|id| claim(id.index() as Slot));
             take(
                 &mut claims,
                 &ports("1a 1a 2a"),
@@ -424,14 +393,14 @@ mod tests {
                 claim.forget(first);
             }
             assert_eq!(
-                claims.map(|claim| (claim.wanted(), claim.link())),
+                claims.map(|claim| (claim.wanted, claim.link)),
                 [(None, None), (Some(second), Some(second))]
             );
             // Another port of that number is not the one it wanted.
             let line = ports("1a 1a 2a");
             let_go(&mut claims, &line, PortSet::EMPTY, PortSet::EMPTY);
             take(&mut claims, &line, PortSet::EMPTY, PortSet::EMPTY);
-            assert_eq!(claims.map(|claim| claim.link()), [id(2), Some(second)]);
+            assert_eq!(claims.map(|claim| claim.link), [id(2), Some(second)]);
         }
     }
 
@@ -440,13 +409,13 @@ mod tests {
         if let (Some(first), Some(spare)) = (id(0), id(1)) {
             let line = ports("1a 2a 3a");
             let doubts = [first, spare].into_iter().collect();
-            let mut claims = [first; 2].map(|id| claim(to_slot(Some(id))));
+            let mut claims = [first; 2].map(|id| claim(id.index() as Slot));
             take(&mut claims[..1], &line, PortSet::EMPTY, PortSet::EMPTY);
             let_go(&mut claims, &line, PortSet::EMPTY, doubts);
             take(&mut claims, &line, PortSet::EMPTY, doubts);
-            assert_eq!(claims.map(|claim| claim.link()), [Some(first), id(2)]);
+            assert_eq!(claims.map(|claim| claim.link), [Some(first), id(2)]);
             let_go(&mut claims, &line, PortSet::EMPTY, PortSet::EMPTY);
-            assert_eq!(claims.map(|claim| claim.link()), [Some(first), Some(first)]);
+            assert_eq!(claims.map(|claim| claim.link), [Some(first), Some(first)]);
         }
     }
 
@@ -454,12 +423,12 @@ mod tests {
     fn a_claim_that_is_not_served_has_no_link_and_takes_none() {
         if let (Some(first), Some(spare)) = (id(0), id(1)) {
             let line = ports("1a 2a");
-            let mut claims = [spare; 2].map(|id| claim(to_slot(Some(id))));
+            let mut claims = [spare; 2].map(|id| claim(id.index() as Slot));
             let [refused, _] = &mut claims;
             refused.stage = Stage::Refused;
             let_go(&mut claims, &line, PortSet::EMPTY, PortSet::EMPTY);
             take(&mut claims, &line, PortSet::EMPTY, PortSet::EMPTY);
-            assert_eq!(claims.map(|claim| claim.link()), [None, Some(spare)]);
+            assert_eq!(claims.map(|claim| claim.link), [None, Some(spare)]);
             assert_eq!(held(&claims, &line), [spare].into_iter().collect());
             assert!(!held(&claims, &line).contains(first));
         }
@@ -474,9 +443,10 @@ mod tests {
                 mark,
                 ..Holder::NONE
             };
-            assert_eq!(claims.push(Claim { holder, ..claim(0) }), mark <= 4);
+            claims.push(Claim { holder, ..claim(0) });
         }
-        assert!(claims.find(4).is_some() && claims.find(5).is_none());
+        let marks = claims.all().iter().map(|claim| claim.holder.mark);
+        assert!(marks.eq([1, 2, 3, 4]));
         let mut ended = 0;
         claims.remove(
             |claim| claim.holder.mark % 2 == 0,

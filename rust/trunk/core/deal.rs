@@ -43,9 +43,9 @@ impl Dealer {
     #[inline(always)] // Else it is made in one place and copied to another.
     pub(super) fn new() -> Self {
         Self {
-            need: PerPort::new(0),
-            got: PerPort::new(0),
-            due: PerPort::new(0),
+            need: PerPort::default(),
+            got: PerPort::default(),
+            due: PerPort::default(),
             wheel: [PortSet::EMPTY; PLACES],
             here: PortSet::EMPTY,
             round: 0,
@@ -120,8 +120,8 @@ pub(super) fn shares(
 ) -> PerPort<u32> {
     let weight = |id| u32::from(ports.get(id).map_or(1, |view| view.weight.max(1)));
     let total = among.iter().map(weight).fold(0, u32::saturating_add);
-    let mut share = PerPort::new(0);
-    let mut fraction = PerPort::new(0);
+    let mut share = PerPort::default();
+    let mut fraction = PerPort::default();
     let mut left = buckets;
     for id in among.iter() {
         // 2^16 buckets times a weight of 16 bits: no more than 32 bits.
@@ -169,7 +169,7 @@ mod tests {
                 among.insert(id);
             }
             deal.start(among);
-            let mut got = PerPort::new(0);
+            let mut got = PerPort::default();
             while let Some(id) = deal.next() {
                 got[id] += 1;
             }
@@ -206,7 +206,7 @@ mod tests {
         ];
         for (buckets, line, has, expected) in cases {
             let ports = ports(line);
-            let mut per_port = PerPort::new(0);
+            let mut per_port = PerPort::default();
             PortId::all()
                 .zip(has)
                 .for_each(|(id, has)| per_port[id] = has);

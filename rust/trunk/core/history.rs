@@ -3,12 +3,9 @@
 //! What has happened to a trunk: the last events, and where buckets went.
 
 use super::port::{
-    from_slot,
     LinkState,
     PerPort,
-    PortId,
-    Slot,
-    NO_PORT, //
+    PortId, //
 };
 pub use super::uapi::{
     EventKind,
@@ -46,11 +43,11 @@ pub struct Event {
 
 impl Event {
     /// An event that says no more than this.
-    pub const fn new(kind: EventKind, time: u64) -> Self {
+    pub const fn new(kind: EventKind, port: u32, time: u64) -> Self {
         Self {
             time,
             kind,
-            port: 0,
+            port,
             other: 0,
             states: None,
             reason: Reason::None,
@@ -118,50 +115,33 @@ impl<S: DerefMut<Target = [Event]>> Ring<S> {
     }
 }
 
-/// Buckets that one port lost, or got, and the other port, [`MIXED`] if there are several.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Moved {
-    buckets: u32,
-    other: Slot,
+/// Buckets that one port lost, or got.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Moved {
+    /// How many.
+    pub buckets: u32,
+    /// The port that has, or had, all of them otherwise; `None` if there is no such one.
+    pub other: Option<PortId>,
 }
 
-/// Not the number of one port.
-const MIXED: Slot = Slot::MIN;
-
 impl Moved {
-    fn note(&mut self, other: Slot) {
-        if self.buckets == 0 {
-            self.other = other;
-        } else if self.other != other {
-            self.other = MIXED;
-        }
+    fn note(&mut self, other: Option<PortId>) {
+        let all = self.buckets == 0 || self.other == other;
+        self.other = other.filter(|_| all);
         self.buckets = self.buckets.saturating_add(1);
-    }
-
-    fn result(self) -> (u32, Option<PortId>) {
-        (self.buckets, from_slot(self.other))
     }
 }
 
 /// Where buckets went in one change of the table (1 KiB: better kept than put on a stack).
+#[derive(Default)]
 pub struct Moves {
-    lost: PerPort<Moved>,
-    returned: PerPort<Moved>,
+    /// What each port lost.
+    pub lost: PerPort<Moved>,
+    /// What each got of its own buckets.
+    pub returned: PerPort<Moved>,
 }
 
 impl Moves {
-    /// None went anywhere.
-    pub const fn new() -> Self {
-        const NONE: Moved = Moved {
-            buckets: 0,
-            other: NO_PORT,
-        };
-        Self {
-            lost: PerPort::new(NONE),
-            returned: PerPort::new(NONE),
-        }
-    }
-
     /// Forgets all.
     pub fn clear(&mut self) {
         for id in PortId::all() {
@@ -171,29 +151,13 @@ impl Moves {
     }
 
     /// A bucket of `home` moves between these.
-    pub fn note(&mut self, home: Slot, from: Slot, to: Slot) {
-        if let Some(id) = from_slot(from) {
+    pub fn note(&mut self, home: Option<PortId>, from: Option<PortId>, to: Option<PortId>) {
+        if let Some(id) = from {
             self.lost[id].note(to);
         }
-        if let Some(id) = from_slot(to).filter(|_| to == home) {
+        if let Some(id) = to.filter(|_| to == home) {
             self.returned[id].note(from);
         }
-    }
-
-    /// How many buckets `id` lost, and to whom, if to one port.
-    pub fn lost(&self, id: PortId) -> (u32, Option<PortId>) {
-        self.lost[id].result()
-    }
-
-    /// How many of its own buckets `id` got, and from whom, if from one port.
-    pub fn returned(&self, id: PortId) -> (u32, Option<PortId>) {
-        self.returned[id].result()
-    }
-}
-
-impl Default for Moves {
-    fn default() -> Self {
-        Self::new()
     }
 }
 
@@ -204,7 +168,7 @@ mod tests {
     use super::*;
 
     fn event(time: u64) -> Event {
-        Event::new(EventKind::Config, time)
+        Event::new(EventKind::Config, 0, time)
     }
 
     #[test]
@@ -252,7 +216,7 @@ mod tests {
 
     #[test]
     fn moves_are_counted_by_port() {
-        let mut moves = Moves::new();
+        let mut moves = Moves::default();
         for (home, from, to) in [
             (1, 1, 4),
             (1, 1, 4),
@@ -261,7 +225,7 @@ mod tests {
             (3, 4, 3),
             (0, -1, 0),
         ] {
-            moves.note(home, from, to);
+            moves.note(id(home), id(from), id(to));
         }
         for (number, lost, returned) in [
             (0, (0, -1), (1, -1)),
@@ -271,11 +235,17 @@ mod tests {
             (4, (1, 3), (0, -1)),
         ] {
             if let Some(port) = id(number) {
-                assert_eq!(moves.lost(port), (lost.0, id(lost.1)));
-                assert_eq!(moves.returned(port), (returned.0, id(returned.1)));
+                let moved = |(buckets, other)| Moved {
+                    buckets,
+                    other: id(other),
+                };
+                assert_eq!(moves.lost[port], moved(lost));
+                assert_eq!(moves.returned[port], moved(returned));
             }
         }
         moves.clear();
-        assert!(PortId::all().all(|id| moves.lost(id).0 == 0 && moves.returned(id).0 == 0));
+        assert!(
+            PortId::all().all(|id| moves.lost[id].buckets == 0 && moves.returned[id].buckets == 0)
+        );
     }
 }

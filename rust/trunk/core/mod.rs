@@ -18,7 +18,7 @@
 //!    Only configuration changes it (a port joins, leaves, changes weight or priority):
 //!    [`table::assign_homes`].
 //! 2. **stand-ins**: failed working port -> spare in its place. Link states change it:
-//!    [`spares::StandIns::update`].
+//!    [`spares::StandIns`].
 //! 3. **slots**: bucket -> port that carries it now, the one layer that transmit reads, with a
 //!    single load. It follows from the two above and from itself: [`table::resolve`].
 //!

@@ -114,10 +114,10 @@ impl PortView {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct PerPort<T>([T; MAX_PORTS]);
 
-impl<T: Copy> PerPort<T> {
-    /// The same `value` for all.
-    pub const fn new(value: T) -> Self {
-        Self([value; MAX_PORTS])
+impl<T: Copy + Default> Default for PerPort<T> {
+    #[inline]
+    fn default() -> Self {
+        Self([T::default(); MAX_PORTS])
     }
 }
 
@@ -140,15 +140,10 @@ impl<T> IndexMut<PortId> for PerPort<T> {
 }
 
 /// The ports of a trunk (640 bytes: better kept than put on a stack).
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Ports(PerPort<Option<PortView>>);
 
 impl Ports {
-    /// No ports.
-    pub const fn new() -> Self {
-        Self(PerPort::new(None))
-    }
-
     /// The port of that number, if the trunk has it.
     pub fn get(&self, id: PortId) -> Option<&PortView> {
         self.0[id].as_ref()
@@ -212,12 +207,6 @@ impl Ports {
             among.remove(best);
             Some(best)
         })
-    }
-}
-
-impl Default for Ports {
-    fn default() -> Self {
-        Self::new()
     }
 }
 

@@ -3,32 +3,23 @@
 //! Which spare takes a failed working port's place, and when the port returns.
 
 use super::port::{
-    from_slot,
-    to_slot,
     PerPort,
     PortId,
     PortSet,
     PortView,
-    Ports,
-    Slot,
-    NO_PORT, //
+    Ports, //
 };
 pub use super::uapi::Failback;
 
 /// The stand-ins of a trunk: for each working port that has one, the spare in its place. A spare
 /// stands in for one port at a time.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct StandIns(PerPort<Slot>);
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct StandIns(PerPort<Option<PortId>>);
 
 impl StandIns {
-    /// No stand-ins.
-    pub const fn new() -> Self {
-        Self(PerPort::new(NO_PORT))
-    }
-
     /// The spare standing in for `home`.
     pub fn of(&self, home: PortId) -> Option<PortId> {
-        from_slot(self.0[home])
+        self.0[home]
     }
 
     /// The working port that `spare` stands in for.
@@ -41,16 +32,8 @@ impl StandIns {
         PortId::all().filter_map(|home| self.of(home)).collect()
     }
 
-    /// Brings the stand-ins into line with `ports`: [`let_go`](Self::let_go), then
-    /// [`take`](Self::take).
+    /// The first step after a change of `ports`; [`take`](Self::take) is the second.
     ///
-    /// A home held back that loses its stand-in gets no other: it returns at once. The caller can
-    /// tell from the stand-ins before and after, as it can for every failover and failback.
-    pub fn update(&mut self, ports: &Ports) {
-        self.let_go(ports);
-        self.take(ports);
-    }
-
     /// A stand-in stays while it is usable and its home is not, or is held back. But it makes way for
     /// a claim: at this end nobody claims a spare in use, so it is one of the peer, who did not know
     /// yet, and both ends shall use the same links.
@@ -63,12 +46,13 @@ impl StandIns {
             let keep = self
                 .of(home)
                 .filter(|spare| away.contains(home) && spares.contains(*spare));
-            self.0[home] = to_slot(keep);
+            self.0[home] = keep;
         }
     }
 
     /// Each failed home without a stand-in, by rank, takes the best free spare: usable, held by no
-    /// claim, not standing in, of the lowest priority number, then of the lowest rank.
+    /// claim, not standing in, of the lowest priority number, then of the lowest rank. A home held back
+    /// that has lost its stand-in gets no other: it returns at once.
     pub fn take(&mut self, ports: &Ports) {
         let usable = ports.usable();
         let working = ports.select(PortView::is_working);
@@ -80,15 +64,9 @@ impl StandIns {
                     break;
                 };
                 free.remove(spare);
-                self.0[home] = to_slot(Some(spare));
+                self.0[home] = Some(spare);
             }
         }
-    }
-}
-
-impl Default for StandIns {
-    fn default() -> Self {
-        Self::new()
     }
 }
 
@@ -115,6 +93,11 @@ mod tests {
         ports, //
     };
     use super::*;
+
+    fn update(stand_ins: &mut StandIns, ports: &Ports) {
+        stand_ins.let_go(ports);
+        stand_ins.take(ports);
+    }
 
     #[test]
     fn spares_stand_in_by_rank_and_stay() {
@@ -168,10 +151,10 @@ mod tests {
                 ("1c 1s 1s 2s 3c -", [-1, 4, -1]),
             ],
         ] {
-            let mut stand_ins = StandIns::new();
+            let mut stand_ins = StandIns::default();
             for (line, expected) in steps {
                 let ports = ports(line);
-                stand_ins.update(&ports);
+                update(&mut stand_ins, &ports);
                 for (home, spare) in PortId::all().zip(expected) {
                     assert_eq!(stand_ins.of(home), id(*spare));
                     assert!(id(*spare).is_none_or(|id| stand_ins.home_of(id) == Some(home)));
@@ -180,7 +163,7 @@ mod tests {
                 assert_eq!(stand_ins.in_use(), in_use);
 
                 let before = stand_ins;
-                stand_ins.update(&ports);
+                update(&mut stand_ins, &ports);
                 assert!(stand_ins == before);
             }
         }

@@ -11,8 +11,7 @@ use super::port::{
     PortId,
     PortSet,
     PortView,
-    Ports,
-    Slot, //
+    Ports, //
 };
 use super::spares::StandIns;
 use super::table::{
@@ -33,7 +32,7 @@ pub fn switch(
     claims: &mut [Claim],
     theirs: PortSet,
     doubts: PortSet,
-    mut moves: impl FnMut(Slot, Slot, Slot),
+    mut moves: impl FnMut(Option<PortId>, Option<PortId>, Option<PortId>),
 ) -> usize {
     let mut moved = 0usize;
     loop {

@@ -145,7 +145,7 @@ fn automatic(table: &[Bucket], working: PortSet) -> impl Iterator<Item = &Bucket
 /// to get.
 #[inline(never)] // So that its stack is not in use at the same time as that of `fill`.
 fn release(table: &[Bucket], ports: &Ports, working: PortSet) -> PerPort<u32> {
-    let mut has = PerPort::new(0u32);
+    let mut has = PerPort::<u32>::default();
     let mut buckets = 0u32;
     for bucket in automatic(table, working) {
         buckets = buckets.saturating_add(1);
@@ -155,7 +155,7 @@ fn release(table: &[Bucket], ports: &Ports, working: PortSet) -> PerPort<u32> {
         }
     }
     let mut need = shares(ports, working, buckets, &has);
-    let mut surplus = PerPort::new(0u32);
+    let mut surplus = PerPort::<u32>::default();
     for id in working.iter() {
         surplus[id] = has[id].saturating_sub(need[id]);
         need[id] = has[id].abs_diff(need[id]);
@@ -181,7 +181,7 @@ fn take(
     let total = total.fold(0, u32::saturating_add);
 
     // Ports start apart from each other. Half a bucket's credit more leaves the two paces room.
-    let mut credit = PerPort::new(0u32);
+    let mut credit = PerPort::<u32>::default();
     for (rank, id) in (0..givers.len()).zip(givers.iter()) {
         let phase = has[id].saturating_mul(rank).checked_div(givers.len());
         credit[id] = phase.unwrap_or(0).saturating_add(has[id] / 2);
@@ -230,19 +230,20 @@ fn fill(table: &[Bucket], need: &PerPort<u32>, working: PortSet) -> usize {
 }
 
 /// What becomes of the buckets of one home.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 enum Plan {
     /// This port carries them: the home itself, or its stand-in.
     Carry(PortId),
     /// The home may carry them, but is held back: they stay where they are as long as they can.
     Wait,
     /// Other homes' ports carry them.
+    #[default]
     Spread,
 }
 
 /// Has each bucket carried by the port that is due to carry it, and returns the number of moves.
 ///
-/// `moves` is called for each slot that changes, with the home of the bucket and the slot before and
+/// `moves` is called for each slot that changes, with the home of the bucket and the port before and
 /// after. Slots are read more than once, so nobody else may write them meanwhile.
 ///
 /// - A home that is usable and not held back carries its own buckets, and nothing moves them.
@@ -256,13 +257,13 @@ pub fn resolve(
     table: &[Bucket],
     stand_ins: &StandIns,
     ports: &Ports,
-    mut moves: impl FnMut(Slot, Slot, Slot),
+    mut moves: impl FnMut(Option<PortId>, Option<PortId>, Option<PortId>),
 ) -> usize {
     let usable = ports.usable();
     let working = ports.select(PortView::is_working);
     let in_service = working & usable & !ports.select(PortView::is_held_back);
 
-    let mut plans = PerPort::new(Plan::Spread);
+    let mut plans = PerPort::<Plan>::default();
     for home in working.iter() {
         let stand_in = stand_ins.of(home).filter(|id| usable.contains(*id));
         plans[home] = match stand_in {
@@ -304,7 +305,7 @@ pub fn resolve(
         };
         let slot = to_slot(port);
         if slot != now {
-            moves(bucket.home(), now, slot);
+            moves(home, from_slot(now), port);
             bucket.set_slot(slot);
             moved = moved.saturating_add(1);
         }

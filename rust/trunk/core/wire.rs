@@ -52,15 +52,6 @@ pub struct Identity {
     pub trunk: u32,
 }
 
-impl Identity {
-    /// A number that differs between trunks of one system, and most likely between others: systems
-    /// are random.
-    pub const fn digest(&self) -> u32 {
-        let system = self.system ^ (self.system >> 32);
-        (system as u32).wrapping_add(self.trunk)
-    }
-}
-
 /// A probe: one message of a port to the port at the other end of its link.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Probe {

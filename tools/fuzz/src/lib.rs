@@ -20,7 +20,7 @@ mod history;
 use end::Ends;
 use history::Happens;
 use trunk_core::flow::{self, Key};
-use trunk_core::health::{Health, Link, Peers, ProbeMode, Reason, Settings, View};
+use trunk_core::health::{Health, Link, News, Peers, ProbeMode, Reason, Settings, View};
 use trunk_core::port::{PortId, PortSet};
 use trunk_core::spares::Failback;
 use trunk_core::state::{Ending, PortSettings};
@@ -267,7 +267,7 @@ impl Life {
                 let sent = self
                     .health
                     .link(id)
-                    .map_or(0, |link| link.counts().tests_sent);
+                    .map_or(0, |link| link.counts.tests_sent);
                 assert!(sent > 0 || !self.health.answered_since(id, since));
             }
             13 => {
@@ -288,7 +288,12 @@ impl Life {
                 });
             }
             14 => match what / 16 {
-                0..=3 => self.health.set_priority(id, input.octet().into()),
+                0..=3 => {
+                    let priority = input.octet().into();
+                    if let Some(link) = self.health.get_mut(id) {
+                        link.priority = priority;
+                    }
+                }
                 4..=7 => {
                     self.view = View {
                         usable: input.ports(),
@@ -334,28 +339,28 @@ impl Life {
             assert!(known.contains(&verdict.reason));
             let required = self.health.settings().mode == ProbeMode::Required;
             assert!(link.is_probed() || !required);
-            assert!(link.is_probed() || link.peer().is_none() && verdict.proven.is_none());
-            assert!(link.peer().is_some() || verdict.proven.is_none());
+            assert!(link.is_probed() || link.peer.is_none() && verdict.proven.is_none());
+            assert!(link.peer.is_some() || verdict.proven.is_none());
             assert!(
                 !verdict.held || verdict.proven.is_some() || verdict.reason == Reason::PeerMismatch
             );
             // A port that is probed is fine only if it is proven, but for one that is yet to say
             // who it leads to.
-            let proven = verdict.proven.is_some() || link.peer().is_none();
+            let proven = verdict.proven.is_some() || link.peer.is_none();
             assert!(!link.is_probed() || verdict.reason != Reason::None || proven);
             assert!(self.health.rank(id) < 64);
 
-            let counts = *link.counts();
+            let counts = link.counts;
             assert!(counts.missed <= counts.rounds && counts.rounds <= counts.tests_sent);
             assert!(counts.replies_received + counts.replies_late <= counts.tests_sent);
             assert_eq!(counts.replies_sent + counts.limited, counts.tests_received);
-            if let Some(trip) = link.round_trip() {
+            if let Some(trip) = link.round_trip {
                 assert!(trip.min <= trip.last && trip.min <= trip.avg);
             }
         }
         let news = self.health.news();
-        assert!(testing || news.is_empty());
-        assert!(self.health.news().is_empty());
+        assert!(testing || news == News::default());
+        assert!(self.health.news() == News::default());
     }
 }
 
@@ -414,7 +419,7 @@ fn happens(input: &mut Input<'_>) -> Happens {
         23 => Happens::Rounds(end, [10, 100, 1_000][usize::from(b % 3)], [c % 8, c / 32]),
         24 => Happens::Release(end),
         25 => Happens::Bits(end, u32::from(b % 7)),
-        26 => Happens::Choose(end, b.into(), c.into()),
+        26 => Happens::Choose(end, b.into(), usize::from(c % 8)),
         27 => Happens::Claim(end, number, 1 + u32::from(b % 5)),
         28 => match b % 4 {
             0 => Happens::EndClaims(end, Ending::All),
@@ -437,7 +442,7 @@ fn happens(input: &mut Input<'_>) -> Happens {
 pub fn step(bytes: &[u8]) {
     let mut input = Input(bytes);
     let [ports, priorities] = input.octets();
-    let priority = |number| 1 + u16::from(priorities >> number & 1);
+    let priority = |number| 1 + u16::from((priorities >> number) & 1);
     let ports: Vec<u16> = (0..1 + ports % 8).map(priority).collect();
     let mut ends = Ends::new(&ports);
     while !input.0.is_empty() {

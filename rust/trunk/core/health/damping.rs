@@ -10,6 +10,7 @@ const RELAPSE: u64 = 60_000_000_000;
 const FIRST: u64 = 1_000_000_000;
 
 /// The falls of one link.
+#[derive(Default)]
 pub(super) struct Damping {
     /// The last, in ns.
     fell: Option<u64>,
@@ -20,15 +21,6 @@ pub(super) struct Damping {
 }
 
 impl Damping {
-    /// It never fell.
-    pub(super) const fn new() -> Self {
-        Self {
-            fell: None,
-            relapses: 0,
-            until: 0,
-        }
-    }
-
     /// It falls. `limit` in ns: the longest it may be held down.
     pub(super) fn fall(&mut self, now: u64, limit: u64) {
         let again = self
@@ -68,7 +60,7 @@ mod tests {
     #[test]
     fn each_relapse_holds_for_twice_as_long() {
         let limit = 6 * FIRST;
-        let mut damping = Damping::new();
+        let mut damping = Damping::default();
         let mut now = 1;
         // The time since the fall before, and how long this one holds.
         for (since, hold) in [
@@ -93,7 +85,7 @@ mod tests {
     #[test]
     fn a_link_that_fails_whenever_it_is_used_is_held_down_up_to_the_limit() {
         let limit = 3_600 * FIRST;
-        let mut damping = Damping::new();
+        let mut damping = Damping::default();
         let (mut now, mut hold) = (1, FIRST);
         damping.fall(now, limit);
         for _ in 0..20 {
@@ -109,7 +101,7 @@ mod tests {
 
     #[test]
     fn another_limit_ends_what_lasts() {
-        let mut damping = Damping::new();
+        let mut damping = Damping::default();
         damping.limit(FIRST);
         for now in 0..4 {
             damping.fall(now, u64::MAX);
@@ -124,7 +116,7 @@ mod tests {
 
     #[test]
     fn no_number_of_relapses_is_too_many() {
-        let mut damping = Damping::new();
+        let mut damping = Damping::default();
         for now in 0..1_000 {
             damping.fall(now, u64::MAX);
         }

@@ -74,15 +74,20 @@ pub struct Counts {
 }
 
 /// What is known of one link of a trunk.
+#[derive(Default)]
 pub struct Link {
     pub(super) tests: Tests,
-    pub(super) counts: Counts,
-    pub(super) peer: Option<Peer>,
-    pub(super) round_trip: Option<RoundTrip>,
-    /// Round trip of the last reply that came too late.
-    pub(super) late: Option<u64>,
-    /// The last reply in time.
-    pub(super) good: Option<u64>,
+    /// What happened on it.
+    pub counts: Counts,
+    /// The port at the other end. It is known of a link that is probed, from the first trusted message
+    /// on, until carrier is lost.
+    pub peer: Option<Peer>,
+    /// How long replies in time took, once there was one.
+    pub round_trip: Option<RoundTrip>,
+    /// How long the last reply took that came too late, in ns.
+    pub late: Option<u64>,
+    /// When it was last known to work both ways, in ns: the last reply in time.
+    pub good: Option<u64>,
     /// The last test of the peer, whether trusted or not.
     pub(super) heard: Option<u64>,
     /// The last of the peer's trusted tests that was followed: the test of this link that the peer
@@ -102,7 +107,8 @@ pub struct Link {
     /// forged, and to any other.
     pub(super) next_reply: (u64, u64),
     pub(super) damping: Damping,
-    pub(super) priority: u16,
+    /// The priority of the port.
+    pub priority: u16,
     /// Rounds in a row that were missed, and that were not.
     pub(super) misses: u8,
     pub(super) hits: u8,
@@ -136,90 +142,16 @@ const fn is_later(last: u32, number: u32) -> bool {
 
 impl Link {
     /// A link nothing is known of yet.
-    pub const fn new(priority: u16) -> Self {
+    pub fn new(priority: u16) -> Self {
         Self {
-            tests: Tests::new(),
-            counts: Counts {
-                rounds: 0,
-                missed: 0,
-                tests_sent: 0,
-                tests_received: 0,
-                replies_sent: 0,
-                replies_received: 0,
-                replies_late: 0,
-                limited: 0,
-                refused: 0,
-                unknown: 0,
-            },
-            peer: None,
-            round_trip: None,
-            late: None,
-            good: None,
-            heard: None,
-            followed: None,
-            reply_followed: None,
-            nonce: 0,
-            hears: 0,
-            missing: 0,
-            next_reply: (0, 0),
-            damping: Damping::new(),
             priority,
-            misses: 0,
-            hits: 0,
-            found_by: 0,
-            differing: 0,
-            looped: 0,
-            carrier: false,
-            found: false,
-            probed: false,
-            alive: false,
-            silent: false,
-            mismatch: false,
-            agreed: false,
-            differs: false,
-            left: false,
+            ..Self::default()
         }
-    }
-
-    /// The port at the other end; known of a link that is probed, from the first trusted message
-    /// on, until carrier is lost.
-    pub fn peer(&self) -> Option<&Peer> {
-        self.peer.as_ref()
-    }
-
-    /// Returns the priority of the port.
-    pub const fn priority(&self) -> u16 {
-        self.priority
-    }
-
-    /// Makes this the priority of the port.
-    pub fn set_priority(&mut self, priority: u16) {
-        self.priority = priority;
-    }
-
-    /// Returns when it was last known to work both ways, in ns.
-    pub const fn good(&self) -> Option<u64> {
-        self.good
     }
 
     /// Does it go by probes, not by carrier alone?
     pub fn is_probed(&self) -> bool {
         self.probed
-    }
-
-    /// How long replies in time took, once there was one.
-    pub fn round_trip(&self) -> Option<RoundTrip> {
-        self.round_trip
-    }
-
-    /// How long the last reply took that came too late, in ns.
-    pub fn late(&self) -> Option<u64> {
-        self.late
-    }
-
-    /// What happened on it.
-    pub fn counts(&self) -> &Counts {
-        &self.counts
     }
 
     /// Forgets all but what was counted, the priority, and the number of the last test.

@@ -15,16 +15,18 @@ use super::{
     Link,
     Peer,
     ProbeMode,
-    Tested,
     View, //
 };
-use ::core::ops::DerefMut;
+use ::core::{
+    borrow::BorrowMut,
+    ops::DerefMut, //
+};
 
 /// Own frames that came back make a loop until so many rounds are over, that one included. Not for a
 /// time, which may go by without a round on a machine that stands still.
 const LOOP: u8 = 4;
 
-impl<B: DerefMut<Target: Tested>> Health<B> {
+impl<B: DerefMut<Target: BorrowMut<Link>>> Health<B> {
     /// The test to send now on a port: one that [`tick`](Self::tick) asks for, or one beside them.
     /// `nonce` is a number that nobody can guess. `None` if none is to be sent.
     pub fn test(&mut self, id: PortId, nonce: u64, now: u64, view: &View) -> Option<Probe> {

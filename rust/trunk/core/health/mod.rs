@@ -32,12 +32,11 @@ pub use super::uapi::{
 use super::wire::Identity;
 use super::MAX_PORTS;
 use ::core::{
-    iter::Zip,
-    ops::{
-        DerefMut,
-        Range, //
+    borrow::{
+        Borrow,
+        BorrowMut, //
     },
-    slice::Iter, //
+    ops::DerefMut, //
 };
 pub use link::{
     Counts,
@@ -155,8 +154,15 @@ pub struct Verdict {
     pub proven: Option<Identity>,
     /// A claim of its peer holds it.
     pub held: bool,
-    /// When it was last known to work both ways, in ns.
-    pub good: Option<u64>,
+}
+
+impl Verdict {
+    /// Nothing against it, and nothing known.
+    pub const NONE: Self = Self {
+        reason: Reason::None,
+        proven: None,
+        held: false,
+    };
 }
 
 /// What has happened since it was last asked.
@@ -172,13 +178,6 @@ pub struct News {
     pub lost: bool,
 }
 
-impl News {
-    /// Is there none?
-    pub const fn is_empty(&self) -> bool {
-        self.found.is_empty() && self.bye.is_empty() && self.differs.is_empty() && !self.lost
-    }
-}
-
 /// What [`Health::tick`] asks for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Due {
@@ -188,27 +187,8 @@ pub struct Due {
     pub next: u64,
 }
 
-/// What has a link that is tested: the link itself, or a port.
-pub trait Tested {
-    /// Returns the link.
-    fn link(&self) -> &Link;
-
-    /// Returns the link, to be changed.
-    fn link_mut(&mut self) -> &mut Link;
-}
-
-impl Tested for Link {
-    fn link(&self) -> &Link {
-        self
-    }
-
-    fn link_mut(&mut self) -> &mut Link {
-        self
-    }
-}
-
-/// The health of all links of a trunk. `B` is a box or a reference: the ports are too large for a
-/// stack.
+/// The health of all links of a trunk. `B` is a box of a link, or of a port that has one, or a
+/// reference: they are too large for a stack.
 pub struct Health<B> {
     own: Identity,
     settings: Settings,
@@ -243,22 +223,7 @@ fn bit(port: u8) -> u64 {
     1u64.checked_shl(port.into()).unwrap_or(0)
 }
 
-/// The links there are.
-struct Links<'a, B>(Zip<Iter<'a, Option<B>>, Range<usize>>);
-
-impl<'a, B: DerefMut<Target: Tested>> Iterator for Links<'a, B> {
-    type Item = (PortId, &'a Link);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            if let (Some(link), index) = self.0.next()? {
-                return Some((PortId::new(index)?, link.link()));
-            }
-        }
-    }
-}
-
-impl<B: DerefMut<Target: Tested>> Health<B> {
+impl<B: DerefMut<Target: BorrowMut<Link>>> Health<B> {
     /// The health of a trunk without links. It is not running.
     pub fn new(own: Identity) -> Self {
         Self {
@@ -276,15 +241,18 @@ impl<B: DerefMut<Target: Tested>> Health<B> {
     }
 
     fn link_mut(&mut self, id: PortId) -> Option<&mut Link> {
-        Some(self.get_mut(id)?.link_mut())
+        Some(self.get_mut(id)?.borrow_mut())
     }
 
-    fn iter(&self) -> Links<'_, B> {
-        Links(self.links.iter().zip(0..MAX_PORTS))
+    /// Returns the links there are. The type has a short name, since objtool refuses long symbols.
+    fn iter(&self) -> impl Iterator<Item = (PortId, &Link)> {
+        let mut ids = PortId::all();
+        ::core::iter::from_fn(move || ids.find_map(|id| Some((id, self.link(id)?))))
     }
 
     fn iter_mut(&mut self) -> impl Iterator<Item = &mut Link> {
-        self.links.iter_mut().flatten().map(|link| link.link_mut())
+        let links = self.links.iter_mut().flatten();
+        links.map(|link| link.deref_mut().borrow_mut())
     }
 
     /// From now on this end is `own`.
@@ -317,12 +285,15 @@ impl<B: DerefMut<Target: Tested>> Health<B> {
     }
 
     /// Adds the link of a port, in the place of another if there is one.
-    pub fn add(&mut self, id: PortId, mut link: B) {
-        link.link_mut().probed = self.settings.mode == ProbeMode::Required;
-        self.heard = None;
+    pub fn add(&mut self, id: PortId, link: B) {
         if let Some(room) = self.links.get_mut(id.index()) {
             *room = Some(link);
         }
+        let required = self.settings.mode == ProbeMode::Required;
+        if let Some(link) = self.link_mut(id) {
+            link.probed = required;
+        }
+        self.heard = None;
     }
 
     /// Removes the link of a port.
@@ -331,16 +302,9 @@ impl<B: DerefMut<Target: Tested>> Health<B> {
         self.links.get_mut(id.index())?.take()
     }
 
-    /// The link has this priority now.
-    pub fn set_priority(&mut self, id: PortId, priority: u16) {
-        if let Some(link) = self.link_mut(id) {
-            link.priority = priority;
-        }
-    }
-
     /// What is known of a port's link.
     pub fn link(&self, id: PortId) -> Option<&Link> {
-        Some(self.get(id)?.link())
+        Some(self.get(id)?.borrow())
     }
 
     /// Returns what has the link of a port.
@@ -393,12 +357,7 @@ impl<B: DerefMut<Target: Tested>> Health<B> {
     /// What is to be thought of a port.
     pub fn verdict(&self, id: PortId) -> Verdict {
         let Some(link) = self.link(id).filter(|_| self.is_testing()) else {
-            return Verdict {
-                reason: Reason::None,
-                proven: None,
-                held: false,
-                good: None,
-            };
+            return Verdict::NONE;
         };
         let peer = link.peer.filter(|_| link.probed && link.alive);
         let reason = if link.mismatch || link.looped > 0 {
@@ -420,18 +379,12 @@ impl<B: DerefMut<Target: Tested>> Health<B> {
                 .filter(|_| reason != Reason::PeerMismatch)
                 .map(|peer| peer.identity),
             held: peer.is_some_and(|peer| peer.held),
-            good: link.good,
         }
-    }
-
-    /// Are the peers of all these ports alive, and trunks?
-    pub fn proven_all(&self, among: PortSet) -> bool {
-        among.iter().all(|id| self.verdict(id).proven.is_some())
     }
 
     /// A port's place in an order that both ends share: its number at the end of lower identity.
     pub fn rank(&self, id: PortId) -> u8 {
-        let peer = self.link(id).and_then(Link::peer);
+        let peer = self.link(id).and_then(|link| link.peer);
         match peer.filter(|peer| peer.identity < self.own) {
             Some(peer) => peer.port,
             None => id.index() as u8,

@@ -4,15 +4,13 @@
 
 use super::super::port::PortId;
 use super::super::uapi::Reason;
-use super::{
-    bit,
-    Health,
-    Link,
-    Tested, //
+use super::{bit, Health, Link};
+use ::core::{
+    borrow::BorrowMut,
+    ops::DerefMut, //
 };
-use ::core::ops::DerefMut;
 
-impl<B: DerefMut<Target: Tested>> Health<B> {
+impl<B: DerefMut<Target: BorrowMut<Link>>> Health<B> {
     /// Why a link does not work, as far as can be told.
     pub(super) fn why_dead(&self, id: PortId, link: &Link) -> Reason {
         if link.silent && !self.settings.is_heard_on(link) {

@@ -5,7 +5,7 @@
 /// As many tests are remembered.
 const TESTS: u32 = 8;
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 struct Test {
     /// 0: there is none.
     nonce: u64,
@@ -13,6 +13,7 @@ struct Test {
 }
 
 /// The last tests of a link; that of number n is at place n % 8.
+#[derive(Default)]
 pub(super) struct Tests {
     tests: [Test; TESTS as usize],
     /// The number of the last.
@@ -36,21 +37,11 @@ const fn bit(number: u32) -> u8 {
 }
 
 impl Tests {
-    /// None yet.
-    pub(super) const fn new() -> Self {
-        Self {
-            tests: [Test { nonce: 0, sent: 0 }; TESTS as usize],
-            last: 0,
-            answered: 0,
-            in_time: 0,
-        }
-    }
-
     /// Answers to those sent so far are none any more.
     pub(super) fn forget(&mut self) {
         *self = Self {
             last: self.last,
-            ..Self::new()
+            ..Self::default()
         };
     }
 

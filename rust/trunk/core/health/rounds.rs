@@ -7,19 +7,14 @@ use super::super::port::{
     PortSet, //
 };
 use super::super::wire::Identity;
-use super::{
-    Due,
-    Health,
-    Link,
-    Peers,
-    Tested, //
-};
+use super::{Due, Health, Link, Peers};
 use ::core::{
+    borrow::BorrowMut,
     cmp::Reverse,
     ops::DerefMut, //
 };
 
-impl<B: DerefMut<Target: Tested>> Health<B> {
+impl<B: DerefMut<Target: BorrowMut<Link>>> Health<B> {
     /// When the next round is due.
     fn next_round(&self) -> u64 {
         self.last
@@ -120,8 +115,7 @@ impl<B: DerefMut<Target: Tested>> Health<B> {
         };
         let silent =
             |link: &Link| dead(link).is_some_and(|good| last.saturating_sub(good) <= together);
-        let mut all = self.iter().filter(|(_, link)| silent(link));
-        if all.nth(1).is_none() {
+        if self.iter().filter(|(_, link)| silent(link)).count() < 2 {
             return;
         }
         for link in self.iter_mut() {

@@ -10,6 +10,7 @@ use super::{
             Claim,
             Stage, //
         },
+        history::Event,
         port::{
             from_slot,
             PortId,
@@ -25,7 +26,6 @@ use super::{
         },
     },
     events::Outcome,
-    Cause,
     Decision,
     Memory,
     Port,
@@ -33,21 +33,23 @@ use super::{
 };
 
 impl<M: Memory> State<M> {
-    /// Brings all into line with the ports as they are: their states, homes if `cause` has it,
-    /// stand-ins, claims, the slots of `table`, and what peers are told. With `old`, `table` takes
-    /// its place: its slots begin as they are there.
+    /// Brings all into line with the ports as they are: their states, homes if the user has changed
+    /// something, stand-ins, claims, the slots of `table`, and what peers are told.
+    ///
+    /// `cause` is the event of a change of the user, to which the number of buckets that it moves is
+    /// added. With `old`, `table` takes its place: its slots begin as they are there.
     pub(super) fn decide(
         &mut self,
         table: &[Bucket],
         old: Option<&[Bucket]>,
-        cause: Option<Cause>,
+        cause: Option<Event>,
         now: u64,
         clock: impl Fn() -> u64,
     ) {
         let act = self.decision.act;
         let away = self.away();
         self.note_ports(now);
-        if cause.is_some_and(|cause| cause.homes) {
+        if cause.is_some() {
             assign_homes(table, &self.desk.ports);
         }
         if let Some(old) = old {
@@ -115,7 +117,7 @@ impl<M: Memory> State<M> {
 
     /// Has the ports that are due carry the buckets, and returns the number of moves.
     fn switch(&mut self, table: &[Bucket]) -> usize {
-        let theirs = self.select(|port| port.condition.held);
+        let theirs = self.select(|port| port.condition.verdict.held);
         let Self {
             desk,
             stand_ins,
@@ -149,7 +151,7 @@ impl<M: Memory> State<M> {
     /// link.
     fn answer_claims(&mut self) {
         for claim in self.claims.all_mut() {
-            if claim.is_served() && claim.answer == Answer::None && claim.link().is_none() {
+            if claim.is_served() && claim.answer == Answer::None && claim.link.is_none() {
                 claim.stage = Stage::Refused;
                 claim.answer = Answer::Due;
             }
@@ -176,7 +178,7 @@ impl<M: Memory> State<M> {
         let ports = &self.desk.ports;
         let peer = |id| {
             let port = self.health.get(id)?;
-            Some(port.condition.proven?.digest())
+            port.condition.verdict.proven
         };
         let rule = self.settings.group_rule();
         self.held_back = ports.select(PortView::is_held_back);
@@ -188,7 +190,7 @@ impl<M: Memory> State<M> {
         };
     }
 
-    fn select(&self, test: impl Fn(&Port) -> bool) -> PortSet {
+    pub(super) fn select(&self, test: impl Fn(&Port) -> bool) -> PortSet {
         let chosen = |id: &PortId| self.health.get(*id).is_some_and(&test);
         PortId::all().filter(chosen).collect()
     }
@@ -196,7 +198,12 @@ impl<M: Memory> State<M> {
     /// Returns the ports that serve buckets or claims.
     fn in_use(&self) -> PortSet {
         let ports = &self.desk.ports;
-        let claimed: PortSet = self.claims.all().iter().filter_map(Claim::link).collect();
+        let claimed: PortSet = self
+            .claims
+            .all()
+            .iter()
+            .filter_map(|claim| claim.link)
+            .collect();
         let usable = ports.usable();
         let waiting = ports.select(PortView::is_held_back);
         let working = usable & ports.select(PortView::is_working) & !waiting;
@@ -209,7 +216,7 @@ impl<M: Memory> State<M> {
     fn away(&self) -> PortSet {
         let ports = &self.desk.ports;
         let away = ports.select(PortView::is_working) & !serving(ports);
-        away & self.select(Port::has_been_act)
+        away & self.select(|port| port.ups > 0)
     }
 
     /// Returns whether `table` keeps the rules that frames rely on: a bucket has a usable port if

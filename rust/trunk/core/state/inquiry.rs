@@ -15,10 +15,7 @@ use super::{
             Inquiry,
             Stage, //
         },
-        health::{
-            Link,
-            ProbeMode, //
-        },
+        health::ProbeMode,
         history::{
             Event,
             EventKind, //
@@ -53,8 +50,12 @@ impl<M: Memory> State<M> {
             fresh: !self.health.is_running() || just_begun,
         };
         if self.can_claim(holder.mark).is_ok() {
-            self.claims
-                .push(Claim::new(wanted, Stage::Asking(inquiry), holder));
+            self.claims.push(Claim {
+                wanted: Some(wanted),
+                stage: Stage::Asking(inquiry),
+                holder,
+                ..Claim::NONE
+            });
             self.due = self.due | asked;
             // Testing may have to begin.
             self.unsettled.any = true;
@@ -99,8 +100,7 @@ impl<M: Memory> State<M> {
         let there = self.desk.ports.select(|_| true);
         let answers = |id: &PortId| self.health.answered_since(*id, since);
         let answered: PortSet = asked.iter().filter(answers).collect();
-        let is_probed = |id: &PortId| self.health.link(*id).is_some_and(Link::is_probed);
-        let probed: PortSet = asked.iter().filter(is_probed).collect();
+        let probed = asked & self.select(|port| port.link.is_probed());
         let off = self.health.settings().mode == ProbeMode::Off;
         let awaited = if fresh && !off { asked & there } else { probed };
         if !(awaited & !answered).is_empty() && now < until {
@@ -132,11 +132,10 @@ impl<M: Memory> State<M> {
         }
         // While nobody answers on any port, silence is no ground for doubt. Nor is that of a link
         // which never answered, once the trunk is up and uses it.
-        let is_probed = |id: &PortId| self.health.link(*id).is_some_and(Link::is_probed);
-        let grounds = PortId::all().any(|id| is_probed(&id));
+        let probed = self.select(|port| port.link.is_probed());
         let resolved = self.doubts.iter().filter(|id| {
-            let used = self.up && !is_probed(id);
-            !grounds || used || self.health.answered_since(*id, self.doubted)
+            let used = self.up && !probed.contains(*id);
+            probed.is_empty() || used || self.health.answered_since(*id, self.doubted)
         });
         let resolved: PortSet = resolved.collect();
         self.doubts = self.doubts & !resolved;
@@ -156,9 +155,8 @@ impl<M: Memory> State<M> {
             ended = ended.saturating_add(1);
             if claim.answer != Answer::None && claim.stage == Stage::Served {
                 events.record(Event {
-                    port: claim.holder.ifindex,
                     mark: claim.holder.mark,
-                    ..Event::new(EventKind::Release, now)
+                    ..Event::new(EventKind::Release, claim.holder.ifindex, now)
                 });
             }
         });
@@ -169,7 +167,8 @@ impl<M: Memory> State<M> {
 
     /// Returns the claim of that mark.
     pub fn claim(&self, mark: u32) -> Option<&Claim> {
-        self.claims.find(mark)
+        let mut claims = self.claims.all().iter();
+        claims.find(|claim| claim.holder.mark == mark)
     }
 
     /// Returns the next claim whose request is to be answered: it is served, or refused, and then it
@@ -195,11 +194,7 @@ impl<M: Memory> State<M> {
         let claim = claims.find(|claim| claim.has_moved())?;
         let old = claim.told;
         claim.told = claim.seen;
-        Some(Told {
-            claim: *claim,
-            old: super::super::port::from_slot(old),
-            new: super::super::port::from_slot(claim.seen),
-        })
+        Some(Told { claim: *claim, old })
     }
 }
 
@@ -209,6 +204,4 @@ pub struct Told {
     pub claim: Claim,
     /// The port it had.
     pub old: Option<PortId>,
-    /// The port it has.
-    pub new: Option<PortId>,
 }

@@ -58,6 +58,7 @@ mod settings;
 #[cfg(test)] // They need more stack than the kernel has.
 mod tests;
 
+use self::port::Condition;
 pub use self::{
     events::Totals,
     inquiry::Told,
@@ -117,27 +118,12 @@ pub trait Memory {
 }
 
 /// What a decision works on (1.7 KiB).
+#[derive(Default)]
 pub struct Desk {
     /// The ports as of the last decision.
     ports: Ports,
     /// Where buckets went in it.
     moves: Moves,
-}
-
-impl Desk {
-    /// No ports.
-    pub const fn new() -> Self {
-        Self {
-            ports: Ports::new(),
-            moves: Moves::new(),
-        }
-    }
-}
-
-impl Default for Desk {
-    fn default() -> Self {
-        Self::new()
-    }
 }
 
 /// The links as they are.
@@ -281,16 +267,6 @@ pub struct Unsettled {
     pub announce: bool,
 }
 
-/// Why there is a decision, besides the links of the ports.
-#[derive(Clone, Copy)]
-struct Cause {
-    kind: EventKind,
-    /// The port that it is about, by interface index; 0 for none.
-    ifindex: u32,
-    /// Homes are to be assigned anew.
-    homes: bool,
-}
-
 impl<M: Memory> State<M> {
     /// The state of a trunk without ports, of that MAC address, which is down.
     pub fn new(address: [u8; 6], events: M::Events, claims: M::Claims, desk: M::Desk) -> Self {
@@ -304,7 +280,7 @@ impl<M: Memory> State<M> {
             links: Links::default(),
             up: false,
             desk,
-            stand_ins: StandIns::new(),
+            stand_ins: StandIns::default(),
             claims: Claims::new(claims),
             held_back: PortSet::EMPTY,
             doubts: PortSet::EMPTY,
@@ -385,7 +361,7 @@ impl<M: Memory> State<M> {
             Input::Up(up) => self.up = up,
             Input::Address(address) => self.view.address = Some(address),
             Input::Join(id, mut port) => {
-                cause = Some(Cause::of(EventKind::Join, &port));
+                cause = Some(Event::new(EventKind::Join, port.ifindex, now));
                 // Until its peer is known.
                 port.condition.rank = id.index() as u8;
                 self.health.add(id, port);
@@ -394,16 +370,14 @@ impl<M: Memory> State<M> {
             }
             Input::Leave(id) => {
                 effects.left = self.health.remove(id);
-                cause = effects
-                    .left
-                    .as_deref()
-                    .map(|port| Cause::of(EventKind::Leave, port));
+                let left = effects.left.as_deref();
+                cause = left.map(|port| Event::new(EventKind::Leave, port.ifindex, now));
                 self.forget(id, table);
             }
             Input::Port(id, settings, speed) => {
                 if let Some(port) = self.health.get_mut(id) {
                     if port.configure(settings) {
-                        cause = Some(Cause::of(EventKind::Config, port));
+                        cause = Some(Event::new(EventKind::Config, port.ifindex, now));
                         look.insert(id);
                         speed.map(|speed| port.note_speed(speed));
                     }
@@ -412,12 +386,12 @@ impl<M: Memory> State<M> {
             Input::Speed(id, speed) => {
                 if let Some(port) = self.health.get_mut(id) {
                     let other = port.note_speed(speed);
-                    cause = other.then(|| Cause::of(EventKind::Config, port));
+                    cause = other.then(|| Event::new(EventKind::Config, port.ifindex, now));
                 }
             }
             Input::Settings(settings) => {
                 let other = self.configure(settings);
-                cause = other.then_some(Cause::of_trunk(EventKind::Config, false));
+                cause = other.then(|| Event::new(EventKind::Config, 0, now));
                 look = !PortSet::EMPTY;
             }
             Input::Table(before, why) => {
@@ -426,12 +400,9 @@ impl<M: Memory> State<M> {
                     Replacement::Settings(settings) => {
                         self.configure(settings);
                         look = !PortSet::EMPTY;
-                        Some(Cause::of_trunk(
-                            EventKind::Config,
-                            table.len() != before.len(),
-                        ))
+                        Some(Event::new(EventKind::Config, 0, now))
                     }
-                    Replacement::Homes => Some(Cause::of_trunk(EventKind::Table, true)),
+                    Replacement::Homes => Some(Event::new(EventKind::Table, 0, now)),
                     Replacement::Counters => None,
                 };
                 change = true;
@@ -450,9 +421,8 @@ impl<M: Memory> State<M> {
                 change = effects.ended > 0;
             }
             Input::Refusal(ifindex, error) => self.events.record(Event {
-                port: ifindex,
                 error,
-                ..Event::new(EventKind::JoinRefused, now)
+                ..Event::new(EventKind::JoinRefused, ifindex, now)
             }),
         }
         for id in look.iter() {
@@ -510,17 +480,20 @@ impl<M: Memory> State<M> {
 
     /// Looks at a port once more. Returns whether its condition is another now.
     fn look(&mut self, id: PortId) -> bool {
-        let verdict = self.health.verdict(id);
-        // Who loses its carrier forgets its peer, but not its rank: the peer goes by that too.
-        let known = self
-            .health
-            .link(id)
-            .is_some_and(|link| link.peer().is_some());
-        let rank = known.then(|| self.health.rank(id));
-        let operational = self.links.operational.contains(id);
-        let started = self.links.started.contains(id);
-        let port = self.health.get_mut(id);
-        port.is_some_and(|port| port.look(operational, started, &verdict, rank))
+        let (verdict, rank) = (self.health.verdict(id), self.health.rank(id));
+        let Some(port) = self.health.get_mut(id) else {
+            return false;
+        };
+        let before = port.condition;
+        port.condition = Condition {
+            operational: self.links.operational.contains(id),
+            started: self.links.started.contains(id),
+            enabled: before.enabled,
+            verdict,
+            // Who loses its carrier forgets its peer, but not its rank: the peer goes by that too.
+            rank: port.link.peer.map_or(before.rank, |_| rank),
+        };
+        before != port.condition
     }
 
     /// The port of that number is not the one any more that it was.
@@ -643,7 +616,7 @@ impl<M: Memory> State<M> {
     ///
     /// See [`CannotClaim`].
     pub fn can_claim(&self, mark: u32) -> Result<(), CannotClaim> {
-        if self.claims.find(mark).is_some() {
+        if self.claim(mark).is_some() {
             Err(CannotClaim::Claimed)
         } else if self.claims.all().len() >= MAX_CLAIMS {
             Err(CannotClaim::Full)
@@ -660,23 +633,4 @@ pub enum CannotClaim {
     Claimed,
     /// There are [`MAX_CLAIMS`].
     Full,
-}
-
-impl Cause {
-    /// Something about `port` that its share depends on.
-    fn of(kind: EventKind, port: &Port) -> Self {
-        Self {
-            kind,
-            ifindex: port.ifindex,
-            homes: true,
-        }
-    }
-
-    fn of_trunk(kind: EventKind, homes: bool) -> Self {
-        Self {
-            kind,
-            ifindex: 0,
-            homes,
-        }
-    }
 }

@@ -5,34 +5,42 @@
 use super::super::{
     health::{
         Link,
-        Tested,
         Verdict, //
+    },
+    history::{
+        Event,
+        EventKind, //
     },
     port::{
         LinkState,
         PortView, //
     },
-    uapi::Reason,
-    wire::Identity, //
+    uapi::Reason, //
+};
+use ::core::borrow::{
+    Borrow,
+    BorrowMut, //
 };
 
 /// A port of a trunk (about 500 bytes: better boxed than put on a stack).
 pub struct Port {
     /// The interface index of its device.
     pub ifindex: u32,
-    /// The user's settings. The priority is with the link, for peers are told.
-    weight: u16,
+    /// The weight as the user has set it; 0 is by speed. The priority is with the link, since peers
+    /// are notified of it.
+    pub weight: u16,
     /// The speed of the link in Mbit/s, as far as known.
     speed: Option<u32>,
     /// What the probes have found out.
-    pub(super) link: Link,
+    pub link: Link,
     /// All that its use depends on but its settings, as of the last step that looked at it.
     pub(super) condition: Condition,
     /// What it counts as, since the last decision.
     state: LinkState,
     pub(super) held_back: bool,
-    /// When it became that, in ns, and why.
-    pub(super) since: u64,
+    /// When it became what it is, in ns.
+    pub since: u64,
+    /// Why it became that.
     pub(super) reason: Reason,
     /// Another reason why it is `sby`, which no event has named yet, and since when, in ns.
     other: Option<(Reason, u64)>,
@@ -41,9 +49,10 @@ pub struct Port {
     /// It has been `act` since it joined, was enabled, or all had failed. Only then may it be held
     /// back.
     pub(super) was_act: bool,
-    /// The times that it became `act` and `sby`.
-    ups: u64,
-    downs: u64,
+    /// The number of times that it became `act`.
+    pub ups: u64,
+    /// The number of times that it became `sby`.
+    pub downs: u64,
 }
 
 /// All that the use of a port depends on but its settings.
@@ -55,12 +64,8 @@ pub(super) struct Condition {
     pub(super) started: bool,
     /// The user lets it be used.
     pub(super) enabled: bool,
-    /// What the probes have against it.
-    pub(super) against: Reason,
-    /// Its peer, if that is alive and a trunk.
-    pub(super) proven: Option<Identity>,
-    /// A claim of its peer holds it.
-    pub(super) held: bool,
+    /// What the probes have found out.
+    pub(super) verdict: Verdict,
     /// Its place among ports of its priority.
     pub(super) rank: u8,
 }
@@ -72,18 +77,18 @@ impl Condition {
 
     /// Returns whether the port is usable.
     pub(super) fn is_act(&self) -> bool {
-        self.carries() && self.against == Reason::None
+        self.carries() && self.verdict.reason == Reason::None
     }
 
     /// Returns whether the port is usable as far as this end can tell. The peer is told that, and
     /// decides for itself.
     pub(super) fn is_usable_here(&self) -> bool {
-        self.carries() && matches!(self.against, Reason::None | Reason::PeerSby)
+        self.carries() && matches!(self.verdict.reason, Reason::None | Reason::PeerSby)
     }
 
     /// Returns whether the port will do if there is nothing better. Not if frames would go astray.
     fn is_last_resort(&self) -> bool {
-        self.carries() && self.against != Reason::PeerMismatch
+        self.carries() && self.verdict.reason != Reason::PeerMismatch
     }
 
     /// Returns why the port is not usable.
@@ -91,7 +96,7 @@ impl Condition {
         if !self.enabled {
             Reason::Disabled
         } else if self.operational {
-            self.against
+            self.verdict.reason
         } else if self.started {
             Reason::NoCarrier
         } else {
@@ -113,7 +118,7 @@ pub struct PortSettings {
 
 impl Port {
     /// A port that joins, with nothing known of its link yet. `now` in ns, `speed` in Mbit/s.
-    pub const fn new(ifindex: u32, priority: u16, speed: Option<u32>, now: u64) -> Self {
+    pub fn new(ifindex: u32, priority: u16, speed: Option<u32>, now: u64) -> Self {
         Self {
             ifindex,
             weight: 1,
@@ -123,9 +128,7 @@ impl Port {
                 operational: false,
                 started: false,
                 enabled: true,
-                against: Reason::None,
-                proven: None,
-                held: false,
+                verdict: Verdict::NONE,
                 rank: 0,
             },
             state: LinkState::Sby,
@@ -140,24 +143,9 @@ impl Port {
         }
     }
 
-    /// Returns the weight as the user has set it; 0 is by speed.
-    pub const fn weight(&self) -> u16 {
-        self.weight
-    }
-
     /// Returns whether the user lets it be used.
     pub const fn is_enabled(&self) -> bool {
         self.condition.enabled
-    }
-
-    /// Returns when it became what it is, in ns.
-    pub const fn since(&self) -> u64 {
-        self.since
-    }
-
-    /// Returns the times that it became `act` and `sby`.
-    pub const fn changes(&self) -> (u64, u64) {
-        (self.ups, self.downs)
     }
 
     /// Returns why it is not usable as of now, [`Reason::None`] if it is.
@@ -183,7 +171,7 @@ impl Port {
     /// Returns what the choice of ports depends on.
     pub(super) fn view(&self) -> PortView {
         PortView {
-            priority: self.link.priority(),
+            priority: self.link.priority,
             weight: self.share(),
             state: self.state,
             carrier: self.condition.is_last_resort(),
@@ -202,42 +190,20 @@ impl Port {
 
     /// Makes these its settings. Returns whether one is another now.
     pub(super) fn configure(&mut self, settings: PortSettings) -> bool {
-        let priority = settings.priority.unwrap_or(self.link.priority());
+        let priority = settings.priority.unwrap_or(self.link.priority);
         let weight = settings.weight.unwrap_or(self.weight);
         let enabled = settings.enabled.unwrap_or(self.condition.enabled);
-        let before = (self.link.priority(), self.weight, self.condition.enabled);
+        let before = (self.link.priority, self.weight, self.condition.enabled);
         if (priority, weight, enabled) == before {
             return false;
         }
         self.weight = weight;
-        self.link.set_priority(priority);
+        self.link.priority = priority;
         self.held_back &= priority <= 1;
         // Whoever enables a port wants it used.
         self.was_act &= enabled && self.condition.enabled;
         self.condition.enabled = enabled;
         true
-    }
-
-    /// Looks at the link once more. Returns whether its condition is another now.
-    pub(super) fn look(
-        &mut self,
-        operational: bool,
-        started: bool,
-        verdict: &Verdict,
-        rank: Option<u8>,
-    ) -> bool {
-        let condition = Condition {
-            operational,
-            started,
-            enabled: self.condition.enabled,
-            against: verdict.reason,
-            proven: verdict.proven,
-            held: verdict.held,
-            rank: rank.unwrap_or(self.condition.rank),
-        };
-        let before = self.condition;
-        self.condition = condition;
-        before != condition
     }
 
     /// Becomes `act`, ceases to be, or stays, as its condition has it. `waits` says whether the
@@ -256,7 +222,7 @@ impl Port {
         self.unnoticed = self.went_unnoticed(now);
         if act {
             self.state = LinkState::Act;
-            self.held_back = self.was_act && waits && self.link.priority() <= 1;
+            self.held_back = self.was_act && waits && self.link.priority <= 1;
             self.was_act = true;
             self.ups = self.ups.wrapping_add(1);
         } else {
@@ -274,7 +240,7 @@ impl Port {
             self.reason,
             Reason::ProbeTimeout | Reason::OneWayRx | Reason::OneWayTx | Reason::PeerSilent
         );
-        let good = self.link.good().filter(|_| probes)?;
+        let good = self.link.good.filter(|_| probes)?;
         Some(now.saturating_sub(good))
     }
 
@@ -303,18 +269,24 @@ impl Port {
         true
     }
 
-    /// Returns whether it once was usable.
-    pub(super) const fn has_been_act(&self) -> bool {
-        self.ups > 0
+    /// Returns an event about it, with the reason for what it has become.
+    pub(super) fn event(&self, kind: EventKind, now: u64) -> Event {
+        Event {
+            reason: self.reason,
+            detection: self.unnoticed,
+            ..Event::new(kind, self.ifindex, now)
+        }
     }
 }
 
-impl Tested for Port {
-    fn link(&self) -> &Link {
+impl Borrow<Link> for Port {
+    fn borrow(&self) -> &Link {
         &self.link
     }
+}
 
-    fn link_mut(&mut self) -> &mut Link {
+impl BorrowMut<Link> for Port {
+    fn borrow_mut(&mut self) -> &mut Link {
         &mut self.link
     }
 }

@@ -184,7 +184,7 @@ fn mend(network: &mut Network, plan: &Plan) {
 /// How many tests an end has not answered, since there were too many.
 fn limited(end: &End) -> u64 {
     let links = (0..end.ports).filter_map(|number| end.health.link(port(number)));
-    links.map(|link| link.counts().limited).sum()
+    links.map(|link| link.counts.limited).sum()
 }
 
 /// How often an end said that its peer is lost.
@@ -205,11 +205,11 @@ proptest! {
                 prop_assert!(within(seen, &[Reason::None]), "{end} {number} {seen:?}");
             }
             let health = &network.ends[end].health;
-            prop_assert!(health.proven_all(network.carrier(end)));
+            prop_assert!(network.proves_all(end));
             let all = network.ends[end].news.iter().map(|(_, news)| news.found.len()).sum::<u32>();
             prop_assert_eq!(all, plan.cables as u32);
             for number in 0..plan.cables {
-                let counts = *health.link(port(number)).unwrap().counts();
+                let counts = health.link(port(number)).unwrap().counts;
                 let nothing = (counts.replies_late, counts.limited, counts.refused);
                 prop_assert_eq!(nothing, (0, 0, 0));
                 // None but those of the time when the other was not there yet.
@@ -222,7 +222,7 @@ proptest! {
             let other = plan.port_of_b(number);
             for (end, own, peer) in [(A, number, other), (B, other, number)] {
                 let link = network.ends[end].health.link(port(own)).unwrap();
-                prop_assert_eq!(link.peer().unwrap().port, peer as u8);
+                prop_assert_eq!(link.peer.unwrap().port, peer as u8);
             }
             prop_assert_eq!(rank(A, number), rank(B, other));
             prop_assert_eq!(rank(A, number), if plan.lower { number } else { other } as u8);
@@ -243,7 +243,7 @@ proptest! {
             prop_assert!(within(seen, &[Reason::None]), "{seen:?}");
         }
         let refused = |number| {
-            let counts = network.ends[A].health.link(port(number)).unwrap().counts();
+            let counts = network.ends[A].health.link(port(number)).unwrap().counts;
             counts.refused
         };
         prop_assert!((0..plan.cables).map(refused).sum::<u64>() > 0);
@@ -392,7 +392,7 @@ proptest! {
             // Not one-way: both hear each other.
             prop_assert_eq!(network.ends[end].reason(number), Reason::ProbeTimeout);
             let link = network.ends[end].health.link(port(number)).unwrap();
-            prop_assert!(link.late().is_some_and(|late| late >= delay));
+            prop_assert!(link.late.is_some_and(|late| late >= delay));
         }
         for number in 1..plan.cables {
             prop_assert_eq!(network.ends[A].reason(number), Reason::None);
@@ -498,7 +498,7 @@ proptest! {
             prop_assert!(!seen.contains(Reason::PeerMismatch.as_str()), "{seen:?}");
         }
         prop_assert!(network.all_fine());
-        prop_assert!(network.ends[A].health.proven_all(network.carrier(A)));
+        prop_assert!(network.proves_all(A));
         if polite {
             let bye = network.ends[A].news.iter().map(|(_, news)| news.bye.len()).sum::<u32>();
             prop_assert_eq!(bye, plan.cables as u32);
@@ -538,8 +538,8 @@ proptest! {
                                 _ => false,
                             };
                             let link = it.health.link(port(number)).unwrap();
-                            let peer = link.peer().filter(|_| !replays);
-                            (fine, verdict.proven.is_some(), peer.copied())
+                            let peer = link.peer.filter(|_| !replays);
+                            (fine, verdict.proven.is_some(), peer)
                         });
                         let known = Some(known.collect::<Vec<_>>());
                         if last[end] != known {
@@ -623,7 +623,7 @@ proptest! {
         prop_assert!(limited(&network.ends[flooded]) > 0);
         prop_assert!(network.all_fine());
         for end in [A, B] {
-            prop_assert!(network.ends[end].health.proven_all(network.carrier(end)));
+            prop_assert!(network.proves_all(end));
         }
     }
 
@@ -642,7 +642,7 @@ proptest! {
                 }
             }
         }
-        let counts = *network.ends[A].health.link(port(0)).unwrap().counts();
+        let counts = network.ends[A].health.link(port(0)).unwrap().counts;
         prop_assert!(counts.refused > 0);
     }
 
@@ -741,7 +741,7 @@ proptest! {
             for (number, seen) in seen.iter().enumerate() {
                 prop_assert!(within(seen, &[Reason::None]), "{end} {number} {seen:?}");
             }
-            prop_assert!(network.ends[end].health.proven_all(network.carrier(end)));
+            prop_assert!(network.proves_all(end));
         }
     }
 }

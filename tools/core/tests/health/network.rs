@@ -380,7 +380,7 @@ impl Network {
         let (end, number) = self.cables[cable].ends[1 - side];
         let random = |what: &str| self.chance((what, to, choice));
         let is = |what: &str| random(what) % 2 == 0;
-        let sent = self.ends[to.0].health.link(port(to.1)).unwrap().counts();
+        let sent = self.ends[to.0].health.link(port(to.1)).unwrap().counts;
         let probe = Probe {
             kind: [Kind::Test, Kind::Reply, Kind::Bye][random("kind") as usize % 3],
             from: if is("from") {
@@ -434,6 +434,12 @@ impl Network {
         let fine = |place: &Place| self.ends[place.0].reason(place.1) == Reason::None;
         let up = self.cables.iter().filter(|cable| cable.carrier);
         up.flat_map(|cable| &cable.ends).all(fine)
+    }
+
+    /// Are the peers of all ports of that end that have carrier alive, and trunks?
+    pub fn proves_all(&self, end: usize) -> bool {
+        let proven = |id| self.ends[end].health.verdict(id).proven.is_some();
+        self.carrier(end).iter().all(proven)
     }
 
     pub fn is_testing(&self, end: usize) -> bool {

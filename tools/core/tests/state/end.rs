@@ -76,7 +76,7 @@ impl Ends {
         let end = |number: u8| End {
             state: State::new(
                 [number; 6],
-                vec![Event::new(EventKind::Config, 0); 64],
+                vec![Event::new(EventKind::Config, 0, 0); 64],
                 vec![Claim::NONE; MAX_CLAIMS],
                 Box::default(),
             ),
@@ -193,7 +193,7 @@ impl Ends {
         self.settle(end);
         let it = &mut self.ends[end];
         while let Some(claim) = it.state.take_answer() {
-            let link = claim.link().filter(|_| claim.stage == Stage::Served);
+            let link = claim.link.filter(|_| claim.stage == Stage::Served);
             it.answers.insert(claim.holder.mark, link);
         }
         while it.state.tell_holder().is_some() {}
@@ -319,8 +319,10 @@ impl Ends {
     }
 
     pub fn choose(&mut self, end: usize, bucket: usize, number: usize) {
-        let table = &self.ends[end].table;
-        table[bucket % table.len()].choose(number as Slot);
+        let End { table, ports, .. } = &self.ends[end];
+        if ports.contains(port(number)) {
+            table[bucket % table.len()].choose(number as Slot);
+        }
         let new = table.iter().map(|_| Bucket::empty()).collect();
         self.replace(end, new, Replacement::Homes);
     }
@@ -424,19 +426,22 @@ impl Ends {
                 assert!(stand_in.is_none() || working.contains(id));
             }
             // A spare serves one claim, or one port.
-            let links: Vec<PortId> = state.claims().iter().filter_map(Claim::link).collect();
+            let links: Vec<PortId> = state
+                .claims()
+                .iter()
+                .filter_map(|claim| claim.link)
+                .collect();
             for (at, link) in links.iter().enumerate() {
                 let stands_in = state.stand_ins().home_of(*link).is_some();
                 let shared = links[..at].contains(link) || stands_in;
                 assert!(working.contains(*link) || !shared);
                 assert!(usable.contains(*link));
             }
-            // Buckets are carried by ports there are.
-            for slot in end
-                .table
-                .iter()
-                .filter_map(|bucket| from_slot(bucket.slot()))
-            {
+            let wanted = state.claims().iter().filter_map(|claim| claim.wanted);
+            assert!(wanted.into_iter().all(|id| end.ports.contains(id)));
+            // Buckets are carried by ports there are, and belong to such.
+            let slots = |bucket: &Bucket| [bucket.slot(), bucket.home(), bucket.chosen()];
+            for slot in end.table.iter().flat_map(slots).filter_map(from_slot) {
                 assert!(end.ports.contains(slot));
             }
         }

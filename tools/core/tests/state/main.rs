@@ -158,7 +158,7 @@ fn a_claim_to_a_silent_link_gets_a_spare() {
     // It goes home once the link works again.
     ends.cable(1, |cable| cable.cut = [false, false]);
     ends.run(500 * MS);
-    assert_eq!(ends.state(0).claims()[0].link(), Some(port(1)));
+    assert_eq!(ends.state(0).claims()[0].link, Some(port(1)));
 }
 
 #[test]
@@ -184,10 +184,7 @@ fn peers_are_told_at_once_of_what_changes() {
     ends.cable(0, Cable::pull);
     // The spare is in use now, and the other end learns of it before its next round.
     ends.run(MS);
-    let peer = ends.state(1).port(port(1)).and_then(|it| {
-        use trunk_core::health::Tested;
-        it.link().peer().copied()
-    });
+    let peer = ends.state(1).port(port(1)).and_then(|it| it.link.peer);
     assert!(peer.is_some_and(|peer| peer.in_use));
 }
 
