@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Claims: links that processes hold, one each: the port that a claim wants, or a spare.
+//! Claims. A process holds a link by a claim: the port that the claim wants, or a spare.
 
 use super::port::{
     PortId,
@@ -14,7 +14,7 @@ use ::core::ops::DerefMut;
 /// The most claims that a trunk has at a time.
 pub const MAX_CLAIMS: usize = 64;
 
-/// What tells a netlink socket from all others, those included that had its port id before.
+/// Names a netlink socket. A later socket with the same port id is another one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Socket {
     /// The port id of the socket.
@@ -23,7 +23,7 @@ pub struct Socket {
     pub cookie: u64,
 }
 
-/// Who holds a claim, and what frames it is about.
+/// The holder of a claim, and the frames that go by its link.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Holder {
     /// The mark of the frames that go by the claim's link; never 0.
@@ -32,7 +32,7 @@ pub struct Holder {
     pub socket: Socket,
     /// The interface index of the port that is wanted.
     pub ifindex: u32,
-    /// What the holder calls itself, up to the first NUL.
+    /// The name that the holder gives itself, up to the first NUL.
     pub name: [u8; 32],
 }
 
@@ -49,14 +49,14 @@ impl Holder {
     };
 }
 
-/// How far a claim has come.
+/// The stage that a claim has reached.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Stage {
     /// It waits until the links that it may get have answered a test.
     Asking(Inquiry),
     /// It has a link, if there is one for it.
     Served,
-    /// There was no link for it. It ends once its holder has the answer.
+    /// There was no link for it. It ends when its holder has the answer.
     Refused,
 }
 
@@ -65,9 +65,9 @@ pub enum Stage {
 pub(super) enum Answer {
     /// Nothing can be said yet.
     None,
-    /// The claim is served or refused, which is yet to be said.
+    /// The claim is served or refused. The answer is yet to be sent.
     Due,
-    /// It has been.
+    /// The answer has been sent.
     Given,
 }
 
@@ -78,26 +78,26 @@ pub struct Inquiry {
     pub asked: PortSet,
     /// When it began, in ns.
     pub since: u64,
-    /// When it ends, in ns, whoever has answered by then.
+    /// When it ends, in ns, at the latest.
     pub until: u64,
-    /// Testing had not begun before: nobody knows yet which links can answer.
+    /// No link was tested before, so it is not known which links can answer.
     pub fresh: bool,
 }
 
-/// A claim to a link. It is served by the port it wants, or else by a spare.
+/// A claim to a link: to the port it wants, or else to a spare.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Claim {
     /// The port it should have; `None` once that has left the trunk.
     pub wanted: Option<PortId>,
     /// The port it has.
     pub link: Option<PortId>,
-    /// How far it has come.
+    /// The stage that it has reached.
     pub stage: Stage,
-    /// Whether its holder has been answered.
+    /// Whether its request has been answered.
     pub(super) answer: Answer,
-    /// Who holds it.
+    /// Its holder.
     pub holder: Holder,
-    /// The link that events say it has, and the one that the holder knows of.
+    /// The link in the last event, and the link that the holder was notified of.
     pub(super) seen: Option<PortId>,
     pub(super) told: Option<PortId>,
     /// Why it lost the link that it had before, [`Reason::None`] if that is usable.
@@ -117,12 +117,12 @@ impl Claim {
         reason: Reason::None,
     };
 
-    /// Returns whether it is served, or would be if there were a link for it.
+    /// Returns whether it is to have a link, if there is one.
     pub(super) const fn is_served(&self) -> bool {
         matches!(self.stage, Stage::Served)
     }
 
-    /// Returns whether its holder does not know yet which link it has.
+    /// Returns whether its holder is to be notified of another link.
     pub(super) fn has_moved(&self) -> bool {
         self.answer == Answer::Given && self.told != self.seen
     }
@@ -132,16 +132,17 @@ impl Claim {
         self.answer == Answer::Due || self.has_moved()
     }
 
-    /// The port `id` has left the trunk: the next of that number is another one.
+    /// Forgets the port `id`, which has left the trunk. The next port of that number is another
+    /// one.
     pub fn forget(&mut self, id: PortId) {
         for port in [&mut self.wanted, &mut self.link] {
             *port = port.filter(|port| *port != id);
         }
     }
 
-    /// Returns the port it wants, if it may have it. A working port serves its buckets and any number of
-    /// claims besides; a spare serves one user, and `taken` ones have theirs. What is in doubt it may
-    /// keep, but not get.
+    /// Returns the port it wants, if it may have that port. A working port serves its buckets and
+    /// any number of claims. A spare serves one user; the `taken` ones have theirs. A claim may
+    /// keep a port in `doubts`, but does not get one.
     fn wanted_now(&self, ports: &Ports, taken: PortSet, doubts: PortSet) -> Option<PortId> {
         let id = self.wanted?;
         let view = ports.get(id)?;
@@ -157,12 +158,13 @@ pub fn held(claims: &[Claim], ports: &Ports) -> PortSet {
     held & !ports.select(PortView::is_working)
 }
 
-/// The first step after a change of `ports`: each claim has the port it wants, if it may, or keeps
-/// its spare while that is usable. `in_use` are the spares that stand in; `doubts` the ports that did
-/// not answer when it was asked for, though they count as usable yet.
+/// Gives each claim the port it wants, if it may have that port. Else a claim keeps its spare while
+/// that is usable. This is the first step after a change of `ports`. `in_use` are the spares that
+/// stand in, `doubts` the ports that did not answer when a claim asked, though they still count as
+/// usable.
 ///
-/// Stand-ins that are not needed any more have been let go of before. After this failed working ports
-/// take theirs, among them spares set free here, and then [`take`] serves who still has nothing.
+/// Before this, stand-ins that are not needed any more end. After this, failed working ports take
+/// theirs, among them spares that are free now. Then [`take`] serves the claims that have no link.
 pub fn let_go(claims: &mut [Claim], ports: &Ports, in_use: PortSet, doubts: PortSet) {
     let spares = ports.usable() & !ports.select(PortView::is_working);
     let theirs = ports.select(|view| view.held);
@@ -172,7 +174,7 @@ pub fn let_go(claims: &mut [Claim], ports: &Ports, in_use: PortSet, doubts: Port
         let Some(claim) = claims.get_mut(at).filter(|claim| claim.is_served()) else {
             continue;
         };
-        // The spare it has is nobody else's, unless several had it when it was a working port.
+        // No other claim has its spare, unless several got it when it was a working port.
         let own: PortSet = claim.link.into_iter().collect();
         let taken = ((all | theirs | in_use) & !own) | older;
         let keep = claim
@@ -183,8 +185,8 @@ pub fn let_go(claims: &mut [Claim], ports: &Ports, in_use: PortSet, doubts: Port
     }
 }
 
-/// The last step: claims without a port, oldest first, get the one they want, if they may have it by
-/// now, or the best free spare.
+/// Gives claims without a link, the oldest first, the port they want, if they may have it now, or
+/// the best free spare. This is the last step.
 pub fn take(claims: &mut [Claim], ports: &Ports, in_use: PortSet, doubts: PortSet) {
     let spares = ports.usable() & !ports.select(PortView::is_working);
     let theirs = ports.select(|view| view.held);
@@ -205,7 +207,7 @@ pub struct Claims<S> {
 }
 
 impl<S: DerefMut<Target = [Claim]>> Claims<S> {
-    /// None yet.
+    /// Makes room for claims, of which there are none yet.
     pub const fn new(room: S) -> Self {
         Self { room, len: 0 }
     }
@@ -220,7 +222,7 @@ impl<S: DerefMut<Target = [Claim]>> Claims<S> {
         self.room.get_mut(..self.len).unwrap_or_default()
     }
 
-    /// Adds the youngest, if there is room.
+    /// Adds a claim, the youngest, if there is room.
     pub fn push(&mut self, claim: Claim) {
         if let Some(room) = self.room.get_mut(self.len) {
             *room = claim;
@@ -228,7 +230,7 @@ impl<S: DerefMut<Target = [Claim]>> Claims<S> {
         }
     }
 
-    /// Removes the claims for which `test` holds; `ended` is called with each.
+    /// Removes the claims for which `test` holds, and calls `ended` with each.
     pub fn remove(&mut self, test: impl Fn(&Claim) -> bool, mut ended: impl FnMut(&Claim)) {
         let mut kept = 0usize;
         for at in 0..self.len {
@@ -267,8 +269,8 @@ mod tests {
 
     #[test]
     fn claims_and_buckets_share_the_spares() {
-        // Ports 0 and 1 work, 2 to 4 are spares; what each claim has, and what stands in for 0 and 1,
-        // after each step.
+        // Ports 0 and 1 work, 2 to 4 are spares; what each claim has, and what stands in for 0 and
+        // 1, after each step.
         for (wanted, steps) in [
             // The working port serves any number; when it fails, its buckets choose first.
             (

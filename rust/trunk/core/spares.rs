@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Which spare takes a failed working port's place, and when the port returns.
+//! Which spare stands in for a failed working port, and when the port returns.
 
 use super::port::{
     PerPort,
@@ -17,26 +17,27 @@ pub use super::uapi::Failback;
 pub struct StandIns(PerPort<Option<PortId>>);
 
 impl StandIns {
-    /// The spare standing in for `home`.
+    /// Returns the spare that stands in for `home`.
     pub fn of(&self, home: PortId) -> Option<PortId> {
         self.0[home]
     }
 
-    /// The working port that `spare` stands in for.
+    /// Returns the working port that `spare` stands in for.
     pub fn home_of(&self, spare: PortId) -> Option<PortId> {
         PortId::all().find(|home| self.of(*home) == Some(spare))
     }
 
-    /// The spares that stand in.
+    /// Returns the spares that stand in.
     pub fn in_use(&self) -> PortSet {
         PortId::all().filter_map(|home| self.of(home)).collect()
     }
 
-    /// The first step after a change of `ports`; [`take`](Self::take) is the second.
+    /// Ends the stand-ins that are not needed or not usable any more. This is the first step after
+    /// a change of `ports`; [`take`](Self::take) is the second.
     ///
-    /// A stand-in stays while it is usable and its home is not, or is held back. But it makes way for
-    /// a claim: at this end nobody claims a spare in use, so it is one of the peer, who did not know
-    /// yet, and both ends shall use the same links.
+    /// A stand-in stays while it is usable and its home is not usable, or is held back. It gives
+    /// way to a claim. Such a claim is one of the peer, since this end gives no claim a spare in
+    /// use: the peer did not know yet. Both ends use the same links then.
     pub fn let_go(&mut self, ports: &Ports) {
         let usable = ports.usable();
         let working = ports.select(PortView::is_working);
@@ -50,9 +51,10 @@ impl StandIns {
         }
     }
 
-    /// Each failed home without a stand-in, by rank, takes the best free spare: usable, held by no
-    /// claim, not standing in, of the lowest priority number, then of the lowest rank. A home held back
-    /// that has lost its stand-in gets no other: it returns at once.
+    /// Gives each failed home without a stand-in, by rank, the best free spare. A free spare is
+    /// usable, is held by no claim and does not stand in. The best one has the lowest priority
+    /// number, then the lowest rank. A home that is held back and has lost its stand-in gets no
+    /// other. It returns at once.
     pub fn take(&mut self, ports: &Ports) {
         let usable = ports.usable();
         let working = ports.select(PortView::is_working);
@@ -71,8 +73,9 @@ impl StandIns {
 }
 
 impl Failback {
-    /// How long, in ns, a port that is `act` since `act_since` has still to wait for its buckets at
-    /// `now`, `None` if for good. Moments in ns of one monotonic clock, `delay` in ms.
+    /// Returns how long, in ns, a port that is `act` since `act_since` still waits for its buckets
+    /// at `now`, `None` if for ever. `act_since` and `now` are in ns of one monotonic clock,
+    /// `delay` is in ms.
     pub const fn wait(self, delay: u32, act_since: u64, now: u64) -> Option<u64> {
         match self {
             Self::Immediate => Some(0),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The decision: which port carries which bucket, who stands in, which links claims have.
+//! The decision: which port carries which bucket, which spares stand in, which links claims have.
 
 use super::{
     super::{
@@ -34,10 +34,10 @@ use super::{
 
 impl<M: Memory> State<M> {
     /// Brings all into line with the ports as they are: their states, homes if the user has changed
-    /// something, stand-ins, claims, the slots of `table`, and what peers are told.
+    /// something, stand-ins, claims, the slots of `table`, and what probes say to the peers.
     ///
-    /// `cause` is the event of a change of the user, to which the number of buckets that it moves is
-    /// added. With `old`, `table` takes its place: its slots begin as they are there.
+    /// `cause` is the event of a change of the user, to which the number of buckets that it moves
+    /// is added. With `old`, `table` takes its place: its slots begin as they are there.
     pub(super) fn decide(
         &mut self,
         table: &[Bucket],
@@ -76,8 +76,8 @@ impl<M: Memory> State<M> {
         self.unsettled.announce |= moved != 0;
     }
 
-    /// Takes note of the ports as they are, and lets go of those that have waited long enough to get
-    /// their buckets back.
+    /// Notes the ports as they are. A port that has waited long enough for its buckets is not held
+    /// back any more.
     fn note_ports(&mut self, now: u64) {
         let due = self.waiting(now).filter(|(_, wait)| *wait == Some(0));
         let due: PortSet = due.map(|(id, _)| id).collect();
@@ -97,7 +97,7 @@ impl<M: Memory> State<M> {
                 };
                 *count = count.wrapping_add(1);
                 if !port.condition.is_act() {
-                    // It counts as what it was thought to be.
+                    // It is known to have failed, so it is not in doubt.
                     self.doubts.remove(id);
                 }
             }
@@ -107,7 +107,7 @@ impl<M: Memory> State<M> {
         if any_act {
             return;
         }
-        // When all have failed, nobody has anything to lose by their return.
+        // When all ports have failed, no port is held back when it returns.
         for id in PortId::all() {
             if let Some(port) = self.health.get_mut(id) {
                 port.was_act = false;
@@ -115,7 +115,7 @@ impl<M: Memory> State<M> {
         }
     }
 
-    /// Has the ports that are due carry the buckets, and returns the number of moves.
+    /// Gives the buckets to the ports that are to carry them, and returns the number of moves.
     fn switch(&mut self, table: &[Bucket]) -> usize {
         let theirs = self.select(|port| port.condition.verdict.held);
         let Self {
@@ -138,7 +138,7 @@ impl<M: Memory> State<M> {
             *doubts,
             |home, from, to| moves.note(home, from, to),
         );
-        // Who had to return is not held back any more.
+        // A port that had to take its buckets back is not held back any more.
         for id in PortId::all() {
             if let (Some(port), Some(view)) = (health.get_mut(id), desk.ports.get(id)) {
                 port.held_back = view.held_back;
@@ -147,8 +147,7 @@ impl<M: Memory> State<M> {
         moved
     }
 
-    /// A claim that is served for the first time has its answer now. So has one for which there is no
-    /// link.
+    /// Refuses the claims for which there is no link.
     fn answer_claims(&mut self) {
         for claim in self.claims.all_mut() {
             if claim.is_served() && claim.answer == Answer::None && claim.link.is_none() {
@@ -158,7 +157,7 @@ impl<M: Memory> State<M> {
         }
     }
 
-    /// Finds what peers are told, and on which ports that is something else than before.
+    /// Sets what probes say to the peers. Where that has changed, a test is due.
     fn tell_peers(&mut self) {
         let before = self.view;
         self.view.usable = self.select(|port| port.condition.is_usable_here());
@@ -173,7 +172,7 @@ impl<M: Memory> State<M> {
         }
     }
 
-    /// Finds what frames go by besides the table.
+    /// Sets what frames go by besides the table.
     fn publish(&mut self) {
         let ports = &self.desk.ports;
         let peer = |id| {
@@ -190,6 +189,7 @@ impl<M: Memory> State<M> {
         };
     }
 
+    /// Returns the ports for which `test` holds.
     pub(super) fn select(&self, test: impl Fn(&Port) -> bool) -> PortSet {
         let chosen = |id: &PortId| self.health.get(*id).is_some_and(&test);
         PortId::all().filter(chosen).collect()
@@ -212,7 +212,7 @@ impl<M: Memory> State<M> {
         buckets | claimed | best.into_iter().collect()
     }
 
-    /// Returns the working ports that once carried their own buckets, or could have, and do not.
+    /// Returns the working ports that have been `act`, and do not carry their own buckets now.
     fn away(&self) -> PortSet {
         let ports = &self.desk.ports;
         let away = ports.select(PortView::is_working) & !serving(ports);
@@ -220,7 +220,7 @@ impl<M: Memory> State<M> {
     }
 
     /// Returns whether `table` keeps the rules that frames rely on: a bucket has a usable port if
-    /// there is one, and a home that serves carries its own buckets.
+    /// there is one, and a home that is usable and not held back carries its own buckets.
     pub fn is_sound(&self, table: &[Bucket]) -> bool {
         let ports = &self.desk.ports;
         let usable = ports.usable();

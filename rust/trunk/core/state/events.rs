@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is recorded of all that happens, and of whom it is to be notified.
+//! Records what happens, for listeners and for the history.
 
 use super::{
     super::{
@@ -27,24 +27,25 @@ use ::core::ops::DerefMut;
 /// What has happened since the trunk was made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Totals {
-    /// Times that ports became usable.
+    /// How often ports became usable.
     pub ups: u64,
-    /// Times that ports became unusable.
+    /// How often ports became unusable.
     pub downs: u64,
-    /// Times that buckets moved since a port became unusable.
+    /// How often buckets moved because a port became unusable.
     pub failovers: u64,
-    /// Times that buckets moved back since a port was usable again.
+    /// How often buckets moved back because a port was usable again.
     pub failbacks: u64,
-    /// Buckets moved from one port to another, for any reason.
+    /// Buckets that moved from one port to another, for any reason.
     pub buckets_moved: u64,
-    /// Events overwritten before they could be sent.
+    /// Events that were overwritten before listeners were notified of them.
     pub events_lost: u64,
 }
 
-/// What has come of a decision.
+/// The outcome of a decision.
 pub(super) struct Outcome {
-    /// When it began, and how long it took, in ns.
+    /// When it began, in ns.
     pub(super) now: u64,
+    /// How long it took, in ns.
     pub(super) took: u64,
     /// The ports that were `act` before.
     pub(super) act: PortSet,
@@ -73,8 +74,8 @@ impl<M: Memory> State<M> {
         }
     }
 
-    /// Records why ports are `sby`, if that has been another reason than was recorded for so long
-    /// that it is more than a passing state of a link that dies or returns.
+    /// Records the reasons of ports that are `sby`, where another reason was recorded before. The
+    /// reason must have lasted longer than a passing state of a link that dies or returns.
     pub(super) fn tell_reasons(&mut self, now: u64) {
         let before = now.saturating_sub(self.health.settings().lasting());
         for id in PortId::all() {
@@ -91,7 +92,7 @@ impl<M: Memory> State<M> {
         }
     }
 
-    /// Records what has come of a decision.
+    /// Records the outcome of a decision.
     pub(super) fn record(&mut self, cause: Option<Event>, outcome: &Outcome) {
         let Self {
             health,
@@ -158,7 +159,8 @@ impl<M: Memory> State<M> {
         self.record_claims(now, switch);
     }
 
-    /// Records which claims have another link than before, or their first.
+    /// Records the claims that have another link than before, or their first one. A claim that has
+    /// its first link is to be answered.
     fn record_claims(&mut self, now: u64, switch: u32) {
         let Self {
             claims,
@@ -193,8 +195,7 @@ impl<M: Memory> State<M> {
         }
     }
 
-    /// Returns the next event to notify listeners of, and its number. Those that are lost are
-    /// counted.
+    /// Returns the next event to notify listeners of, and its number. Lost events are counted.
     pub fn tell(&mut self) -> Option<(u64, Event)> {
         let (seq, event, lost) = self.events.tell()?;
         self.totals.events_lost = self.totals.events_lost.wrapping_add(lost);
@@ -211,12 +212,12 @@ impl<M: Memory> State<M> {
         self.events.get(seq)
     }
 
-    /// Returns what is left to be done with RTNL held. It counts as done from now on.
+    /// Returns what is to be done with RTNL held. It counts as done from now on.
     pub fn take_unsettled(&mut self) -> Unsettled {
         ::core::mem::take(&mut self.unsettled)
     }
 
-    /// Returns whether there is something left to be done with RTNL held.
+    /// Returns whether there is something to do with RTNL held.
     pub fn is_unsettled(&self) -> bool {
         self.unsettled.any
     }

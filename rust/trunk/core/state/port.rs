@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! One port: what the user has set, what its link is like, and what has become of it.
+//! One port: its settings, its link and its state.
 
 use super::super::{
     health::{
@@ -22,20 +22,20 @@ use ::core::borrow::{
     BorrowMut, //
 };
 
-/// A port of a trunk (about 500 bytes: better boxed than put on a stack).
+/// A port of a trunk (about 500 bytes, too large for a stack).
 pub struct Port {
     /// The interface index of its device.
     pub ifindex: u32,
     /// The weight as the user has set it; 0 is by speed. The priority is with the link, since peers
     /// are notified of it.
     pub weight: u16,
-    /// The speed of the link in Mbit/s, as far as known.
+    /// The speed of the link in Mbit/s, if known.
     speed: Option<u32>,
     /// What the probes have found out.
     pub link: Link,
-    /// All that its use depends on but its settings, as of the last step that looked at it.
+    /// What its use depends on besides priority and weight, as of the last step that looked at it.
     pub(super) condition: Condition,
-    /// What it counts as, since the last decision.
+    /// Its link state, as of the last decision.
     state: LinkState,
     pub(super) held_back: bool,
     /// When it became what it is, in ns.
@@ -46,8 +46,8 @@ pub struct Port {
     other: Option<(Reason, u64)>,
     /// How long its failure went unnoticed, in ns.
     pub(super) unnoticed: Option<u64>,
-    /// It has been `act` since it joined, was enabled, or all had failed. Only then may it be held
-    /// back.
+    /// It has been `act` since it joined, since it was enabled, or since all had failed. Only then
+    /// may it be held back.
     pub(super) was_act: bool,
     /// The number of times that it became `act`.
     pub ups: u64,
@@ -55,14 +55,14 @@ pub struct Port {
     pub downs: u64,
 }
 
-/// All that the use of a port depends on but its settings.
+/// What the use of a port depends on besides its priority and weight.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Condition {
     /// Frames can leave by it.
     pub(super) operational: bool,
     /// Its device is up.
     pub(super) started: bool,
-    /// The user lets it be used.
+    /// The user has enabled it.
     pub(super) enabled: bool,
     /// What the probes have found out.
     pub(super) verdict: Verdict,
@@ -80,13 +80,14 @@ impl Condition {
         self.carries() && self.verdict.reason == Reason::None
     }
 
-    /// Returns whether the port is usable as far as this end can tell. The peer is told that, and
-    /// decides for itself.
+    /// Returns whether the port is usable for this end. Probes say that to the peer, which decides
+    /// for itself.
     pub(super) fn is_usable_here(&self) -> bool {
         self.carries() && matches!(self.verdict.reason, Reason::None | Reason::PeerSby)
     }
 
-    /// Returns whether the port will do if there is nothing better. Not if frames would go astray.
+    /// Returns whether the port may be used if no port is usable. A port that leads to another
+    /// trunk may not, since frames would go astray.
     fn is_last_resort(&self) -> bool {
         self.carries() && self.verdict.reason != Reason::PeerMismatch
     }
@@ -110,14 +111,15 @@ impl Condition {
 pub struct PortSettings {
     /// 1 is a working port, 2 and more a spare.
     pub priority: Option<u16>,
-    /// Share of a working port; 0 is by speed.
+    /// The weight of a working port; 0 is by speed.
     pub weight: Option<u16>,
     /// Whether it may be used.
     pub enabled: Option<bool>,
 }
 
 impl Port {
-    /// A port that joins, with nothing known of its link yet. `now` in ns, `speed` in Mbit/s.
+    /// Makes a port that joins. Nothing is known of its link yet. `now` is in ns, `speed` in
+    /// Mbit/s.
     pub fn new(ifindex: u32, priority: u16, speed: Option<u32>, now: u64) -> Self {
         Self {
             ifindex,
@@ -143,12 +145,12 @@ impl Port {
         }
     }
 
-    /// Returns whether the user lets it be used.
+    /// Returns whether the user has enabled it.
     pub const fn is_enabled(&self) -> bool {
         self.condition.enabled
     }
 
-    /// Returns why it is not usable as of now, [`Reason::None`] if it is.
+    /// Returns why it is not usable now, [`Reason::None`] if it is usable.
     pub fn why(&self) -> Reason {
         match self.state {
             LinkState::Act => Reason::None,
@@ -156,8 +158,8 @@ impl Port {
         }
     }
 
-    /// Returns the weight in use. By speed, it is 1 for each 100 Mbit/s, and a link whose speed
-    /// nobody knows counts as one of 1 Gbit/s.
+    /// Returns the weight in use. By speed, it is 1 for each 100 Mbit/s. A link of unknown speed
+    /// counts as one of 1 Gbit/s.
     pub fn share(&self) -> u16 {
         match self.weight {
             0 => {
@@ -181,14 +183,14 @@ impl Port {
         }
     }
 
-    /// Takes note of a speed, in Mbit/s. Returns whether the share is another now.
+    /// Notes the speed, in Mbit/s. Returns whether the weight in use has changed.
     pub(super) fn note_speed(&mut self, speed: u32) -> bool {
         let before = self.share();
         self.speed = Some(speed);
         self.share() != before
     }
 
-    /// Makes these its settings. Returns whether one is another now.
+    /// Makes these its settings. Returns whether one has changed.
     pub(super) fn configure(&mut self, settings: PortSettings) -> bool {
         let priority = settings.priority.unwrap_or(self.link.priority);
         let weight = settings.weight.unwrap_or(self.weight);
@@ -200,14 +202,14 @@ impl Port {
         self.weight = weight;
         self.link.priority = priority;
         self.held_back &= priority <= 1;
-        // Whoever enables a port wants it used.
+        // A user who enables a port wants it used.
         self.was_act &= enabled && self.condition.enabled;
         self.condition.enabled = enabled;
         true
     }
 
-    /// Becomes `act`, ceases to be, or stays, as its condition has it. `waits` says whether the
-    /// failback policy has a port wait that returns. Returns whether it has become another.
+    /// Sets the link state by the condition. `waits` says whether the failback policy holds back a
+    /// port that returns. Returns whether the link state has changed.
     pub(super) fn note(&mut self, now: u64, waits: bool) -> bool {
         let act = self.condition.is_act();
         if act == matches!(self.state, LinkState::Act) {
@@ -233,8 +235,8 @@ impl Port {
         true
     }
 
-    /// Returns how long the link may have failed before that was noticed at `now`, in ns, if probes
-    /// found out.
+    /// Returns how long the failure of the link went unnoticed until `now`, in ns, if probes found
+    /// it.
     fn went_unnoticed(&self, now: u64) -> Option<u64> {
         let probes = matches!(
             self.reason,
@@ -244,8 +246,9 @@ impl Port {
         Some(now.saturating_sub(good))
     }
 
-    /// The reason of a port that is `sby` may change. A link that is about to return passes through
-    /// [`Reason::ProbeTimeout`] and [`Reason::PeerSby`], so these are no new reasons.
+    /// Notes that the reason of a port that is `sby` has changed. A link that is about to return
+    /// passes through [`Reason::ProbeTimeout`] and [`Reason::PeerSby`], so these are no new
+    /// reasons.
     fn note_reason(&mut self, now: u64) {
         let reason = self.condition.reason();
         let passing = matches!(
@@ -258,8 +261,8 @@ impl Port {
         }
     }
 
-    /// Makes the reason its own that it has had since `before`, in ns, and that no event has named
-    /// yet. Returns whether there was one.
+    /// Takes over the other reason, if it has lasted since `before`, in ns. Returns whether there
+    /// was one.
     pub(super) fn take_reason(&mut self, before: u64) -> bool {
         let Some((reason, _)) = self.other.filter(|(_, since)| *since <= before) else {
             return false;
@@ -269,7 +272,7 @@ impl Port {
         true
     }
 
-    /// Returns an event about it, with the reason for what it has become.
+    /// Returns an event about it, with the reason of its state.
     pub(super) fn event(&self, kind: EventKind, now: u64) -> Event {
         Event {
             reason: self.reason,

@@ -556,13 +556,13 @@ proptest! {
                     };
                     let place = network.cables[*choice as usize % plan.cables].ends;
                     let place = place[usize::from(choice % 7 < 3)];
-                    let octets = match replays {
+                    let bytes = match replays {
                         false => Some(network.forge(place, *choice)),
                         // What is so old that an answer to it is none any more.
                         true => network.recorded(place, *choice, plan.interval()),
                     };
-                    if let Some(octets) = octets {
-                        network.deliver(place, &octets);
+                    if let Some(bytes) = bytes {
+                        network.deliver(place, &bytes);
                     }
                 }
             }
@@ -604,8 +604,8 @@ proptest! {
             for cable in 0..plan.cables {
                 number += 1;
                 let place = network.cables[cable].ends[flooded];
-                let octets = network.forge(place, number);
-                network.deliver(place, &octets);
+                let bytes = network.forge(place, number);
+                network.deliver(place, &bytes);
             }
         };
         for _ in 0..200 {
@@ -634,8 +634,8 @@ proptest! {
         network.run_for(plan.settle());
         for number in 0..count * 20 {
             let place = network.cables[0].ends[usize::from(number % 3 == 0)];
-            let octets = network.forge(place, number);
-            network.deliver(place, &octets);
+            let bytes = network.forge(place, number);
+            network.deliver(place, &bytes);
             if number % count == 0 {
                 for seen in reasons(&mut network, plan.interval() / 2).iter().flatten() {
                     prop_assert!(within(seen, &[Reason::None]), "{seen:?}");
