@@ -174,9 +174,9 @@ mod tests {
 
     /// A trunk of two working ports and a spare, as the driver keeps it.
     fn trunk(table: &Table) -> Result<(KBox<State<Heap>>, Links)> {
-        let events = filled(8, || Event::new(EventKind::Config, 0))?;
+        let events = filled(8, || Event::new(EventKind::Config, 0, 0))?;
         let claims = filled(MAX_CLAIMS, || Claim::NONE)?;
-        let desk = KBox::new(Desk::new(), GFP_KERNEL)?;
+        let desk = KBox::new(Desk::default(), GFP_KERNEL)?;
         let mut state = KBox::new(State::new([2; 6], events, claims, desk), GFP_KERNEL)?;
         let mut links = Links::default();
         for (id, priority) in PortId::all().zip([1, 1, 2]) {

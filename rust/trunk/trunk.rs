@@ -142,7 +142,7 @@ impl Trunk {
             state <- new_spinlock_bh!(
                 State::new(
                     *mac.octets(),
-                    filled(EVENTS, || Event::new(EventKind::Config, 0))?,
+                    filled(EVENTS, || Event::new(EventKind::Config, 0, 0))?,
                     filled(MAX_CLAIMS, || Claim::NONE)?,
                     empty_desk()?,
                 ),
@@ -289,7 +289,7 @@ impl Memory for Heap {
 /// Made here, so that it is on nobody else's stack.
 #[inline(never)]
 fn empty_desk() -> Result<KBox<Desk>> {
-    Ok(KBox::new(Desk::new(), GFP_KERNEL)?)
+    Ok(KBox::new(Desk::default(), GFP_KERNEL)?)
 }
 
 /// What frames go by besides the table. Written under the state's lock.
@@ -348,7 +348,7 @@ impl Live {
             .store(decision.accepted.bits(), Ordering::Relaxed);
         self.act.store(decision.act.bits(), Ordering::Relaxed);
         let mut words = claims.iter().map(|claim| {
-            let link = to_slot(claim.link()) as u8;
+            let link = to_slot(claim.link) as u8;
             u64::from(claim.holder.mark) << u8::BITS | u64::from(link)
         });
         for room in &self.claims {

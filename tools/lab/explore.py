@@ -76,15 +76,18 @@ def advice(where, test, seed):
     return [f"{again} TEST={named}", f"tools/lab/seeds: {seed} {where} {test}"]
 
 
-def fuzz(explorer, seed, report):
-    """A round of the fuzzer. What it finds it leaves in a file."""
+FUZZ_TARGETS = sorted(path.stem for path in (guest.TOP / "tools/fuzz/fuzz_targets").glob("*.rs"))
+
+
+def fuzz(explorer, target, seed, report):
+    """A round of the fuzzer with one target. What it finds it leaves in a file."""
     limit = max(1, min(FUZZ, int(explorer.left())))
-    done = subprocess.run([guest.TOP / "tools/fuzz/run", f"-seed={seed}", f"-max_total_time={limit}"],
+    done = subprocess.run([guest.TOP / "tools/fuzz/run", target, f"-seed={seed}", f"-max_total_time={limit}"],
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if done.returncode:
         lines = done.stdout.splitlines()
         files = re.findall(r"Test unit written to (\S+)", done.stdout)
-        report(files[0] if files else "the fuzzer", ktap.FAIL, lines[-40:])
+        report(f"{target} {files[0]}" if files else f"the fuzzer, {target}", ktap.FAIL, lines[-40:])
 
 
 def in_guest(explorer, kind, name, seed, report, ran):
@@ -115,9 +118,9 @@ def main(minutes, kinds, cargo_test, ran):
 
     def on_host():
         """Rounds, one after the other: (where, function of a report and a seed)."""
-        while True:
+        for target in itertools.cycle(FUZZ_TARGETS):
             yield "host", properties
-            yield "fuzz", lambda report, seed: fuzz(explorer, seed, report)
+            yield "fuzz", lambda report, seed, target=target: fuzz(explorer, target, seed, report)
 
     def in_guests(number):
         for kind in itertools.islice(itertools.cycle(kinds), number, None):

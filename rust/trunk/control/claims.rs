@@ -30,7 +30,6 @@ use crate::{
             Stage,
             MAX_CLAIMS, //
         },
-        health::Tested as _,
         port::PortId,
         state::{
             CannotClaim,
@@ -280,7 +279,7 @@ fn put(message: &mut Message<'_>, dev: &Device<Trunk>, claim: &Claim, rcu: &Rcu)
     let holder = &claim.holder;
     message.put_u32(claim::MARK, holder.mark)?;
     message.put_u32(claim::PORT, holder.ifindex)?;
-    put_link(message, dev, claim.link(), rcu)?;
+    put_link(message, dev, claim.link, rcu)?;
     message.put_u32(claim::HOLDER, holder.socket.port_id)?;
     match CStr::from_bytes_until_nul(&holder.name) {
         Ok(name) if !name.is_empty() => message.put_str(claim::NAME, name),
@@ -298,7 +297,7 @@ fn put_link(
     let trunk = dev.data().get_ref();
     put_ifindex(message, claim::LINK, trunk, link, rcu)?;
     let state = trunk.state.lock();
-    let peer = link.and_then(|id| Some(state.port(id)?.link().peer()?.port));
+    let peer = link.and_then(|id| Some(state.port(id)?.link.peer?.port));
     drop(state);
     match peer {
         Some(port) => message.put_u32(claim::PEER_PORT, port.into()),
@@ -317,9 +316,9 @@ pub(super) fn put_told(
     message.nest(attr::CLAIM, |message| {
         message.put_u32(claim::MARK, told.claim.holder.mark)?;
         message.put_u32(claim::PORT, told.claim.holder.ifindex)?;
-        put_link(message, dev, told.new, rcu)?;
+        put_link(message, dev, told.claim.link, rcu)?;
         put_ifindex(message, claim::OLD_LINK, trunk, told.old, rcu)?;
-        message.put_u32(claim::REASON, told.claim.reason() as u32)
+        message.put_u32(claim::REASON, told.claim.reason as u32)
     })
 }
 

@@ -25,8 +25,7 @@ use crate::{
         health::{
             Link,
             Peer,
-            RoundTrip,
-            Tested as _, //
+            RoundTrip, //
         },
         history::Reason,
         port::{
@@ -252,18 +251,18 @@ impl State {
         let state = trunk.state.lock();
         let port = state.port(id)?;
         let claims = state.claims().iter();
-        let claims = claims.filter(|claim| claim.link() == Some(id));
+        let claims = claims.filter(|claim| claim.link == Some(id));
         Some(Self {
             view: *state.ports().get(id)?,
-            weight: port.weight(),
+            weight: port.weight,
             enabled: port.is_enabled(),
             reason: port.why(),
-            since: port.since(),
+            since: port.since,
             stands_in_for: state.stand_ins().home_of(id),
             stand_in: state.stand_ins().of(id),
             in_use: state.view().in_use.contains(id),
             claims: claims.fold(0, |sum: u32, _| sum.saturating_add(1)),
-            link: Tested::of(port.link()),
+            link: Tested::of(&port.link),
         })
     }
 }
@@ -282,11 +281,11 @@ impl Tested {
     fn of(link: &Link) -> Self {
         Self {
             probed: link.is_probed(),
-            peer: link.peer().copied(),
-            trip: link.round_trip(),
-            late: link.late(),
-            rounds: link.counts().rounds,
-            missed: link.counts().missed,
+            peer: link.peer,
+            trip: link.round_trip,
+            late: link.late,
+            rounds: link.counts.rounds,
+            missed: link.counts.missed,
         }
     }
 }

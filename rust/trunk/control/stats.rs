@@ -19,7 +19,6 @@ use super::{
 };
 use crate::{
     pure::{
-        health::Tested as _,
         state::Replacement,
         uapi::attr, //
     },
@@ -123,8 +122,11 @@ fn port_figures(port: &Port, rcu: &Rcu) -> Option<[(u16, u64); stats::PORT_FIGUR
     let link = port.dev.counters(rcu);
     let state = port.trunk.data().get_ref().state.lock();
     let known = state.port(port.id)?;
-    let probes = known.link().counts();
-    Some(stats::of_port(&link, known.changes(), probes))
+    Some(stats::of_port(
+        &link,
+        (known.ups, known.downs),
+        &known.link.counts,
+    ))
 }
 
 fn put_figures(message: &mut Message<'_>, figures: &[(u16, u64)], base: &[u64]) -> Result {

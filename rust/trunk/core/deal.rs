@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Dealing buckets to ports so that each port's lie evenly among the others'.
+//! Deals buckets to ports so that the buckets of each port lie evenly among those of the others.
 
 use super::port::{
     PerPort,
@@ -12,25 +12,25 @@ use ::core::cmp::Reverse;
 
 /// Deals buckets, one a call, until each port has what it needs.
 ///
-/// The deal goes in rounds, as many as the neediest port needs buckets. That port gets one in every
-/// round, one that needs a third as much in every third round, and so on. Equal needs make a plain
-/// round robin.
+/// The deal goes in rounds. There are as many rounds as the port with the greatest need needs
+/// buckets. That port gets one in every round. A port that needs a third of that gets one in every
+/// third round, and so on. Equal needs make a plain round robin.
 ///
-/// To look at every port in every round would take long where one needs far more than the others.
-/// So the ports wait on a wheel for the round they are due in: a look either deals, or happens once
-/// in [`PLACES`] rounds, and a bucket takes O(1).
+/// To look at every port in every round would take long where one port needs far more than the
+/// others. So the ports wait on a wheel for the round in which they are due. A port that is looked
+/// at gets a bucket, or is looked at again [`PLACES`] rounds later. So a bucket takes O(1).
 ///
-/// It is set up in two steps, so that its one kilobyte is not copied: `need` first, then
-/// [`start`](Dealer::start).
+/// The caller fills `need` first, then calls [`start`](Dealer::start). So the one kilobyte is not
+/// copied.
 pub(super) struct Dealer {
-    /// The buckets each port is to get in all, at most 2^16.
+    /// The number of buckets that each port is to get in all, at most 2^16.
     pub(super) need: PerPort<u32>,
     got: PerPort<u32>,
-    /// The round in which each gets its next one.
+    /// The round in which each port gets its next bucket.
     due: PerPort<u32>,
-    /// The ports that need more, by that round modulo the number of places.
+    /// The ports that need more buckets, by the round in `due` modulo the number of places.
     wheel: [PortSet; PLACES],
-    /// Those at this round's place yet to be looked at.
+    /// The ports at the place of this round that are yet to be looked at.
     here: PortSet,
     round: u32,
     rounds: u32,
@@ -39,13 +39,13 @@ pub(super) struct Dealer {
 const PLACES: usize = 16;
 
 impl Dealer {
-    /// Nothing to deal.
-    #[inline(always)] // Else it is made in one place and copied to another.
+    /// Makes a dealer with nothing to deal.
+    #[inline(always)] // Without this it is made in one place and copied to another.
     pub(super) fn new() -> Self {
         Self {
-            need: PerPort::new(0),
-            got: PerPort::new(0),
-            due: PerPort::new(0),
+            need: PerPort::default(),
+            got: PerPort::default(),
+            due: PerPort::default(),
             wheel: [PortSet::EMPTY; PLACES],
             here: PortSet::EMPTY,
             round: 0,
@@ -53,7 +53,7 @@ impl Dealer {
         }
     }
 
-    /// Makes ready to deal to the ports `among`, from the first round.
+    /// Begins to deal to the ports `among`, from the first round.
     pub(super) fn start(&mut self, among: PortSet) {
         self.rounds = among.iter().map(|id| self.need[id]).max().unwrap_or(0);
         for id in among.iter() {
@@ -62,7 +62,7 @@ impl Dealer {
         self.here = *self.place(0);
     }
 
-    /// Has `id` wait for the round in which it gets its next bucket, if it needs more.
+    /// Lets `id` wait for the round in which it gets its next bucket, if it needs more.
     fn wait(&mut self, id: PortId) {
         let (need, got) = (self.need[id], self.got[id]);
         if got >= need {
@@ -70,8 +70,8 @@ impl Dealer {
         }
         // `got` is less than `need`, hence less than 2^16: no more than 32 bits.
         let even = self.rounds.saturating_mul(got).checked_div(need);
-        // Ports that are due every so many rounds are not all due in the first; but those that need
-        // one less than the neediest are, since equal weights shall make a round robin.
+        // Ports that are due every few rounds are not all due in the first round. Those that need
+        // one less than the greatest need are, so that equal weights make a round robin.
         let pause = if self.rounds.saturating_sub(need) <= 1 {
             1
         } else {
@@ -88,7 +88,7 @@ impl Dealer {
         &mut self.wheel[round as usize % PLACES]
     }
 
-    /// The port that gets the next bucket; `None` when all have what they need.
+    /// Returns the port that gets the next bucket, `None` when all have what they need.
     pub(super) fn next(&mut self) -> Option<PortId> {
         while self.round < self.rounds {
             while let Some(id) = self.here.pop_first() {
@@ -106,12 +106,13 @@ impl Dealer {
     }
 }
 
-/// How many of `buckets` each of the ports `among` should have, in proportion to the weights.
+/// Returns how many of `buckets` each of the ports `among` is to have, in proportion to the
+/// weights.
 ///
-/// Each gets its exact share rounded down; the buckets left over go one each to ports whose share
-/// had a fraction. Ports that have (`has`) more than the rounded share come first, since they need
-/// give one less; then the largest fraction, then the lowest number. So no choice of whole shares,
-/// each less than one bucket off the exact share, moves fewer buckets.
+/// Each gets its exact share rounded down. The buckets left over go one each to ports whose share
+/// had a fraction: first those that have (`has`) more than the rounded share, since they give one
+/// less away then; then by the largest fraction, then by the lowest number. So no choice of whole
+/// shares, each less than one bucket off the exact share, moves fewer buckets.
 pub(super) fn shares(
     ports: &Ports,
     among: PortSet,
@@ -120,8 +121,8 @@ pub(super) fn shares(
 ) -> PerPort<u32> {
     let weight = |id| u32::from(ports.get(id).map_or(1, |view| view.weight.max(1)));
     let total = among.iter().map(weight).fold(0, u32::saturating_add);
-    let mut share = PerPort::new(0);
-    let mut fraction = PerPort::new(0);
+    let mut share = PerPort::default();
+    let mut fraction = PerPort::default();
     let mut left = buckets;
     for id in among.iter() {
         // 2^16 buckets times a weight of 16 bits: no more than 32 bits.
@@ -169,7 +170,7 @@ mod tests {
                 among.insert(id);
             }
             deal.start(among);
-            let mut got = PerPort::new(0);
+            let mut got = PerPort::default();
             while let Some(id) = deal.next() {
                 got[id] += 1;
             }
@@ -206,7 +207,7 @@ mod tests {
         ];
         for (buckets, line, has, expected) in cases {
             let ports = ports(line);
-            let mut per_port = PerPort::new(0);
+            let mut per_port = PerPort::default();
             PortId::all()
                 .zip(has)
                 .for_each(|(id, has)| per_port[id] = has);

@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! From the headers of an IP frame to the hash of its flow.
+//! Makes the hash of a flow from the headers of an IP frame.
 //!
-//! A flow is all that one end of a connection sends to the other: frames with the same addresses,
-//! protocol and ports. All its frames have the same hash. The frames of the other direction have
-//! another one.
+//! A flow is all that one end of a connection sends to the other end: frames with the same
+//! addresses, protocol and ports. All frames of a flow have the same hash. The frames of the other
+//! direction have another hash.
 //!
-//! This knows TCP, UDP and SCTP over IPv4 and IPv6, which is most of what a trunk sends, behind up
-//! to two VLAN tags. What it does not know, the kernel's flow dissector has to look at.
+//! This code knows TCP, UDP and SCTP over IPv4 and IPv6, behind up to two VLAN tags. These are most
+//! frames of a trunk. The kernel's flow dissector looks at the others.
 //!
-//! - Of a fragment of an IPv4 datagram only the addresses and the protocol count, for only the first
-//!   fragment has the ports.
-//! - Of an IPv6 packet with a flow label only the addresses and the label count (RFC 6438), as with
-//!   the kernel's dissector. The sender may give the flow another label, to have it take another way.
+//! - Only the addresses and the protocol of an IPv4 fragment count, since only the first fragment
+//!   has the ports.
+//! - Only the addresses and the label of an IPv6 packet with a flow label count (RFC 6438), as in
+//!   the kernel's dissector. The sender may choose another label, and so another link.
 
 const ETHERTYPE: usize = 12;
 /// EtherTypes: IEEE 802.3 and 802.1Q-2018, table 9-1.
@@ -20,7 +20,7 @@ const IPV4: u16 = 0x0800;
 const IPV6: u16 = 0x86dd;
 const CUSTOMER_TAG: u16 = 0x8100;
 const SERVICE_TAG: u16 = 0x88a8;
-/// Length of a tag: EtherType and control information.
+/// The length of a tag in bytes: EtherType and control information.
 const TAG: usize = 4;
 
 /// Protocol numbers of IANA. The ports are the first four bytes of all three headers.
@@ -28,26 +28,26 @@ const TCP: u8 = 6;
 const UDP: u8 = 17;
 const SCTP: u8 = 132;
 
-/// Length of an IPv6 header.
+/// The length of an IPv6 header in bytes.
 const IPV6_LEN: usize = 40;
 
-/// Bytes from the beginning of a frame that are enough for [`Key::hash`]: two tags, the longest IPv4
-/// header and the ports.
+/// The number of bytes at the beginning of a frame that are enough for [`Key::hash`]: two tags, the
+/// longest IPv4 header and the ports.
 pub const ENOUGH: usize = ETHERTYPE + 2 + 2 * TAG + 60 + 4;
 
-/// What nobody knows of a hash, so that nobody can choose flows that share a bucket.
+/// The secret key of hashes. Without it nobody can choose flows that share a bucket.
 #[derive(Clone, Copy)]
 pub struct Key([u64; 2]);
 
 impl Key {
-    /// A key of these random numbers.
+    /// Makes a key of these random numbers.
     pub const fn new(random: [u64; 2]) -> Self {
         Self(random)
     }
 
-    /// The hash of the flow a frame belongs to, never 0. `frame` begins with the Ethernet header.
+    /// Returns the hash of the flow of a frame, never 0. `frame` begins with the Ethernet header.
     ///
-    /// `None` if this does not know such frames, or if `frame` is too short to tell.
+    /// Returns `None` if this code does not know such frames, or if `frame` is too short.
     #[inline]
     pub fn hash(&self, frame: &[u8]) -> Option<u32> {
         let (mut ethertype, mut packet) = split_ethertype(frame.get(ETHERTYPE..)?)?;
@@ -64,7 +64,7 @@ impl Key {
         }
     }
 
-    /// RFC 791, 3.1.
+    /// Returns the hash of an IPv4 packet: RFC 791, 3.1.
     #[inline(always)]
     fn ipv4(&self, packet: &[u8]) -> Option<u32> {
         const FRAGMENT: u16 = 0x3fff; // more fragments, offset
@@ -85,7 +85,7 @@ impl Key {
         Some(self.last(addresses, protocol, ports))
     }
 
-    /// RFC 8200, 3.
+    /// Returns the hash of an IPv6 packet: RFC 8200, 3.
     #[inline(always)]
     fn ipv6(&self, packet: &[u8]) -> Option<u32> {
         const LABEL: u32 = 0x000f_ffff;
@@ -111,13 +111,14 @@ impl Key {
     fn last(&self, addresses: u64, protocol: u8, ports: u32) -> u32 {
         let rest = (u64::from(protocol) << 32) | u64::from(ports);
         let hash = self.mix(0, [addresses, rest]);
-        // Once more: flows that differ in one number alone would fall into step with some keys.
+        // Mixed once more: with some keys, flows that differ in one number only would share
+        // buckets.
         let hash = fold(hash, ODD);
         let hash = (hash ^ (hash >> 32)) as u32;
         hash.max(1)
     }
 
-    /// Mixes two numbers, which the key changes, into what was before.
+    /// Mixes two numbers, changed by the key, into `before`.
     #[inline(always)]
     fn mix(&self, before: u64, [a, b]: [u64; 2]) -> u64 {
         let [first, second] = self.0;
@@ -125,17 +126,18 @@ impl Key {
     }
 }
 
-/// An odd number without a pattern: the golden ratio's fraction, times 2^64.
+/// An odd number without a pattern: the fraction of the golden ratio, times 2^64.
 const ODD: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// The product of two numbers, folded so that each bit of the result depends on all bits of both.
+/// Returns the product of two numbers, folded so that each bit depends on all bits of both.
 #[inline(always)]
 fn fold(a: u64, b: u64) -> u64 {
     let product = u128::from(a).wrapping_mul(u128::from(b));
     product as u64 ^ (product >> 64) as u64
 }
 
-/// The ports of a packet of that protocol, as they stand there. `None` if it has none that this knows.
+/// Returns the ports of a packet of that protocol, in network order, `None` if this code does not
+/// know the protocol.
 #[inline(always)]
 fn ports(protocol: u8, payload: &[u8]) -> Option<u32> {
     match protocol {
@@ -144,14 +146,14 @@ fn ports(protocol: u8, payload: &[u8]) -> Option<u32> {
     }
 }
 
-/// The EtherType that `bytes` begin with, and what follows it.
+/// Returns the EtherType that `bytes` begin with, and what follows it.
 #[inline(always)]
 fn split_ethertype(bytes: &[u8]) -> Option<(u16, &[u8])> {
     let (ethertype, rest) = bytes.split_first_chunk()?;
     Some((u16::from_be_bytes(*ethertype), rest))
 }
 
-/// The two halves of the IPv6 address that `bytes` begin with, and what follows it.
+/// Returns the two halves of the IPv6 address that `bytes` begin with, and what follows it.
 #[inline(always)]
 fn split_u64s(bytes: &[u8]) -> Option<([u64; 2], &[u8])> {
     let (first, rest) = bytes.split_first_chunk()?;

@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What has happened to a trunk: the last events, and where buckets went.
+//! The last events of a trunk, and where buckets went.
 
 use super::port::{
-    from_slot,
     LinkState,
     PerPort,
-    PortId,
-    Slot,
-    NO_PORT, //
+    PortId, //
 };
 pub use super::uapi::{
     EventKind,
@@ -16,41 +13,41 @@ pub use super::uapi::{
 };
 use ::core::ops::DerefMut;
 
-/// Something that happened. Devices are named by interface index, 0 for none: they may be gone by
-/// the time it is read.
+/// Something that happened. Devices are named by interface index, 0 for none, since they may be
+/// gone when the event is read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Event {
     /// When, in ns of a monotonic clock.
     pub time: u64,
-    /// What.
+    /// What happened.
     pub kind: EventKind,
     /// The port it is about.
     pub port: u32,
-    /// Who took over, or gave back.
+    /// The port that took over, or gave back.
     pub other: u32,
-    /// Of a port, its state before and after.
+    /// The state of the port before and after.
     pub states: Option<(LinkState, LinkState)>,
-    /// Why.
+    /// Why it happened.
     pub reason: Reason,
-    /// Buckets that moved.
+    /// The number of buckets that moved.
     pub buckets: u32,
-    /// From noticing to the last slot of the table, in ns; for as long as can be told.
+    /// The time from noticing to the last slot of the table, in ns, at most `u32::MAX`.
     pub switch: u32,
-    /// The claim that it is about, by its mark; 0 for none.
+    /// The mark of the claim that it is about, 0 for none.
     pub mark: u32,
-    /// Of a refusal, the error, as a positive errno.
+    /// The error of a refusal, as a positive errno.
     pub error: u16,
-    /// How long a failure went unnoticed, in ns, if that is known.
+    /// How long the failure went unnoticed, in ns, if that is known.
     pub detection: Option<u64>,
 }
 
 impl Event {
-    /// An event that says no more than this.
-    pub const fn new(kind: EventKind, time: u64) -> Self {
+    /// Makes an event about a port, by interface index, or about none (0), at `time` in ns.
+    pub const fn new(kind: EventKind, port: u32, time: u64) -> Self {
         Self {
             time,
             kind,
-            port: 0,
+            port,
             other: 0,
             states: None,
             reason: Reason::None,
@@ -63,17 +60,17 @@ impl Event {
     }
 }
 
-/// The last events, each with its number, from 1. Some are yet to be told to listeners.
+/// The last events, numbered from 1. Listeners are yet to be notified of some.
 pub struct Ring<S> {
     events: S,
     /// The number of the last event.
     last: u64,
-    /// The number of the last that was told.
+    /// The number of the last event that listeners were notified of.
     told: u64,
 }
 
 impl<S: DerefMut<Target = [Event]>> Ring<S> {
-    /// No events, but room for as many as `events` holds.
+    /// Makes a ring without events, with room for as many as `events` holds.
     pub const fn new(events: S) -> Self {
         Self {
             events,
@@ -86,7 +83,7 @@ impl<S: DerefMut<Target = [Event]>> Ring<S> {
         seq.checked_rem(self.events.len() as u64).unwrap_or(0) as usize
     }
 
-    /// Adds an event, if need be in the place of the oldest.
+    /// Adds an event. If there is no room, it takes the place of the oldest.
     pub fn record(&mut self, event: Event) {
         self.last = self.last.wrapping_add(1);
         let place = self.place(self.last);
@@ -95,7 +92,7 @@ impl<S: DerefMut<Target = [Event]>> Ring<S> {
         }
     }
 
-    /// The first event that is still there with a number of `seq` or more, and its number.
+    /// Returns the first event that is still there with a number of `seq` or more, and its number.
     pub fn get(&self, seq: u64) -> Option<(u64, &Event)> {
         let oldest = self.last.saturating_sub(self.events.len() as u64);
         let seq = seq.max(oldest.wrapping_add(1));
@@ -103,7 +100,7 @@ impl<S: DerefMut<Target = [Event]>> Ring<S> {
         (seq <= self.last).then_some((seq, event))
     }
 
-    /// The next event to tell, its number, and how many before it are lost to listeners.
+    /// Returns the next event to notify listeners of, its number, and how many before it are lost.
     pub fn tell(&mut self) -> Option<(u64, Event, u64)> {
         let next = self.told.wrapping_add(1);
         let (seq, event) = self.get(next)?;
@@ -112,57 +109,40 @@ impl<S: DerefMut<Target = [Event]>> Ring<S> {
         Some((seq, event, seq.wrapping_sub(next)))
     }
 
-    /// Is there an event to be told?
+    /// Returns whether there is an event to notify listeners of.
     pub fn is_due(&self) -> bool {
         self.told != self.last
     }
 }
 
-/// Buckets that one port lost, or got, and the other port, [`MIXED`] if there are several.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Moved {
-    buckets: u32,
-    other: Slot,
+/// Buckets that one port lost, or got.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Moved {
+    /// The number of buckets.
+    pub buckets: u32,
+    /// The port that all of them went to, or came from; `None` if there are several, or none.
+    pub other: Option<PortId>,
 }
-
-/// Not the number of one port.
-const MIXED: Slot = Slot::MIN;
 
 impl Moved {
-    fn note(&mut self, other: Slot) {
-        if self.buckets == 0 {
-            self.other = other;
-        } else if self.other != other {
-            self.other = MIXED;
-        }
+    fn note(&mut self, other: Option<PortId>) {
+        let all = self.buckets == 0 || self.other == other;
+        self.other = other.filter(|_| all);
         self.buckets = self.buckets.saturating_add(1);
-    }
-
-    fn result(self) -> (u32, Option<PortId>) {
-        (self.buckets, from_slot(self.other))
     }
 }
 
-/// Where buckets went in one change of the table (1 KiB: better kept than put on a stack).
+/// Where buckets went in one change of the table (1 KiB, too large for a stack).
+#[derive(Default)]
 pub struct Moves {
-    lost: PerPort<Moved>,
-    returned: PerPort<Moved>,
+    /// What each port lost.
+    pub lost: PerPort<Moved>,
+    /// What each port got of its own buckets.
+    pub returned: PerPort<Moved>,
 }
 
 impl Moves {
-    /// None went anywhere.
-    pub const fn new() -> Self {
-        const NONE: Moved = Moved {
-            buckets: 0,
-            other: NO_PORT,
-        };
-        Self {
-            lost: PerPort::new(NONE),
-            returned: PerPort::new(NONE),
-        }
-    }
-
-    /// Forgets all.
+    /// Forgets all moves.
     pub fn clear(&mut self) {
         for id in PortId::all() {
             self.lost[id].buckets = 0;
@@ -170,30 +150,14 @@ impl Moves {
         }
     }
 
-    /// A bucket of `home` moves between these.
-    pub fn note(&mut self, home: Slot, from: Slot, to: Slot) {
-        if let Some(id) = from_slot(from) {
+    /// Notes that a bucket of `home` moves.
+    pub fn note(&mut self, home: Option<PortId>, from: Option<PortId>, to: Option<PortId>) {
+        if let Some(id) = from {
             self.lost[id].note(to);
         }
-        if let Some(id) = from_slot(to).filter(|_| to == home) {
+        if let Some(id) = to.filter(|_| to == home) {
             self.returned[id].note(from);
         }
-    }
-
-    /// How many buckets `id` lost, and to whom, if to one port.
-    pub fn lost(&self, id: PortId) -> (u32, Option<PortId>) {
-        self.lost[id].result()
-    }
-
-    /// How many of its own buckets `id` got, and from whom, if from one port.
-    pub fn returned(&self, id: PortId) -> (u32, Option<PortId>) {
-        self.returned[id].result()
-    }
-}
-
-impl Default for Moves {
-    fn default() -> Self {
-        Self::new()
     }
 }
 
@@ -204,7 +168,7 @@ mod tests {
     use super::*;
 
     fn event(time: u64) -> Event {
-        Event::new(EventKind::Config, time)
+        Event::new(EventKind::Config, 0, time)
     }
 
     #[test]
@@ -252,7 +216,7 @@ mod tests {
 
     #[test]
     fn moves_are_counted_by_port() {
-        let mut moves = Moves::new();
+        let mut moves = Moves::default();
         for (home, from, to) in [
             (1, 1, 4),
             (1, 1, 4),
@@ -261,7 +225,7 @@ mod tests {
             (3, 4, 3),
             (0, -1, 0),
         ] {
-            moves.note(home, from, to);
+            moves.note(id(home), id(from), id(to));
         }
         for (number, lost, returned) in [
             (0, (0, -1), (1, -1)),
@@ -271,11 +235,17 @@ mod tests {
             (4, (1, 3), (0, -1)),
         ] {
             if let Some(port) = id(number) {
-                assert_eq!(moves.lost(port), (lost.0, id(lost.1)));
-                assert_eq!(moves.returned(port), (returned.0, id(returned.1)));
+                let moved = |(buckets, other)| Moved {
+                    buckets,
+                    other: id(other),
+                };
+                assert_eq!(moves.lost[port], moved(lost));
+                assert_eq!(moves.returned[port], moved(returned));
             }
         }
         moves.clear();
-        assert!(PortId::all().all(|id| moves.lost(id).0 == 0 && moves.returned(id).0 == 0));
+        assert!(
+            PortId::all().all(|id| moves.lost[id].buckets == 0 && moves.returned[id].buckets == 0)
+        );
     }
 }

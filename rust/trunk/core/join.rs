@@ -2,7 +2,7 @@
 
 //! Which devices join a trunk by themselves when they appear.
 
-/// A text of less than `N` octets, none of them NUL.
+/// A text of less than `N` bytes, none of them NUL.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Text<const N: usize>([u8; N]);
 
@@ -10,8 +10,8 @@ impl<const N: usize> Text<N> {
     /// No text.
     pub const EMPTY: Self = Self([0; N]);
 
-    /// The text of these octets. `None` if it cannot be one: if it is too long, or has octets that
-    /// neither a name nor the line it is part of should have, that is, spaces and controls.
+    /// Makes a text of these bytes. Returns `None` if they are too many, or if there are spaces or
+    /// control characters among them, which neither a name nor a line with a name should have.
     pub fn new(octets: &[u8]) -> Option<Self> {
         let mut text = [0; N];
         let graphic = |octet: &u8| *octet > b' ' && *octet != 0x7f;
@@ -24,29 +24,29 @@ impl<const N: usize> Text<N> {
         Some(Self(text))
     }
 
-    /// Its octets.
+    /// Returns its bytes.
     pub fn octets(&self) -> &[u8] {
         self.0.split(|octet| *octet == 0).next().unwrap_or(&[])
     }
 
-    /// Its octets, and a NUL.
+    /// Returns its bytes, and a NUL.
     pub fn with_nul(&self) -> &[u8] {
         let len = self.octets().len();
         self.0.get(..=len).unwrap_or(&[])
     }
 
-    /// Is there no text?
+    /// Returns whether there is no text.
     pub fn is_empty(&self) -> bool {
         self.octets().is_empty()
     }
 
-    /// Is it no condition, or met by `other`?
+    /// Returns whether there is no text, or `other` is the same.
     fn asks_for(&self, other: Option<&[u8]>) -> bool {
         self.is_empty() || other == Some(self.octets())
     }
 }
 
-/// What MAC addresses begin with.
+/// The first bytes of MAC addresses.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Prefix {
     octets: [u8; 6],
@@ -60,7 +60,7 @@ impl Prefix {
         len: 0,
     };
 
-    /// The prefix of these octets. `None` if there are more than an address has.
+    /// Makes a prefix of these bytes. Returns `None` if there are more than an address has.
     pub fn new(octets: &[u8]) -> Option<Self> {
         let mut prefix = Self::EMPTY;
         if octets.len() > prefix.octets.len() {
@@ -73,33 +73,33 @@ impl Prefix {
         Some(prefix)
     }
 
-    /// Its octets.
+    /// Returns its bytes.
     pub fn octets(&self) -> &[u8] {
         self.octets.get(..usize::from(self.len)).unwrap_or(&[])
     }
 
-    /// Is it no condition, or met by `address`?
+    /// Returns whether it is empty, or `address` begins with it.
     fn asks_for(&self, address: Option<[u8; 6]>) -> bool {
         self.len == 0 || address.is_some_and(|address| address.starts_with(self.octets()))
     }
 }
 
-/// What a device must be like to join: all of these, where they say something.
+/// What a device must be like to join. All conditions must be met. An empty one is no condition.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Rule {
-    /// A pattern for its name: `*` stands for any octets, `?` for any one.
+    /// A pattern for its name: `*` stands for any bytes, `?` for any one byte.
     pub name: Text<16>,
     /// The driver of its parent.
     pub driver: Text<32>,
     /// The bus of its parent.
     pub bus: Text<32>,
-    /// What its permanent MAC address begins with.
+    /// The first bytes of its permanent MAC address.
     pub address: Prefix,
-    /// Priority that it has as a port.
+    /// The priority that it gets as a port.
     pub priority: u16,
 }
 
-/// What a rule asks of a device; `None` is what it does not have.
+/// A device as a rule sees it. `None` is what it does not have.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Candidate<'a> {
     /// Its name.
@@ -122,7 +122,7 @@ impl Rule {
         priority: 1,
     };
 
-    /// Does it ask for nothing?
+    /// Returns whether there is no condition.
     pub fn is_empty(&self) -> bool {
         let Self {
             name,
@@ -134,7 +134,7 @@ impl Rule {
         name.is_empty() && driver.is_empty() && bus.is_empty() && address.len == 0
     }
 
-    /// Is that device one of those it asks for? With nothing asked for, none is.
+    /// Returns whether that device meets all conditions. Without a condition, none does.
     pub fn matches(&self, device: &Candidate<'_>) -> bool {
         !self.is_empty()
             && (self.name.is_empty() || fits(self.name.octets(), device.name))
@@ -144,13 +144,14 @@ impl Rule {
     }
 }
 
-/// Does `name` fit `pattern`, in which `*` stands for any octets and `?` for any one?
+/// Returns whether `name` fits `pattern`, in which `*` stands for any bytes and `?` for any one
+/// byte.
 ///
-/// A star takes no more than what comes after it needs. If that leads nowhere, only the last star
-/// takes an octet more: what those before it have taken does not matter to the rest. So no octet of
-/// the name is compared more often than the pattern is long.
+/// A star takes as few bytes as possible. If the rest does not fit, the last star takes one byte
+/// more. What the stars before it have taken does not matter to the rest. So no byte of the name is
+/// compared more often than the pattern is long.
 fn fits(mut pattern: &[u8], mut name: &[u8]) -> bool {
-    // What follows the last star, and the part of the name it was tried on.
+    // What follows the last star, and the part of the name that was compared with it.
     let mut again: Option<(&[u8], &[u8])> = None;
     loop {
         match (pattern, name) {
@@ -301,7 +302,7 @@ mod tests {
         assert!(Text::<16>::new(b"").is_some_and(|text| text.is_empty()));
         assert!(Prefix::new(&[0; 7]).is_none());
         assert_eq!(address(&[1, 2, 3, 4, 5, 6]).octets(), [1, 2, 3, 4, 5, 6]);
-        // Zeroes are octets as any.
+        // Zeroes are bytes as any.
         assert_eq!(address(&[0]).octets(), [0]);
     }
 }

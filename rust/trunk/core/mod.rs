@@ -2,8 +2,9 @@
 
 //! The pure core of a trunk: which port carries which frame.
 //!
-//! A **trunk** is an aggregate device, its **ports** are the links under it. A port of priority 1
-//! is a **working** port, any other a **spare**; its link state is `act` (usable) or `sby`.
+//! A **trunk** is an aggregate device. Its **ports** are the links under it. A port of priority 1
+//! is a **working** port, any other is a **spare**. The link state of a port is `act` (usable) or
+//! `sby`.
 //!
 //! ```text
 //! frame -> selector -> bucket -> table -> port
@@ -11,32 +12,32 @@
 //!          flow.rs
 //! ```
 //!
-//! The **selector** turns a frame into a number, of which the low M bits name one of the N = 2^M
-//! **buckets** of the **table**. Three layers decide the port that carries a bucket:
+//! The **selector** makes a number from a frame. The low M bits of the number name one of the N = 2^M
+//! **buckets** of the **table**. Three layers decide which port carries a bucket:
 //!
-//! 1. **homes**: bucket -> working port, in proportion to the weights, whatever the link states.
-//!    Only configuration changes it (a port joins, leaves, changes weight or priority):
+//! 1. **homes**: bucket -> working port, in proportion to the weights. Link states do not matter.
+//!    Only the configuration changes homes (a port joins, leaves, changes weight or priority):
 //!    [`table::assign_homes`].
-//! 2. **stand-ins**: failed working port -> spare in its place. Link states change it:
-//!    [`spares::StandIns::update`].
-//! 3. **slots**: bucket -> port that carries it now, the one layer that transmit reads, with a
-//!    single load. It follows from the two above and from itself: [`table::resolve`].
+//! 2. **stand-ins**: failed working port -> spare in its place. Link states change stand-ins:
+//!    [`spares::StandIns`].
+//! 3. **slots**: bucket -> port that carries it now. Transmit reads this layer alone, with a single
+//!    load. Slots follow from homes, from stand-ins and from the slots before: [`table::resolve`].
 //!
-//! After a change of configuration the three are called in this order, after a change of link
-//! state the last two. Each is a function of its arguments alone, so both ends of a trunk come to
-//! the same result from the same ports. [`receive::accept`] names the ports from which broadcast
-//! and multicast is accepted; [`history`] is what is remembered of it all. [`uapi`] has the numbers and
-//! names that the user knows, generated from the netlink spec. [`join`] says which devices become
-//! ports by themselves.
+//! After a change of the configuration all three are called, in this order. After a change of a
+//! link state the last two are called. Each is a function of its arguments alone, so both ends of a
+//! trunk come to the same result from the same ports. [`receive::accept`] chooses the ports from
+//! which broadcast and multicast is accepted. [`history`] keeps the last events. [`uapi`] has the
+//! numbers and names that the user knows, generated from the netlink spec. [`join`] says which
+//! devices become ports by themselves.
 //!
-//! Which links are `act` is not only a question of carrier: the two ends send each other probes,
-//! [`wire`], and [`health`] has a verdict on each link from what comes back, and when. Both take
-//! time, random numbers and frames as values, and give the same.
+//! Carrier alone does not make a link `act`. The two ends send probes to each other ([`wire`]).
+//! [`health`] gives a verdict on each link from the replies and their times. Both take the time,
+//! random numbers and frames as values.
 //!
 //! The code needs nothing but the `core` crate: no allocation, no clock, no lock, no unsafe code
-//! and no path to a panic. It runs in the driver, under KUnit and in the tests on the host. All of it
-//! may be called with interrupts off: time is O(N + P^2) for P ports, and a call takes less than
-//! 1.5 KiB of stack.
+//! and no path to a panic. It runs in the driver, under KUnit and in the tests on the host. It may
+//! be called with interrupts off: a call takes O(N + P^2) time for P ports, and less than 1.5 KiB
+//! of stack.
 
 pub mod claims;
 pub mod flow;
@@ -61,8 +62,9 @@ mod testing;
 /// The most ports one trunk may have; [`port::PortSet`] has one bit for each.
 pub const MAX_PORTS: usize = 64;
 
-/// The largest M: a table has at most 2^16 = 65,536 buckets. Selectors give that many bits.
+/// The largest M: a table has at most 2^16 = 65,536 buckets. Selectors give at least that many
+/// bits.
 pub const MAX_BITS: u32 = 16;
 
-/// M unless the user says otherwise: 32 buckets.
+/// The default of M: 32 buckets.
 pub const DEFAULT_BITS: u32 = 5;

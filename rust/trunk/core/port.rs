@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Ports as the table sees them: names, states, sets.
+//! Ports as the table sees them: numbers, states, sets.
 
 use super::uapi::Redundancy;
 pub use super::uapi::State as LinkState;
@@ -22,7 +22,7 @@ use ::core::ops::{
 pub struct PortId(u8);
 
 impl PortId {
-    /// The port of number `index`; `None` if no trunk can have such a port.
+    /// Returns the port of number `index`, `None` if no trunk can have such a port.
     #[inline]
     pub const fn new(index: usize) -> Option<Self> {
         if index < MAX_PORTS {
@@ -33,26 +33,26 @@ impl PortId {
         }
     }
 
-    /// The number, less than [`MAX_PORTS`].
+    /// Returns the number, less than [`MAX_PORTS`].
     #[inline]
     pub const fn index(self) -> usize {
         // The remainder changes nothing; it shows the bound to the compiler.
         self.0 as usize % MAX_PORTS
     }
 
-    /// All possible ports, in order.
+    /// Returns all possible ports, in order.
     pub fn all() -> impl Iterator<Item = Self> {
         (0..MAX_PORTS).filter_map(Self::new)
     }
 }
 
-/// What one byte of a table holds: a port's number, or negative for none.
+/// One byte of a table: a port's number, or a negative number for no port.
 pub type Slot = i8;
 
 /// The slot that names no port.
 pub const NO_PORT: Slot = -1;
 
-/// The slot that names `port`.
+/// Returns the slot that names `port`.
 #[inline]
 pub const fn to_slot(port: Option<PortId>) -> Slot {
     match port {
@@ -61,7 +61,7 @@ pub const fn to_slot(port: Option<PortId>) -> Slot {
     }
 }
 
-/// The port that `slot` names. A value that is no port's number names none.
+/// Returns the port that `slot` names. A value that is not the number of a port names none.
 #[inline]
 pub const fn from_slot(slot: Slot) -> Option<PortId> {
     if slot < 0 {
@@ -74,37 +74,37 @@ pub const fn from_slot(slot: Slot) -> Option<PortId> {
 /// What the choice of ports depends on, for one port.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct PortView {
-    /// 1 = working port, 2 and more = spare, lower number first. 0 counts as 1.
+    /// 1 is a working port. 2 and more is a spare, the lower number first. 0 counts as 1.
     pub priority: u16,
-    /// Share of a working port, in proportion to the others'. 0 counts as 1.
+    /// Share of a working port, in proportion to the weights of the others. 0 counts as 1.
     pub weight: u16,
     /// Whether the link is usable.
     pub state: LinkState,
-    /// Whether there is signal: all that is left to go by when every port is `sby`.
+    /// The link has carrier. Only this counts when every port is `sby`.
     pub carrier: bool,
-    /// A claim, of this end or of the peer, holds this spare, so it is not free to stand in.
+    /// A claim of this end or of the peer holds this spare, so it is not free to stand in.
     pub held: bool,
-    /// This working port is `act` again, but the failback policy does not let it return yet.
-    /// Without meaning on a port that is `sby`.
+    /// This working port is `act` again, but the failback policy does not let it return yet. This
+    /// means nothing for a port that is `sby`.
     pub held_back: bool,
-    /// Decides between ports of one priority, lower first, and between equals the port's number.
-    /// Where both ends number a link differently, one of them goes by the other's number, so that
+    /// Orders ports of one priority, the lower rank first. Ports of one rank are ordered by number.
+    /// Where the two ends number a link differently, one end takes the number of the other, so that
     /// both come to the same choice.
     pub rank: u8,
 }
 
 impl PortView {
-    /// Is it a working port, one that has buckets of its own?
+    /// Returns whether it is a working port, which has buckets of its own.
     pub const fn is_working(&self) -> bool {
         self.priority <= 1
     }
 
-    /// Is its link state `act`?
+    /// Returns whether its link state is `act`.
     pub const fn is_act(&self) -> bool {
         matches!(self.state, LinkState::Act)
     }
 
-    /// Is it `act`, yet waiting to be let back?
+    /// Returns whether it is `act`, but has to wait for its buckets.
     pub const fn is_held_back(&self) -> bool {
         self.is_act() && self.held_back
     }
@@ -114,10 +114,10 @@ impl PortView {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct PerPort<T>([T; MAX_PORTS]);
 
-impl<T: Copy> PerPort<T> {
-    /// The same `value` for all.
-    pub const fn new(value: T) -> Self {
-        Self([value; MAX_PORTS])
+impl<T: Copy + Default> Default for PerPort<T> {
+    #[inline]
+    fn default() -> Self {
+        Self([T::default(); MAX_PORTS])
     }
 }
 
@@ -139,17 +139,12 @@ impl<T> IndexMut<PortId> for PerPort<T> {
     }
 }
 
-/// The ports of a trunk (640 bytes: better kept than put on a stack).
-#[derive(Clone, PartialEq, Eq, Debug)]
+/// The ports of a trunk (640 bytes, too large for a stack).
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Ports(PerPort<Option<PortView>>);
 
 impl Ports {
-    /// No ports.
-    pub const fn new() -> Self {
-        Self(PerPort::new(None))
-    }
-
-    /// The port of that number, if the trunk has it.
+    /// Returns the port of that number, if the trunk has it.
     pub fn get(&self, id: PortId) -> Option<&PortView> {
         self.0[id].as_ref()
     }
@@ -159,12 +154,12 @@ impl Ports {
         self.0[id] = view;
     }
 
-    /// The ports there are, in order.
+    /// Returns the ports there are, in order.
     pub fn iter(&self) -> impl Iterator<Item = (PortId, &PortView)> {
         PortId::all().filter_map(|id| Some((id, self.get(id)?)))
     }
 
-    /// The ports for which `test` holds.
+    /// Returns the ports for which `test` holds.
     pub fn select(&self, test: impl Fn(&PortView) -> bool) -> PortSet {
         self.iter()
             .filter(|(_, view)| test(view))
@@ -172,8 +167,8 @@ impl Ports {
             .collect()
     }
 
-    /// The ports that may carry frames: those that are `act`. If none is, the last resort: those
-    /// with carrier, since to send into doubt is better than to send nowhere.
+    /// Returns the ports that may carry frames: those that are `act`. If none is `act`, returns the
+    /// last resort, those with carrier: a frame that may arrive is better than none.
     pub fn usable(&self) -> PortSet {
         let act = self.select(PortView::is_act);
         if act.is_empty() {
@@ -183,7 +178,7 @@ impl Ports {
         }
     }
 
-    /// What there is in reserve.
+    /// Returns whether another port can still take over.
     pub fn redundancy(&self) -> Redundancy {
         let all = self.select(|_| true);
         let act = self.select(PortView::is_act);
@@ -196,7 +191,7 @@ impl Ports {
         }
     }
 
-    /// The first of `among` by priority, then rank, then number.
+    /// Returns the first of `among` by priority, then rank, then number.
     pub fn best(&self, among: PortSet) -> Option<PortId> {
         among
             .iter()
@@ -205,19 +200,13 @@ impl Ports {
             .map(|(_, _, id)| id)
     }
 
-    /// The same, all of them, one after the other.
+    /// Returns all of `among` by priority, then rank, then number.
     pub fn by_rank(&self, mut among: PortSet) -> impl Iterator<Item = PortId> + '_ {
         ::core::iter::from_fn(move || {
             let best = self.best(among)?;
             among.remove(best);
             Some(best)
         })
-    }
-}
-
-impl Default for Ports {
-    fn default() -> Self {
-        Self::new()
     }
 }
 
@@ -233,28 +222,28 @@ impl PortSet {
         1u64.wrapping_shl(id.0 as u32)
     }
 
-    /// Is there no port in it?
+    /// Returns whether no port is in it.
     pub const fn is_empty(self) -> bool {
         self.0 == 0
     }
 
-    /// The number of ports in it.
+    /// Returns the number of ports in it.
     pub const fn len(self) -> u32 {
         self.0.count_ones()
     }
 
-    /// Is `id` in it?
+    /// Returns whether `id` is in it.
     #[inline]
     pub const fn contains(self, id: PortId) -> bool {
         self.0 & Self::bit(id) != 0
     }
 
-    /// A bit for each port, the lowest for number 0.
+    /// Returns one bit for each port, the lowest for number 0.
     pub const fn bits(self) -> u64 {
         self.0
     }
 
-    /// The set of these [`bits`](Self::bits).
+    /// Returns the set of these [`bits`](Self::bits).
     pub const fn from_bits(bits: u64) -> Self {
         Self(bits)
     }
@@ -269,7 +258,7 @@ impl PortSet {
         self.0 &= !Self::bit(id);
     }
 
-    /// Takes the lowest-numbered port out.
+    /// Takes the port of the lowest number out, and returns it.
     pub fn pop_first(&mut self) -> Option<PortId> {
         // No bit set: 64 trailing zeros, which is no port.
         let id = PortId::new(self.0.trailing_zeros() as usize)?;
@@ -277,7 +266,7 @@ impl PortSet {
         Some(id)
     }
 
-    /// Its ports, in order.
+    /// Returns its ports, in order.
     pub fn iter(mut self) -> impl Iterator<Item = PortId> + Clone {
         ::core::iter::from_fn(move || self.pop_first())
     }

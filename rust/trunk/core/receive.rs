@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! From which ports broadcast and multicast is accepted, where copies may come in on several.
+//! From which ports broadcast and multicast is accepted. Copies may come in on several ports.
 
 use super::port::{
     PortId,
@@ -9,14 +9,16 @@ use super::port::{
 };
 use super::uapi::RxGroup;
 
-/// The ports whose broadcast and multicast frames are accepted, if the last were `previous`.
+/// Returns the ports from which broadcast and multicast is accepted. `previous` are those of the
+/// decision before.
 ///
-/// All of them by the rule [`RxGroup::All`]; else one elected port, so that of copies one is taken.
-/// It is one of `previous` as long as that has a usable port, so that no frame is taken twice or
-/// missed without need, and among these the best: a working port before a spare, then by rank.
-/// By [`RxGroup::Auto`] all other ports that lead to the same trunk are accepted too, since that
-/// sends one copy, on any of its links. `peer` tells such trunks apart, and is `None` where none
-/// is known to be. None at all if no port is usable.
+/// By the rule [`RxGroup::All`] these are all ports. By the other rules it is one elected port, so
+/// that one of several copies is taken. The elected port is the best of `previous`, as long as one
+/// of these is usable, so that no frame is taken twice or missed without need. The best is a
+/// working port before a spare, then by rank. By [`RxGroup::Auto`] all ports that lead to the same
+/// trunk as the elected one are accepted too, since that trunk sends one copy, on any of its links.
+/// `peer` returns the trunk that a port leads to, `None` if none is known. The set is empty if no
+/// port is usable.
 pub fn accept<P: PartialEq>(
     rule: RxGroup,
     ports: &Ports,

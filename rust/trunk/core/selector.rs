@@ -1,20 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! From a frame to a number whose low bits name a bucket.
+//! Makes a number from a frame. Its low bits name a bucket.
 
 pub use super::uapi::Selector;
 
 impl Selector {
-    /// The selector of that name, `None` if there is none.
-    pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|s| s.as_str() == name)
-    }
-
-    /// The number whose low bits are the bucket: `index & (N - 1)`.
+    /// Returns the number whose low bits are the bucket: `index & (N - 1)`.
     ///
-    /// For the MAC selectors it is the last bytes of the address: four, which is a single load. The
-    /// largest table has as many bits as two. `flow` is called only if its hash is asked for; without one there is no
-    /// number.
+    /// By the MAC selectors it is the last four bytes of the address, which are a single load. The
+    /// largest table needs only two of them. `flow` is called only by the selector that needs a
+    /// hash. Returns `None` if there is no hash then.
     #[inline(always)]
     pub fn index(
         self,
@@ -31,7 +26,7 @@ impl Selector {
     }
 }
 
-/// The low 32 bits of an address; its last byte is the least significant.
+/// Returns the low 32 bits of an address. Its last byte is the least significant.
 #[inline(always)]
 fn low(mac: &[u8; 6]) -> u32 {
     let [_, _, low @ ..] = *mac;
@@ -87,13 +82,10 @@ mod tests {
     }
 
     #[test]
-    fn names_and_numbers_are_read_back() {
+    fn numbers_are_read_back() {
         for selector in Selector::ALL {
             assert_eq!(Selector::from_u32(selector as u32), Some(selector));
-            assert_eq!(Selector::parse(selector.as_str()), Some(selector));
         }
         assert_eq!(Selector::from_u32(4), None);
-        assert_eq!(Selector::parse("DMAC"), None);
-        assert_eq!(Selector::parse(""), None);
     }
 }

@@ -1,59 +1,43 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Which spare takes a failed working port's place, and when the port returns.
+//! Which spare stands in for a failed working port, and when the port returns.
 
 use super::port::{
-    from_slot,
-    to_slot,
     PerPort,
     PortId,
     PortSet,
     PortView,
-    Ports,
-    Slot,
-    NO_PORT, //
+    Ports, //
 };
 pub use super::uapi::Failback;
 
 /// The stand-ins of a trunk: for each working port that has one, the spare in its place. A spare
 /// stands in for one port at a time.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct StandIns(PerPort<Slot>);
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct StandIns(PerPort<Option<PortId>>);
 
 impl StandIns {
-    /// No stand-ins.
-    pub const fn new() -> Self {
-        Self(PerPort::new(NO_PORT))
-    }
-
-    /// The spare standing in for `home`.
+    /// Returns the spare that stands in for `home`.
     pub fn of(&self, home: PortId) -> Option<PortId> {
-        from_slot(self.0[home])
+        self.0[home]
     }
 
-    /// The working port that `spare` stands in for.
+    /// Returns the working port that `spare` stands in for.
     pub fn home_of(&self, spare: PortId) -> Option<PortId> {
         PortId::all().find(|home| self.of(*home) == Some(spare))
     }
 
-    /// The spares that stand in.
+    /// Returns the spares that stand in.
     pub fn in_use(&self) -> PortSet {
         PortId::all().filter_map(|home| self.of(home)).collect()
     }
 
-    /// Brings the stand-ins into line with `ports`: [`let_go`](Self::let_go), then
-    /// [`take`](Self::take).
+    /// Ends the stand-ins that are not needed or not usable any more. This is the first step after
+    /// a change of `ports`; [`take`](Self::take) is the second.
     ///
-    /// A home held back that loses its stand-in gets no other: it returns at once. The caller can
-    /// tell from the stand-ins before and after, as it can for every failover and failback.
-    pub fn update(&mut self, ports: &Ports) {
-        self.let_go(ports);
-        self.take(ports);
-    }
-
-    /// A stand-in stays while it is usable and its home is not, or is held back. But it makes way for
-    /// a claim: at this end nobody claims a spare in use, so it is one of the peer, who did not know
-    /// yet, and both ends shall use the same links.
+    /// A stand-in stays while it is usable and its home is not usable, or is held back. It gives
+    /// way to a claim. Such a claim is one of the peer, since this end gives no claim a spare in
+    /// use: the peer did not know yet. Both ends use the same links then.
     pub fn let_go(&mut self, ports: &Ports) {
         let usable = ports.usable();
         let working = ports.select(PortView::is_working);
@@ -63,12 +47,14 @@ impl StandIns {
             let keep = self
                 .of(home)
                 .filter(|spare| away.contains(home) && spares.contains(*spare));
-            self.0[home] = to_slot(keep);
+            self.0[home] = keep;
         }
     }
 
-    /// Each failed home without a stand-in, by rank, takes the best free spare: usable, held by no
-    /// claim, not standing in, of the lowest priority number, then of the lowest rank.
+    /// Gives each failed home without a stand-in, by rank, the best free spare. A free spare is
+    /// usable, is held by no claim and does not stand in. The best one has the lowest priority
+    /// number, then the lowest rank. A home that is held back and has lost its stand-in gets no
+    /// other. It returns at once.
     pub fn take(&mut self, ports: &Ports) {
         let usable = ports.usable();
         let working = ports.select(PortView::is_working);
@@ -80,21 +66,16 @@ impl StandIns {
                     break;
                 };
                 free.remove(spare);
-                self.0[home] = to_slot(Some(spare));
+                self.0[home] = Some(spare);
             }
         }
     }
 }
 
-impl Default for StandIns {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 impl Failback {
-    /// How long, in ns, a port that is `act` since `act_since` has still to wait for its buckets at
-    /// `now`, `None` if for good. Moments in ns of one monotonic clock, `delay` in ms.
+    /// Returns how long, in ns, a port that is `act` since `act_since` still waits for its buckets
+    /// at `now`, `None` if for ever. `act_since` and `now` are in ns of one monotonic clock,
+    /// `delay` is in ms.
     pub const fn wait(self, delay: u32, act_since: u64, now: u64) -> Option<u64> {
         match self {
             Self::Immediate => Some(0),
@@ -115,6 +96,11 @@ mod tests {
         ports, //
     };
     use super::*;
+
+    fn update(stand_ins: &mut StandIns, ports: &Ports) {
+        stand_ins.let_go(ports);
+        stand_ins.take(ports);
+    }
 
     #[test]
     fn spares_stand_in_by_rank_and_stay() {
@@ -168,10 +154,10 @@ mod tests {
                 ("1c 1s 1s 2s 3c -", [-1, 4, -1]),
             ],
         ] {
-            let mut stand_ins = StandIns::new();
+            let mut stand_ins = StandIns::default();
             for (line, expected) in steps {
                 let ports = ports(line);
-                stand_ins.update(&ports);
+                update(&mut stand_ins, &ports);
                 for (home, spare) in PortId::all().zip(expected) {
                     assert_eq!(stand_ins.of(home), id(*spare));
                     assert!(id(*spare).is_none_or(|id| stand_ins.home_of(id) == Some(home)));
@@ -180,7 +166,7 @@ mod tests {
                 assert_eq!(stand_ins.in_use(), in_use);
 
                 let before = stand_ins;
-                stand_ins.update(&ports);
+                update(&mut stand_ins, &ports);
                 assert!(stand_ins == before);
             }
         }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A switch-over: stand-ins, claims and slots are brought into line with the ports.
+//! Brings stand-ins, claims and slots into line with the ports.
 
 use super::claims::{
     self,
@@ -11,8 +11,7 @@ use super::port::{
     PortId,
     PortSet,
     PortView,
-    Ports,
-    Slot, //
+    Ports, //
 };
 use super::spares::StandIns;
 use super::table::{
@@ -20,12 +19,12 @@ use super::table::{
     Bucket, //
 };
 
-/// Chooses who stands in for whom and the links of `claims`, has each bucket of `table` carried by
-/// the port that is due to, and returns the number of moves.
+/// Chooses the stand-ins and the links of `claims`, gives each bucket of `table` to the port that
+/// is to carry it, and returns the number of moves.
 ///
-/// `theirs` are the spares that claims of peers hold, `doubts` the ports that no claim may get. What
-/// `ports` say of who is held is replaced. A port that is held back, but had to take all its buckets
-/// back, is not held back afterwards. `moves` is called as by [`resolve`].
+/// `theirs` are the spares that claims of peers hold, `doubts` the ports that no claim may get.
+/// This sets `held` of `ports`. A port that is held back, but had to take all its buckets back, is
+/// not held back afterwards. `moves` is called as by [`resolve`].
 pub fn switch(
     table: &[Bucket],
     ports: &mut Ports,
@@ -33,7 +32,7 @@ pub fn switch(
     claims: &mut [Claim],
     theirs: PortSet,
     doubts: PortSet,
-    mut moves: impl FnMut(Slot, Slot, Slot),
+    mut moves: impl FnMut(Option<PortId>, Option<PortId>, Option<PortId>),
 ) -> usize {
     let mut moved = 0usize;
     loop {
@@ -45,8 +44,8 @@ pub fn switch(
         claims::take(claims, ports, stand_ins.in_use(), doubts);
 
         moved = moved.saturating_add(resolve(table, stand_ins, ports, &mut moves));
-        // A port that has returned does not need its stand-in any more, so others may have it. Each
-        // turn releases one port at least.
+        // A port that has returned does not need its stand-in any more, so another port may have
+        // it. Each turn releases at least one port.
         let returned = returned(table, ports);
         if returned.is_empty() {
             return moved;
@@ -71,7 +70,7 @@ fn hold(ports: &mut Ports, held: PortSet) {
     }
 }
 
-/// Returns the ports that are held back, though they carry all of their buckets.
+/// Returns the ports that are held back, but carry all of their buckets.
 fn returned(table: &[Bucket], ports: &Ports) -> PortSet {
     let held_back = ports.select(PortView::is_held_back);
     if held_back.is_empty() {

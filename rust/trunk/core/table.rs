@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The table: the home of each bucket, and the port that carries it now.
+//! The table: the home of each bucket, and the port that carries it.
 
 use super::deal::{
     shares,
@@ -48,18 +48,18 @@ impl Bucket {
         Self::new(NO_PORT, NO_PORT, NO_PORT)
     }
 
-    /// Returns the port that carries the bucket now.
+    /// Returns the slot of the port that carries the bucket.
     #[inline(always)]
     pub fn slot(&self) -> Slot {
         self.slot.load(Ordering::Relaxed)
     }
 
-    /// Has `port` carry the bucket.
+    /// Makes `port` carry the bucket.
     pub fn set_slot(&self, port: Slot) {
         self.slot.store(port, Ordering::Relaxed);
     }
 
-    /// Returns the working port that the bucket belongs to.
+    /// Returns the slot of the working port that the bucket belongs to.
     pub fn home(&self) -> Slot {
         self.home.load(Ordering::Relaxed)
     }
@@ -68,17 +68,17 @@ impl Bucket {
         self.home.store(home, Ordering::Relaxed);
     }
 
-    /// Returns the home that the user has chosen.
+    /// Returns the slot of the home that the user has chosen.
     pub fn chosen(&self) -> Slot {
         self.chosen.load(Ordering::Relaxed)
     }
 
-    /// Makes `home` the user's choice. [`assign_homes`] follows it.
+    /// Makes `home` the choice of the user. [`assign_homes`] follows it.
     pub fn choose(&self, home: Slot) {
         self.chosen.store(home, Ordering::Relaxed);
     }
 
-    /// Returns whether the home is what the user has chosen: not if that is no working port.
+    /// Returns whether the user has chosen a working port as its home.
     fn is_chosen(&self, working: PortSet) -> bool {
         from_slot(self.chosen()).is_some_and(|id| working.contains(id))
     }
@@ -91,8 +91,8 @@ impl Bucket {
     }
 }
 
-/// Copies the buckets of `old` to `new`. If `new` has more buckets, each of the old ones becomes
-/// several, as frames find them.
+/// Copies the buckets of `old` to `new`. If `new` has more buckets, each old one is copied to all
+/// the new ones that its frames go to.
 pub fn inherit(new: &[Bucket], old: &[Bucket]) {
     for part in new.chunks(old.len().max(1)) {
         for (new, old) in part.iter().zip(old) {
@@ -101,7 +101,7 @@ pub fn inherit(new: &[Bucket], old: &[Bucket]) {
     }
 }
 
-/// Forgets that the user has chosen the port `id`, which has joined or left: the next port of that
+/// Forgets that the user has chosen the port `id`, which has joined or left. The next port of that
 /// number is another one.
 pub fn forget_choice(table: &[Bucket], id: PortId) {
     for bucket in table {
@@ -111,17 +111,17 @@ pub fn forget_choice(table: &[Bucket], id: PortId) {
     }
 }
 
-/// Gives each bucket a working port for its home, and returns the number of homes that changed.
+/// Gives each bucket a working port as its home, and returns the number of homes that changed.
 ///
 /// `table` has at most 2^[`MAX_BITS`](super::MAX_BITS) buckets, with the homes of the last call. A
-/// fresh table is dealt out in turns: bucket i to the (i mod P)-th of P ports of one weight. The
-/// number a working port gets is less than one off its share by weight, whatever the states of the
-/// links. Within that bound no call moves more homes than it must: a port that joins takes its own
-/// share and one that leaves gives away its own, spread over the table and over the other ports.
-/// Without a working port there are no homes.
+/// new table is dealt out in turns: bucket i to the (i mod P)-th of P ports of one weight. The
+/// number of buckets of a working port is less than one off its share by weight. The states of the
+/// links do not matter. Within that bound a call moves as few homes as possible: a port that joins
+/// takes its own share, and one that leaves gives its share away, spread over the table and over
+/// the other ports. Without a working port there are no homes.
 ///
-/// Where the user has chosen a working port, that is the home. What is said above holds for the
-/// other buckets among themselves.
+/// Where the user has chosen a working port, that port is the home. The rules above are then those
+/// of the other buckets.
 pub fn assign_homes(table: &[Bucket], ports: &Ports) -> usize {
     let working = ports.select(PortView::is_working);
     let mut moved = 0usize;
@@ -135,18 +135,18 @@ pub fn assign_homes(table: &[Bucket], ports: &Ports) -> usize {
     moved.saturating_add(fill(table, &need, working))
 }
 
-/// Returns the buckets whose home is not the user's choice.
+/// Returns the buckets whose home the user has not chosen.
 fn automatic(table: &[Bucket], working: PortSet) -> impl Iterator<Item = &Bucket> {
     table
         .iter()
         .filter(move |bucket| !bucket.is_chosen(working))
 }
 
-/// Takes from `table` the homes that each port is to lose, and returns how many each of `working` is
-/// to get.
+/// Takes the homes that each port is to lose from `table`, and returns how many each of `working`
+/// is to get.
 #[inline(never)] // So that its stack is not in use at the same time as that of `fill`.
 fn release(table: &[Bucket], ports: &Ports, working: PortSet) -> PerPort<u32> {
-    let mut has = PerPort::new(0u32);
+    let mut has = PerPort::<u32>::default();
     let mut buckets = 0u32;
     for bucket in automatic(table, working) {
         buckets = buckets.saturating_add(1);
@@ -156,7 +156,7 @@ fn release(table: &[Bucket], ports: &Ports, working: PortSet) -> PerPort<u32> {
         }
     }
     let mut need = shares(ports, working, buckets, &has);
-    let mut surplus = PerPort::new(0u32);
+    let mut surplus = PerPort::<u32>::default();
     for id in working.iter() {
         surplus[id] = has[id].saturating_sub(need[id]);
         need[id] = has[id].abs_diff(need[id]);
@@ -166,10 +166,11 @@ fn release(table: &[Bucket], ports: &Ports, working: PortSet) -> PerPort<u32> {
 }
 
 /// Takes the `surplus` of each port from the automatic homes, and counts it down in `left`. Each
-/// port `has` so many of these.
+/// port `has` so many automatic homes.
 ///
-/// It is taken at an even pace from the buckets of each port, and from the table as a whole, lest
-/// neighbours be taken together: each bucket passed gives credit, and one taken costs it.
+/// The pace is even over the buckets of each port, and over the table as a whole, so that
+/// neighbours are not taken together. Each bucket that is passed gives credit, and one that is
+/// taken costs it.
 fn take(
     table: &[Bucket],
     working: PortSet,
@@ -181,8 +182,9 @@ fn take(
     let total = givers.iter().map(|id| surplus[id]);
     let total = total.fold(0, u32::saturating_add);
 
-    // Ports start apart from each other. Half a bucket's credit more leaves the two paces room.
-    let mut credit = PerPort::new(0u32);
+    // Ports begin apart from each other. The credit of half a bucket more leaves the two paces
+    // room.
+    let mut credit = PerPort::<u32>::default();
     for (rank, id) in (0..givers.len()).zip(givers.iter()) {
         let phase = has[id].saturating_mul(rank).checked_div(givers.len());
         credit[id] = phase.unwrap_or(0).saturating_add(has[id] / 2);
@@ -203,7 +205,7 @@ fn take(
             bucket.set_home(NO_PORT);
         }
     }
-    // Where the two paces did not go together, a few are left.
+    // A few are left where the two paces did not go together.
     for bucket in automatic(table, working) {
         let giver = from_slot(bucket.home());
         if let Some(id) = giver.filter(|id| givers.contains(*id) && left[*id] > 0) {
@@ -213,7 +215,7 @@ fn take(
     }
 }
 
-/// Deals the buckets that have no home, and returns how many there were.
+/// Deals the buckets that have no home, and returns how many were dealt.
 #[inline(never)]
 fn fill(table: &[Bucket], need: &PerPort<u32>, working: PortSet) -> usize {
     let mut deal = Dealer::new();
@@ -230,40 +232,43 @@ fn fill(table: &[Bucket], need: &PerPort<u32>, working: PortSet) -> usize {
     dealt
 }
 
-/// What becomes of the buckets of one home.
-#[derive(Clone, Copy)]
+/// Which port carries the buckets of one home.
+#[derive(Clone, Copy, Default)]
 enum Plan {
     /// This port carries them: the home itself, or its stand-in.
     Carry(PortId),
-    /// The home may carry them, but is held back: they stay where they are as long as they can.
+    /// The home is held back. They stay where they are as long as they can.
     Wait,
-    /// Other homes' ports carry them.
+    /// The ports of other homes carry them.
+    #[default]
     Spread,
 }
 
-/// Has each bucket carried by the port that is due to carry it, and returns the number of moves.
+/// Gives each bucket to the port that is to carry it, and returns the number of moves.
 ///
-/// `moves` is called for each slot that changes, with the home of the bucket and the slot before and
-/// after. Slots are read more than once, so nobody else may write them meanwhile.
+/// `moves` is called for each slot that changes, with the home of the bucket and the port before
+/// and after. Slots are read more than once, so no other thread may write them meanwhile.
 ///
 /// - A home that is usable and not held back carries its own buckets, and nothing moves them.
-/// - A home with a stand-in has all its buckets carried by that.
-/// - A failed home without one has its buckets spread evenly over the working ports in service, or
-///   if there are none, over the stand-ins, or if there are none, has them all on the best usable
-///   port. A bucket once spread stays, as long as its port is one of these.
-/// - A home held back without a stand-in gets back only those whose port is no longer one of these.
-/// - [`NO_PORT`] is the answer only when no port is usable, not even as the last resort.
+/// - The stand-in of a home carries all its buckets.
+/// - The buckets of a failed home without a stand-in are spread evenly over the working ports in
+///   service. If there are none, they are spread over the stand-ins. If there are none of these
+///   either, the best usable port carries them all. A bucket that is spread stays as long as its
+///   port is one of these.
+/// - A home that is held back, without a stand-in, gets back only the buckets whose port is no
+///   longer one of these.
+/// - A bucket has no port ([`NO_PORT`]) only when no port is usable, not even as the last resort.
 pub fn resolve(
     table: &[Bucket],
     stand_ins: &StandIns,
     ports: &Ports,
-    mut moves: impl FnMut(Slot, Slot, Slot),
+    mut moves: impl FnMut(Option<PortId>, Option<PortId>, Option<PortId>),
 ) -> usize {
     let usable = ports.usable();
     let working = ports.select(PortView::is_working);
     let in_service = working & usable & !ports.select(PortView::is_held_back);
 
-    let mut plans = PerPort::new(Plan::Spread);
+    let mut plans = PerPort::<Plan>::default();
     for home in working.iter() {
         let stand_in = stand_ins.of(home).filter(|id| usable.contains(*id));
         plans[home] = match stand_in {
@@ -305,7 +310,7 @@ pub fn resolve(
         };
         let slot = to_slot(port);
         if slot != now {
-            moves(bucket.home(), now, slot);
+            moves(home, from_slot(now), port);
             bucket.set_slot(slot);
             moved = moved.saturating_add(1);
         }
@@ -313,13 +318,13 @@ pub fn resolve(
     moved
 }
 
-/// Sets in `need`, which is all 0, how many more buckets each of `targets` is to get for all to
-/// have as many as each other.
+/// Sets in `need`, which is all 0, how many more buckets each of `targets` is to get, so that all
+/// have equal numbers.
 ///
 /// `spread` gives, for each bucket to be spread, the target it stays on, or `None` if it is yet to
 /// be dealt. A target on which more stay than its even part gets none.
 fn level(targets: PortSet, spread: impl Iterator<Item = Option<PortId>>, need: &mut PerPort<u32>) {
-    // What each has, to begin with.
+    // At first, what each has.
     let mut total = 0u32;
     for port in spread {
         total = total.saturating_add(1);

@@ -23,7 +23,7 @@ use super::table::{
 /// `s`: `sby`, `c`: `sby` with carrier, `h`: held by a claim, `b`: held back), then perhaps `*` and
 /// a weight of one digit. `-` leaves the number out.
 pub(super) fn ports(line: &str) -> Ports {
-    let mut ports = Ports::new();
+    let mut ports = Ports::default();
     for (id, word) in PortId::all().zip(line.split(' ')) {
         let (word, weight) = word.split_once('*').unwrap_or((word, "1"));
         let number = |digit: Option<char>| Some(digit?.to_digit(10)? as u16);
@@ -63,7 +63,7 @@ impl<const N: usize> Trunk<N> {
     pub(super) fn new(line: &str) -> Self {
         let mut trunk = Self {
             table: [const { Bucket::empty() }; N],
-            stand_ins: StandIns::new(),
+            stand_ins: StandIns::default(),
         };
         trunk.configure(line);
         trunk

@@ -1,24 +1,24 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Probes as octets. `Documentation/networking/trunk-probe.rst` has the format.
+//! Reads and writes probes. `Documentation/networking/trunk-probe.rst` has the format.
 
 use super::MAX_PORTS;
 
-/// The most octets of a probe that this version writes: one with an address and a tag.
+/// The length of the longest probe that this version writes, with an address and a tag, in bytes.
 pub const LEN: usize = BODY + TLV + ADDRESS_LEN + TAG;
 
-/// No message is longer than this many octets.
+/// The length of the longest message, in bytes.
 pub const MAX_LEN: usize = 256;
 
-/// What tells these messages from others under an experimental EtherType.
+/// The first bytes of these messages. Other protocols may use the same experimental EtherType.
 const MAGIC: u16 = 0x544b;
 const VERSION: u8 = 1;
 
-/// Octets before TLVs and tag.
+/// The length of what is before TLVs and tag, in bytes.
 const BODY: usize = 56;
 const TAG: usize = 8;
 
-/// Octets of a TLV before its value.
+/// The length of what is before the value of a TLV, in bytes.
 const TLV: usize = 4;
 
 /// The TLV with the trunk's MAC address.
@@ -39,26 +39,17 @@ pub enum Kind {
     Test = 1,
     /// Answers a test.
     Reply = 2,
-    /// The sender leaves, and will not answer any more.
+    /// Says that the sender leaves, and does not answer any more.
     Bye = 3,
 }
 
-/// What tells one trunk from all others. Of the two ends of a link, the lower one sets the order.
+/// Names one trunk among all others. The end of a link with the lower identity sets the order.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Identity {
-    /// What tells its system from others.
+    /// The number of its system.
     pub system: u64,
-    /// What tells the trunk from others of its system.
+    /// The number of the trunk on its system.
     pub trunk: u32,
-}
-
-impl Identity {
-    /// A number that differs between trunks of one system, and most likely between others: systems
-    /// are random.
-    pub const fn digest(&self) -> u32 {
-        let system = self.system ^ (self.system >> 32);
-        (system as u32).wrapping_add(self.trunk)
-    }
 }
 
 /// A probe: one message of a port to the port at the other end of its link.
@@ -72,7 +63,7 @@ pub struct Probe {
     pub port: u8,
     /// The priority that the link has for the sender.
     pub priority: u16,
-    /// From one of the sender's rounds to the next, in µs.
+    /// The time from one round of the sender to the next, in µs.
     pub interval: u32,
     /// The sender finds the link usable.
     pub usable: bool,
@@ -80,51 +71,52 @@ pub struct Probe {
     pub in_use: bool,
     /// A claim at the sender holds the link.
     pub held: bool,
-    /// Of a test or bye, its number among those of the sender's port; of a reply, that of the test.
+    /// The number of a test or bye among those of the sender's port. A reply has that of the test.
     pub sequence: u32,
-    /// Of a test or bye, a random number that nobody can guess; of a reply, that of the last test
+    /// A test or bye has a random number that nobody can guess. A reply has that of the last test
     /// of the sender's port, 0 if there was none.
     pub nonce: u64,
-    /// Of a reply, the nonce of the test it answers; else the last nonce that came in a trusted
-    /// message of the receiver's port, 0 if there was none.
+    /// A reply has the nonce of the test it answers. A test or bye has the last nonce that came in
+    /// a trusted message of the receiver's port, 0 if there was none.
     pub echo: u64,
-    /// One bit for each port of the receiver's trunk: the sender has heard it of late.
+    /// One bit for each port of the receiver's trunk: the sender has heard it a short time ago.
     pub heard: u64,
-    /// The MAC address of the sender's trunk, if it tells.
+    /// The MAC address of the sender's trunk, if it is in the probe.
     pub address: Option<[u8; ADDRESS_LEN]>,
 }
 
-/// Why octets are no probe to be read.
+/// Why a probe cannot be read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Refused {
-    /// Fewer octets than any probe has.
+    /// There are fewer bytes than any probe has.
     Short,
-    /// Something else under the same EtherType.
+    /// It is something else under the same EtherType.
     Magic,
-    /// A version that this one does not know.
+    /// This version does not know its version.
     Version,
-    /// A kind that this version does not know.
+    /// This version does not know its kind.
     Kind,
-    /// Longer than the frame or than a message may be, or too short for what it must hold.
+    /// It is longer than the frame or than a message may be, or too short for what it must hold.
     Length,
-    /// A port that no trunk can have.
+    /// No trunk can have such a port.
     Port,
-    /// A TLV runs over the end.
+    /// A TLV is longer than what is left.
     Tlv,
-    /// No tag, or not that of the key.
+    /// There is no tag, or not that of the key.
     Tag,
 }
 
 impl Refused {
-    /// Returns whether the frame is of another protocol under the same EtherType, not a probe that is
-    /// wrong.
+    /// Returns whether the frame is of another protocol under the same EtherType, and not a wrong
+    /// probe.
     pub const fn is_foreign(self) -> bool {
         matches!(self, Self::Short | Self::Magic)
     }
 }
 
-/// Returns whose EtherType this is, if it is one that hosts and switches rely on: probes under it
-/// would be taken for other frames, and other frames for probes. By IEEE 802's registry.
+/// Returns the protocol of this EtherType, if hosts and switches rely on it: they would take probes
+/// for frames of that protocol, and this trunk would take these for probes. From the registry of
+/// IEEE 802.
 pub const fn owner(ethertype: u16) -> Option<&'static str> {
     Some(match ethertype {
         0x0800 => "IPv4",
@@ -140,18 +132,18 @@ pub const fn owner(ethertype: u16) -> Option<&'static str> {
     })
 }
 
-/// What was read.
+/// What [`Probe::read`] has read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Read {
     /// The probe.
     pub probe: Probe,
-    /// TLVs that were passed over, since this version does not know them.
+    /// The number of TLVs that were passed over, since this version does not know them.
     pub unknown: u8,
 }
 
 impl Probe {
-    /// The probe as octets, and how many of them are used. `tag` makes the tag of what comes before
-    /// it, if there is a key.
+    /// Returns the probe as bytes, and how many of them are used. `tag` makes the tag of what comes
+    /// before it, if there is a key.
     pub fn write(&self, tag: Option<impl FnOnce(&[u8]) -> u64>) -> ([u8; LEN], usize) {
         let tlvs = self.address.map_or(0, |_| TLV.saturating_add(ADDRESS_LEN));
         let body = BODY.saturating_add(tlvs);
@@ -162,8 +154,8 @@ impl Probe {
             | flag(self.held, HELD)
             | flag(tag.is_some(), TAGGED);
 
-        let mut octets = [0; LEN];
-        let mut rest = Writer(&mut octets);
+        let mut bytes = [0; LEN];
+        let mut rest = Writer(&mut bytes);
         rest.put(MAGIC.to_be_bytes());
         rest.put([VERSION, self.kind as u8]);
         rest.put((length as u16).to_be_bytes());
@@ -182,16 +174,20 @@ impl Probe {
             rest.put((ADDRESS_LEN as u16).to_be_bytes());
             rest.put(address);
         }
-        if let (Some(tag), Some((body, rest))) = (tag, octets.split_at_mut_checked(body)) {
+        if let (Some(tag), Some((body, rest))) = (tag, bytes.split_at_mut_checked(body)) {
             Writer(rest).put(tag(body).to_be_bytes());
         }
-        (octets, length)
+        (bytes, length)
     }
 
-    /// Reads a probe from the octets behind an Ethernet header. With a key, `tag` is what the tag
-    /// must be; without one, a tag is passed over.
-    pub fn read(octets: &[u8], tag: Option<impl FnOnce(&[u8]) -> u64>) -> Result<Read, Refused> {
-        let mut rest = Reader(octets);
+    /// Reads a probe from the bytes behind an Ethernet header. With a key, `tag` returns the right
+    /// tag. Without a key, a tag is passed over.
+    ///
+    /// # Errors
+    ///
+    /// See [`Refused`].
+    pub fn read(bytes: &[u8], tag: Option<impl FnOnce(&[u8]) -> u64>) -> Result<Read, Refused> {
+        let mut rest = Reader(bytes);
         if u16::from_be_bytes(rest.take()?) != MAGIC {
             return Err(Refused::Magic);
         }
@@ -208,7 +204,7 @@ impl Probe {
         let length = usize::from(u16::from_be_bytes(rest.take()?));
         let [flags, port] = rest.take()?;
 
-        let message = octets.get(..length).ok_or(Refused::Length)?;
+        let message = bytes.get(..length).ok_or(Refused::Length)?;
         let body = if flags & TAGGED != 0 {
             let (body, sent) = message.split_last_chunk().ok_or(Refused::Length)?;
             if tag.is_some_and(|tag| tag(body) != u64::from_be_bytes(*sent)) {
@@ -252,10 +248,9 @@ impl Probe {
         Ok(Read { probe, unknown })
     }
 
-    /// Takes in what TLVs say, and returns the number of those that are unknown. Of two of a type
-    /// the last counts.
-    fn read_tlvs(&mut self, octets: &[u8]) -> Result<u8, Refused> {
-        let mut rest = Reader(octets);
+    /// Reads the TLVs, and returns the number of unknown ones. The last of one type counts.
+    fn read_tlvs(&mut self, bytes: &[u8]) -> Result<u8, Refused> {
+        let mut rest = Reader(bytes);
         let mut unknown = 0u8;
         while !rest.0.is_empty() {
             let [a, b, high, low] = rest.take().map_err(|_| Refused::Tlv)?;
@@ -271,25 +266,25 @@ impl Probe {
     }
 }
 
-/// Octets yet to be read.
+/// Bytes yet to be read.
 struct Reader<'a>(&'a [u8]);
 
 impl Reader<'_> {
     fn take<const N: usize>(&mut self) -> Result<[u8; N], Refused> {
-        let (octets, rest) = self.0.split_first_chunk().ok_or(Refused::Short)?;
+        let (bytes, rest) = self.0.split_first_chunk().ok_or(Refused::Short)?;
         self.0 = rest;
-        Ok(*octets)
+        Ok(*bytes)
     }
 }
 
-/// Octets yet to be written.
+/// Bytes yet to be written.
 struct Writer<'a>(&'a mut [u8]);
 
 impl Writer<'_> {
-    /// Writes as many; there is room for all of them.
-    fn put<const N: usize>(&mut self, octets: [u8; N]) {
+    /// Writes these bytes. There is room for all that are written.
+    fn put<const N: usize>(&mut self, bytes: [u8; N]) {
         if let Some((room, rest)) = ::core::mem::take(&mut self.0).split_first_chunk_mut() {
-            *room = octets;
+            *room = bytes;
             self.0 = rest;
         }
     }
@@ -302,10 +297,10 @@ mod tests {
 
     const NO_KEY: Option<fn(&[u8]) -> u64> = None;
 
-    /// What stands for a keyed hash: any change of the octets changes it.
-    fn sum(octets: &[u8]) -> u64 {
-        octets.iter().fold(0xcbf2_9ce4_8422_2325, |sum, octet| {
-            (sum ^ u64::from(*octet)).wrapping_mul(0x0000_0100_0000_01b3)
+    /// What stands for a keyed hash: any change of the bytes changes it.
+    fn sum(bytes: &[u8]) -> u64 {
+        bytes.iter().fold(0xcbf2_9ce4_8422_2325, |sum, byte| {
+            (sum ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
         })
     }
 
@@ -344,44 +339,44 @@ mod tests {
         0x39, 0x40, 0x41, 0x42, 0x43, 0x44, 0x45, 0x46, // heard
     ];
 
-    /// A message of so many octets, with a TLV at its end; changed at one place, then read.
+    /// A message of so many bytes, with a TLV at its end; changed at one place, then read.
     fn read(length: usize, tlv: &[u8], change: Option<(usize, u8)>) -> Result<Read, Refused> {
-        let mut octets = [0; MAX_LEN + 8];
+        let mut bytes = [0; MAX_LEN + 8];
         let parts = OCTETS.iter().chain(tlv);
-        for (octet, value) in octets.iter_mut().zip(parts) {
-            *octet = *value;
+        for (byte, value) in bytes.iter_mut().zip(parts) {
+            *byte = *value;
         }
         let [high, low] = (length as u16).to_be_bytes();
         let changes = [Some((4, high)), Some((5, low)), change];
         for (place, value) in changes.into_iter().flatten() {
-            if let Some(octet) = octets.get_mut(place) {
-                *octet = value;
+            if let Some(byte) = bytes.get_mut(place) {
+                *byte = value;
             }
         }
-        Probe::read(&octets, NO_KEY)
+        Probe::read(&bytes, NO_KEY)
     }
 
     #[test]
-    fn octets_are_those_of_the_documentation() {
-        let (octets, used) = PROBE.write(NO_KEY);
-        assert_eq!(octets.get(..used), Some(&OCTETS[..]));
+    fn bytes_are_those_of_the_documentation() {
+        let (bytes, used) = PROBE.write(NO_KEY);
+        assert_eq!(bytes.get(..used), Some(&OCTETS[..]));
         let unknown = 0;
         let probe = PROBE;
         assert_eq!(Probe::read(&OCTETS, NO_KEY), Ok(Read { probe, unknown }));
 
-        let (octets, used) = PROBE.write(Some(sum));
+        let (bytes, used) = PROBE.write(Some(sum));
         assert_eq!(used, BODY + TAG);
-        assert_eq!(octets.get(4..7), Some(&[0, 64, 0x85][..]));
-        let tag = octets.get(..BODY).map(|body| sum(body).to_be_bytes());
-        assert_eq!(octets.get(BODY..used), tag.as_ref().map(|tag| &tag[..]));
+        assert_eq!(bytes.get(4..7), Some(&[0, 64, 0x85][..]));
+        let tag = bytes.get(..BODY).map(|body| sum(body).to_be_bytes());
+        assert_eq!(bytes.get(BODY..used), tag.as_ref().map(|tag| &tag[..]));
 
-        let (octets, used) = ADDRESSED.write(Some(sum));
+        let (bytes, used) = ADDRESSED.write(Some(sum));
         assert_eq!(used, LEN);
-        assert_eq!(octets.get(4..7), Some(&[0, 74, 0x85][..]));
+        assert_eq!(bytes.get(4..7), Some(&[0, 74, 0x85][..]));
         let tlv = [0, 1, 0, 6, 0x50, 0x51, 0x52, 0x53, 0x54, 0x55];
-        assert_eq!(octets.get(BODY..66), Some(&tlv[..]));
-        let tag = octets.get(..66).map(|body| sum(body).to_be_bytes());
-        assert_eq!(octets.get(66..), tag.as_ref().map(|tag| &tag[..]));
+        assert_eq!(bytes.get(BODY..66), Some(&tlv[..]));
+        let tag = bytes.get(..66).map(|body| sum(body).to_be_bytes());
+        assert_eq!(bytes.get(66..), tag.as_ref().map(|tag| &tag[..]));
     }
 
     #[test]
@@ -397,12 +392,12 @@ mod tests {
                     ..PROBE
                 };
                 let expected = Ok(Read { probe, unknown: 0 });
-                let (octets, used) = probe.write(NO_KEY);
-                let frame = octets.get(..used).unwrap_or_default();
+                let (bytes, used) = probe.write(NO_KEY);
+                let frame = bytes.get(..used).unwrap_or_default();
                 assert_eq!(Probe::read(frame, NO_KEY), expected);
                 assert_eq!(Probe::read(frame, Some(sum)), Err(Refused::Tag));
-                let (octets, used) = probe.write(Some(sum));
-                let frame = octets.get(..used).unwrap_or_default();
+                let (bytes, used) = probe.write(Some(sum));
+                let frame = bytes.get(..used).unwrap_or_default();
                 assert_eq!(Probe::read(frame, Some(sum)), expected);
                 assert_eq!(Probe::read(frame, NO_KEY), expected);
             }
@@ -411,18 +406,18 @@ mod tests {
 
     #[test]
     fn a_tag_covers_all_before_it() {
-        let (octets, _) = ADDRESSED.write(Some(sum));
+        let (bytes, _) = ADDRESSED.write(Some(sum));
         for place in 0..LEN {
             for flip in 1..=255 {
-                let mut octets = octets;
-                if let Some(octet) = octets.get_mut(place) {
-                    *octet ^= flip;
+                let mut bytes = bytes;
+                if let Some(byte) = bytes.get_mut(place) {
+                    *byte ^= flip;
                 }
-                assert!(Probe::read(&octets, Some(sum)).is_err());
+                assert!(Probe::read(&bytes, Some(sum)).is_err());
             }
         }
         assert_eq!(
-            Probe::read(&octets, Some(|octets: &[u8]| !sum(octets))),
+            Probe::read(&bytes, Some(|bytes: &[u8]| !sum(bytes))),
             Err(Refused::Tag)
         );
     }
@@ -430,16 +425,16 @@ mod tests {
     #[test]
     fn padding_is_no_part_of_it() {
         let mut frame = [0xff; MAX_LEN + 8];
-        for (octet, value) in frame.iter_mut().zip(OCTETS) {
-            *octet = value;
+        for (byte, value) in frame.iter_mut().zip(OCTETS) {
+            *byte = value;
         }
         let expected = Read {
             probe: PROBE,
             unknown: 0,
         };
         for length in 0..frame.len() {
-            let octets = frame.get(..length).unwrap_or_default();
-            let read = Probe::read(octets, NO_KEY);
+            let bytes = frame.get(..length).unwrap_or_default();
+            let read = Probe::read(bytes, NO_KEY);
             let refused = if length < 8 {
                 Refused::Short
             } else {
@@ -474,7 +469,7 @@ mod tests {
             assert_eq!(read(length, &[], Some(change)), Err(refused));
             assert_eq!(refused.is_foreign(), refused == Refused::Magic);
         }
-        // Reserved octets and flags may be anything.
+        // Reserved bytes and flags may be anything.
         for change in [(22, 0xff), (23, 1), (6, 0x7d)] {
             assert!(read(56, &[], Some(change)).is_ok_and(|read| read.probe.usable));
         }
@@ -536,14 +531,11 @@ mod tests {
             ([&[0, 1, 0, 7, 1, 2, 3, 4, 5, 6, 7], &[]], false, 1),
             ([&[0, 1, 0, 0], &[]], false, 1),
         ] {
-            let mut octets = [0; 32];
+            let mut bytes = [0; 32];
             let length = tlvs.iter().map(|tlv| tlv.len()).sum::<usize>();
             let all = tlvs.into_iter().flatten();
-            octets
-                .iter_mut()
-                .zip(all)
-                .for_each(|(to, from)| *to = *from);
-            let tlvs = octets.get(..length).unwrap_or_default();
+            bytes.iter_mut().zip(all).for_each(|(to, from)| *to = *from);
+            let tlvs = bytes.get(..length).unwrap_or_default();
             let probe = if found { ADDRESSED } else { PROBE };
             assert_eq!(read(BODY + length, tlvs, None), Ok(Read { probe, unknown }));
         }

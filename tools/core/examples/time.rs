@@ -37,7 +37,8 @@ impl Trunk {
     }
 
     fn resolve(&mut self) -> usize {
-        self.stand_ins.update(&self.ports);
+        self.stand_ins.let_go(&self.ports);
+        self.stand_ins.take(&self.ports);
         let table = black_box(&self.table);
         resolve(table, &self.stand_ins, &self.ports, |_, _, _| {})
     }
@@ -48,9 +49,9 @@ fn report(name: &str, prepare: impl Fn(&mut Trunk), step: impl Fn(&mut Trunk) ->
     let mut best = (Duration::MAX, 0);
     for _ in 0..20 {
         let mut trunk = Trunk {
-            ports: Ports::new(),
+            ports: Ports::default(),
             table: (0..1 << MAX_BITS).map(|_| Bucket::empty()).collect(),
-            stand_ins: StandIns::new(),
+            stand_ins: StandIns::default(),
         };
         prepare(&mut trunk);
         let start = Instant::now();

@@ -9,14 +9,14 @@ use trunk_core::wire::{Identity, Kind, Probe, Read, LEN, MAX_LEN};
 const NO_KEY: Option<fn(&[u8]) -> u64> = None;
 const BODY: usize = 56;
 const TAG: usize = 8;
-/// Octets of the TLV with an address.
+/// Bytes of the TLV with an address.
 const ADDRESS: usize = 10;
 const TAGGED: u8 = 0x80;
 
 fn tag(key: u64) -> impl Fn(&[u8]) -> u64 {
-    move |octets| {
+    move |bytes| {
         let mut hasher = DefaultHasher::new();
-        (key, octets).hash(&mut hasher);
+        (key, bytes).hash(&mut hasher);
         hasher.finish()
     }
 }
@@ -51,8 +51,8 @@ fn probe() -> impl Strategy<Value = Probe> {
 
 /// A message as [`Probe::write`] makes it, with TLVs before the tag.
 fn message(probe: &Probe, tlvs: &[(u16, Vec<u8>)], key: Option<u64>) -> Vec<u8> {
-    let (octets, used) = probe.write(NO_KEY);
-    let mut message = octets[..used].to_vec();
+    let (bytes, used) = probe.write(NO_KEY);
+    let mut message = bytes[..used].to_vec();
     for (kind, value) in tlvs {
         message.extend(kind.to_be_bytes());
         message.extend((value.len() as u16).to_be_bytes());
@@ -77,20 +77,20 @@ fn tlvs() -> impl Strategy<Value = Vec<(u16, Vec<u8>)>> {
     prop::collection::vec((kinds(), value), 0..6)
 }
 
-/// Octets that were a message once, or never.
-fn octets() -> impl Strategy<Value = Vec<u8>> {
+/// Bytes that were a message once, or never.
+fn bytes() -> impl Strategy<Value = Vec<u8>> {
     let random = prop::collection::vec(any::<u8>(), 0..400);
     let changes = prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4);
     let length = prop_oneof![2 => Just(400usize), 1 => 0..200usize];
     let changed = (probe(), tlvs(), any::<bool>(), changes, length).prop_map(
         |(probe, tlvs, keyed, changes, length)| {
-            let mut octets = message(&probe, &tlvs, keyed.then_some(1));
+            let mut bytes = message(&probe, &tlvs, keyed.then_some(1));
             for (place, value) in changes {
-                let place = place.index(octets.len());
-                octets[place] = value;
+                let place = place.index(bytes.len());
+                bytes[place] = value;
             }
-            octets.truncate(length);
-            octets
+            bytes.truncate(length);
+            bytes
         },
     );
     prop_oneof![1 => random, 4 => changed]
@@ -106,39 +106,39 @@ proptest! {
         key in prop::option::of(any::<u64>()),
         padding in prop::collection::vec(any::<u8>(), 0..40),
     ) {
-        let (octets, used) = probe.write(key.map(tag));
+        let (bytes, used) = probe.write(key.map(tag));
         let address = probe.address.map_or(0, |_| ADDRESS);
         prop_assert_eq!(used, BODY + address + key.map_or(0, |_| TAG));
         prop_assert!(used <= LEN);
-        prop_assert_eq!(&octets[..used], &message(&probe, &[], key)[..]);
+        prop_assert_eq!(&bytes[..used], &message(&probe, &[], key)[..]);
 
-        let mut octets = message(&probe, &tlvs, key);
+        let mut bytes = message(&probe, &tlvs, key);
         let unknown = tlvs.len() as u8;
-        let fits = octets.len() <= MAX_LEN;
-        octets.extend(padding);
+        let fits = bytes.len() <= MAX_LEN;
+        bytes.extend(padding);
         for keys in [key, None] {
-            let read = Probe::read(&octets, keys.map(tag));
+            let read = Probe::read(&bytes, keys.map(tag));
             prop_assert_eq!(read.ok(), fits.then_some(Read { probe, unknown }));
         }
     }
 
-    /// Whatever is read, is what somebody may have written: the same octets come of it again, but
+    /// Whatever is read, is what somebody may have written: the same bytes come of it again, but
     /// for what is ignored.
     #[test]
-    fn what_is_read_was_written(octets in octets()) {
-        let Ok(Read { probe, unknown }) = Probe::read(&octets, NO_KEY) else {
+    fn what_is_read_was_written(bytes in bytes()) {
+        let Ok(Read { probe, unknown }) = Probe::read(&bytes, NO_KEY) else {
             return Ok(());
         };
         let (mut written, _) = probe.write(NO_KEY);
-        let length = usize::from(u16::from_be_bytes([octets[4], octets[5]]));
-        let tagged = octets[6] & TAGGED != 0;
-        written[4..6].copy_from_slice(&octets[4..6]);
+        let length = usize::from(u16::from_be_bytes([bytes[4], bytes[5]]));
+        let tagged = bytes[6] & TAGGED != 0;
+        written[4..6].copy_from_slice(&bytes[4..6]);
         // Flags that nobody knows, and what is reserved.
-        written[6] |= octets[6] & !7;
-        written[22..24].copy_from_slice(&octets[22..24]);
-        prop_assert_eq!(&octets[..BODY], &written[..BODY]);
+        written[6] |= bytes[6] & !7;
+        written[22..24].copy_from_slice(&bytes[22..24]);
+        prop_assert_eq!(&bytes[..BODY], &written[..BODY]);
 
-        let mut rest = &octets[BODY..length - if tagged { TAG } else { 0 }];
+        let mut rest = &bytes[BODY..length - if tagged { TAG } else { 0 }];
         let (mut others, mut address) = (0, None);
         while let [a, b, c, d, after @ ..] = rest {
             let (value, after) = after.split_at(usize::from(u16::from_be_bytes([*c, *d])));
@@ -152,16 +152,16 @@ proptest! {
         prop_assert_eq!((others, address), (unknown, probe.address));
     }
 
-    /// With a key, nothing is read that has not the tag of just these octets.
+    /// With a key, nothing is read that has not the tag of just these bytes.
     #[test]
-    fn what_is_read_was_tagged(octets in octets()) {
-        let read = Probe::read(&octets, Some(tag(1)));
+    fn what_is_read_was_tagged(bytes in bytes()) {
+        let read = Probe::read(&bytes, Some(tag(1)));
         if read.is_ok() {
-            let length = usize::from(u16::from_be_bytes([octets[4], octets[5]]));
-            let (body, end) = octets[..length].split_at(length - TAG);
+            let length = usize::from(u16::from_be_bytes([bytes[4], bytes[5]]));
+            let (body, end) = bytes[..length].split_at(length - TAG);
             prop_assert_eq!(end, tag(1)(body).to_be_bytes());
-            prop_assert_eq!(Probe::read(&octets, NO_KEY), read);
-            prop_assert!(Probe::read(&octets, Some(tag(2))).is_err());
+            prop_assert_eq!(Probe::read(&bytes, NO_KEY), read);
+            prop_assert!(Probe::read(&bytes, Some(tag(2))).is_err());
         }
     }
 }

@@ -2,4 +2,4 @@
 
 #![no_main]
 
-libfuzzer_sys::fuzz_target!(|octets: &[u8]| trunk_fuzz::live(octets));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| trunk_fuzz::live(bytes));

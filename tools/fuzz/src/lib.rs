@@ -1,17 +1,29 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A trunk that lives through whatever octets say: frames of any content, from a peer that answers
-//! to those of somebody who only claims to be one, among ticks and changes of settings.
+//! Trunks that live through whatever bytes say.
 //!
-//! [`live`] panics if the trunk does, or if it comes to what cannot be. So does [`hash`] for the hash
-//! of a frame's flow. `fuzz_targets/` has them guided by coverage, `tests/` by chance alone.
+//! [`live`] has the health checks of one trunk live: frames of any content come in, from a peer that
+//! answers to somebody who only claims to be one, among ticks and changes of settings. [`step`] has
+//! two ends of a trunk live, each a whole state. [`hash`] is about the hash of a frame's flow. Each
+//! panics if the core does, or if it comes to what cannot be. `fuzz_targets/` has them guided by coverage, `tests/` by chance alone.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
 
+// The properties of the core use more of them.
+#[allow(dead_code)]
+#[path = "../../core/tests/state/end.rs"]
+mod end;
+#[path = "../../core/tests/state/history.rs"]
+mod history;
+
+use end::Ends;
+use history::Happens;
 use trunk_core::flow::{self, Key};
-use trunk_core::health::{Health, Link, Peers, ProbeMode, Reason, Settings, View};
+use trunk_core::health::{Health, Link, News, Peers, ProbeMode, Reason, Settings, View};
 use trunk_core::port::{PortId, PortSet};
+use trunk_core::spares::Failback;
+use trunk_core::state::{Ending, PortSettings};
 use trunk_core::wire::{Identity, Kind, Probe, MAX_LEN};
 
 /// Ports from 0 on may be there, and so many of them.
@@ -22,39 +34,39 @@ const OWN: Identity = Identity {
     trunk: 1,
 };
 
-/// The octets that are left, and 0 from then on.
+/// The bytes that are left, and 0 from then on.
 struct Input<'a>(&'a [u8]);
 
 impl Input<'_> {
-    fn octets<const N: usize>(&mut self) -> [u8; N] {
-        let mut octets = [0; N];
+    fn bytes<const N: usize>(&mut self) -> [u8; N] {
+        let mut bytes = [0; N];
         let (head, rest) = self.0.split_at(self.0.len().min(N));
-        octets[..head.len()].copy_from_slice(head);
+        bytes[..head.len()].copy_from_slice(head);
         self.0 = rest;
-        octets
+        bytes
     }
 
-    fn octet(&mut self) -> u8 {
-        let [octet] = self.octets();
-        octet
+    fn byte(&mut self) -> u8 {
+        let [byte] = self.bytes();
+        byte
     }
 
     fn number(&mut self) -> u64 {
-        u64::from_le_bytes(self.octets())
+        u64::from_le_bytes(self.bytes())
     }
 
     /// Mostly small, but of all sizes.
     fn some(&mut self) -> u64 {
-        let size = self.octet();
+        let size = self.byte();
         self.number() >> (size % 64)
     }
 
     fn port(&mut self) -> PortId {
-        port(usize::from(self.octet()) % PORTS)
+        port(usize::from(self.byte()) % PORTS)
     }
 
     fn ports(&mut self) -> PortSet {
-        PortSet::from_bits(self.octet().into())
+        PortSet::from_bits(self.byte().into())
     }
 }
 
@@ -125,12 +137,12 @@ impl Life {
         self.health.is_running() && self.health.settings().mode != ProbeMode::Off
     }
 
-    /// A frame with these octets; `known` if it is from somebody who has seen a test of that port.
-    fn frame(&mut self, id: PortId, octets: &[u8], known: bool) {
+    /// A frame with these bytes; `known` if it is from somebody who has seen a test of that port.
+    fn frame(&mut self, id: PortId, bytes: &[u8], known: bool) {
         let before = self.fine();
-        match Probe::read(octets, None::<fn(&[u8]) -> u64>) {
+        match Probe::read(bytes, None::<fn(&[u8]) -> u64>) {
             Ok(read) => {
-                assert!(octets.len() >= 56 && read.probe.port < 64);
+                assert!(bytes.len() >= 56 && read.probe.port < 64);
                 self.health.unknown(id, read.unknown);
                 let probe = read.probe;
                 let reply = self.health.receive(id, &probe, self.now, &self.view);
@@ -164,10 +176,10 @@ impl Life {
     /// A message of a peer that has seen a test of the port: one of the last, and the very last if
     /// `input` is at its end.
     fn message(&mut self, id: PortId, input: &mut Input<'_>) -> Probe {
-        let age = usize::from(input.octet());
+        let age = usize::from(input.byte());
         let sent = &self.sent[id.index()];
         let test = sent.iter().rev().nth(age % 16).copied();
-        let [kind, flags, port, system] = input.octets();
+        let [kind, flags, port, system] = input.bytes();
         let kind = [Kind::Reply, Kind::Test, Kind::Bye][usize::from(kind) % 3];
         let nonce = self.nonce();
         Probe {
@@ -194,45 +206,45 @@ impl Life {
     }
 
     fn step(&mut self, input: &mut Input<'_>) {
-        let what = input.octet();
+        let what = input.byte();
         let id = input.port();
         match what % 16 {
             // The peer knows a test.
             0..=4 => {
                 let probe = self.message(id, input);
-                let (octets, used) = probe.write(None::<fn(&[u8]) -> u64>);
-                self.frame(id, &octets[..used], true);
+                let (bytes, used) = probe.write(None::<fn(&[u8]) -> u64>);
+                self.frame(id, &bytes[..used], true);
             }
             // It is changed on its way.
             5 => {
                 let probe = self.message(id, input);
-                let (mut octets, used) = probe.write(None::<fn(&[u8]) -> u64>);
-                let place = usize::from(input.octet()) % used;
-                octets[place] ^= input.octet();
-                self.frame(id, &octets[..used], true);
+                let (mut bytes, used) = probe.write(None::<fn(&[u8]) -> u64>);
+                let place = usize::from(input.byte()) % used;
+                bytes[place] ^= input.byte();
+                self.frame(id, &bytes[..used], true);
             }
             // Somebody knows all but the test.
             6 => {
                 let mut probe = self.message(id, input);
                 probe.echo = self.nonce();
                 probe.from.system = if probe.from == OWN { 9 } else { 1 };
-                let (octets, used) = probe.write(None::<fn(&[u8]) -> u64>);
-                self.frame(id, &octets[..used], false);
+                let (bytes, used) = probe.write(None::<fn(&[u8]) -> u64>);
+                self.frame(id, &bytes[..used], false);
             }
             // What was sent comes back.
             7 => {
                 let test = self.message(id, input);
                 let from = usize::from(test.port) % PORTS;
                 if let Some(test) = self.sent[from].last() {
-                    let (octets, used) = test.write(None::<fn(&[u8]) -> u64>);
-                    self.frame(id, &octets[..used], true);
+                    let (bytes, used) = test.write(None::<fn(&[u8]) -> u64>);
+                    self.frame(id, &bytes[..used], true);
                 }
             }
-            // Any octets. Those that begin with another kind of these messages know no test.
+            // Any bytes. Those that begin with another kind of these messages know no test.
             8 => {
-                let length = input.0.len().min(usize::from(input.octet()) + 16);
-                let (octets, rest) = input.0.split_at(length.min(input.0.len()).min(MAX_LEN));
-                self.frame(id, octets, false);
+                let length = input.0.len().min(usize::from(input.byte()) + 16);
+                let (bytes, rest) = input.0.split_at(length.min(input.0.len()).min(MAX_LEN));
+                self.frame(id, bytes, false);
                 input.0 = rest;
             }
             9..=11 => {
@@ -255,11 +267,11 @@ impl Life {
                 let sent = self
                     .health
                     .link(id)
-                    .map_or(0, |link| link.counts().tests_sent);
+                    .map_or(0, |link| link.counts.tests_sent);
                 assert!(sent > 0 || !self.health.answered_since(id, since));
             }
             13 => {
-                let [mode, misses, hits, peers] = input.octets();
+                let [mode, misses, hits, peers] = input.bytes();
                 self.health.configure(Settings {
                     mode: [ProbeMode::Auto, ProbeMode::Required, ProbeMode::Off]
                         [usize::from(mode) % 3],
@@ -276,7 +288,12 @@ impl Life {
                 });
             }
             14 => match what / 16 {
-                0..=3 => self.health.set_priority(id, input.octet().into()),
+                0..=3 => {
+                    let priority = input.byte().into();
+                    if let Some(link) = self.health.get_mut(id) {
+                        link.priority = priority;
+                    }
+                }
                 4..=7 => {
                     self.view = View {
                         usable: input.ports(),
@@ -322,34 +339,34 @@ impl Life {
             assert!(known.contains(&verdict.reason));
             let required = self.health.settings().mode == ProbeMode::Required;
             assert!(link.is_probed() || !required);
-            assert!(link.is_probed() || link.peer().is_none() && verdict.proven.is_none());
-            assert!(link.peer().is_some() || verdict.proven.is_none());
+            assert!(link.is_probed() || link.peer.is_none() && verdict.proven.is_none());
+            assert!(link.peer.is_some() || verdict.proven.is_none());
             assert!(
                 !verdict.held || verdict.proven.is_some() || verdict.reason == Reason::PeerMismatch
             );
             // A port that is probed is fine only if it is proven, but for one that is yet to say
             // who it leads to.
-            let proven = verdict.proven.is_some() || link.peer().is_none();
+            let proven = verdict.proven.is_some() || link.peer.is_none();
             assert!(!link.is_probed() || verdict.reason != Reason::None || proven);
             assert!(self.health.rank(id) < 64);
 
-            let counts = *link.counts();
+            let counts = link.counts;
             assert!(counts.missed <= counts.rounds && counts.rounds <= counts.tests_sent);
             assert!(counts.replies_received + counts.replies_late <= counts.tests_sent);
             assert_eq!(counts.replies_sent + counts.limited, counts.tests_received);
-            if let Some(trip) = link.round_trip() {
+            if let Some(trip) = link.round_trip {
                 assert!(trip.min <= trip.last && trip.min <= trip.avg);
             }
         }
         let news = self.health.news();
-        assert!(testing || news.is_empty());
-        assert!(self.health.news().is_empty());
+        assert!(testing || news == News::default());
+        assert!(self.health.news() == News::default());
     }
 }
 
-/// Lives through what `octets` say.
-pub fn live(octets: &[u8]) {
-    let mut input = Input(octets);
+/// Lives through what `bytes` say.
+pub fn live(bytes: &[u8]) {
+    let mut input = Input(bytes);
     let mut life = Life::new();
     while !input.0.is_empty() {
         life.step(&mut input);
@@ -357,9 +374,87 @@ pub fn live(octets: &[u8]) {
     }
 }
 
+/// What happens next by the bytes of `input`.
+fn happens(input: &mut Input<'_>) -> Happens {
+    let [what, a, b, c] = input.bytes();
+    let (end, number) = (usize::from(a / 8 % 2), usize::from(a % 8));
+    let settings = PortSettings::default();
+    match what % 32 {
+        0..=3 => Happens::Carrier(number, b % 2 == 0),
+        4..=7 => Happens::Cut(number, [b & 1 != 0, b & 2 != 0]),
+        8..=13 => Happens::Time(1 + u64::from(a) * [1, 4][usize::from(b % 2)]),
+        14 => Happens::Join(number, 1 + u16::from(b % 3)),
+        15 => Happens::Leave(number),
+        16 => Happens::Up(end, b % 2 == 0),
+        17 => {
+            let enabled = Some(b % 2 == 0);
+            Happens::Port(
+                end,
+                number,
+                PortSettings {
+                    enabled,
+                    ..settings
+                },
+            )
+        }
+        18 => {
+            let (priority, weight) = (Some(1 + u16::from(b % 3)), Some(u16::from(c % 4)));
+            let settings = PortSettings {
+                priority,
+                weight,
+                ..settings
+            };
+            Happens::Port(end, number, settings)
+        }
+        19 => Happens::Speed(end, number, input.some() as u32),
+        20 => Happens::Address(end, input.bytes()),
+        21 => {
+            let policy = [Failback::Immediate, Failback::Delay, Failback::Manual];
+            Happens::Failback(end, policy[usize::from(b % 3)], c.into())
+        }
+        22 => {
+            let mode = [ProbeMode::Auto, ProbeMode::Required, ProbeMode::Off];
+            Happens::Mode(end, mode[usize::from(b % 3)])
+        }
+        23 => Happens::Rounds(end, [10, 100, 1_000][usize::from(b % 3)], [c % 8, c / 32]),
+        24 => Happens::Release(end),
+        25 => Happens::Bits(end, u32::from(b % 7)),
+        26 => Happens::Choose(end, b.into(), usize::from(c % 8)),
+        27 => Happens::Claim(end, number, 1 + u32::from(b % 5)),
+        28 => match b % 4 {
+            0 => Happens::EndClaims(end, Ending::All),
+            _ => Happens::EndClaims(end, Ending::Mark(1 + u32::from(c % 5))),
+        },
+        29 => {
+            let (bytes, rest) = input.0.split_at(input.0.len().min(b.into()));
+            input.0 = rest;
+            Happens::Frame(end, number, bytes.to_vec())
+        }
+        30 => Happens::Garble(b.into(), c),
+        _ => match b % 2 {
+            0 => Happens::Reset(end),
+            _ => Happens::Refusal(end),
+        },
+    }
+}
+
+/// Has two ends of a trunk live through what `bytes` say, and checks both after all that happens.
+pub fn step(bytes: &[u8]) {
+    let mut input = Input(bytes);
+    let [ports, priorities] = input.bytes();
+    let priority = |number| 1 + u16::from((priorities >> number) & 1);
+    let ports: Vec<u16> = (0..1 + ports % 8).map(priority).collect();
+    let mut ends = Ends::new(&ports);
+    while !input.0.is_empty() {
+        let what = happens(&mut input);
+        history::live(&mut ends, &what);
+        ends.check();
+    }
+}
+
 /// The hash of the flow of a frame of any bytes, which begins with a key.
-pub fn hash(octets: &[u8]) {
-    let mut input = Input(octets);
+pub fn hash(bytes: &[u8]) {
+    let mut input = Input(bytes);
     let key = Key::new([input.number(), input.number()]);
     let frame = input.0;
     let hash = key.hash(frame);

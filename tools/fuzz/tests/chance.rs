@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The same as the fuzzer does, by chance: octets without sense, and lives that begin well.
+//! The same as the fuzzer does, by chance: bytes without sense, and lives that begin well.
 
-use trunk_fuzz::{hash, live};
+use trunk_fuzz::{hash, live, step};
 
 /// Random numbers.
 struct Chance(u64);
@@ -29,33 +29,42 @@ impl Chance {
         (self.next() % limit as u64) as usize
     }
 
-    fn octets(&mut self, length: usize) -> Vec<u8> {
+    fn bytes(&mut self, length: usize) -> Vec<u8> {
         (0..length).map(|_| self.next() as u8).collect()
     }
 }
 
 /// A trunk whose peer answers every test of so many rounds, on all ports.
 fn good_life(rounds: usize) -> Vec<u8> {
-    let mut octets = Vec::new();
+    let mut bytes = Vec::new();
     for _ in 0..rounds {
         // A tick an interval later; and a reply on each port: age, kind, flags, port, system,
-        // interval in nine octets, heard in eight.
-        octets.extend([9 + 16, 0]);
+        // interval in nine bytes, heard in eight.
+        bytes.extend([9 + 16, 0]);
         for port in 0..4 {
-            octets.extend([0, port, 0, 0, 0, port, 0]);
-            octets.extend([40, 0, 0, 0, 0, 0, 0, 0, 1]);
-            octets.extend([0xff; 8]);
+            bytes.extend([0, port, 0, 0, 0, port, 0]);
+            bytes.extend([40, 0, 0, 0, 0, 0, 0, 0, 1]);
+            bytes.extend([0xff; 8]);
         }
     }
-    octets
+    bytes
 }
 
 #[test]
-fn octets_without_sense() {
+fn bytes_without_sense() {
     let mut chance = Chance::of(1);
     for _ in 0..100_000 {
         let length = chance.below(600);
-        live(&chance.octets(length));
+        live(&chance.bytes(length));
+    }
+}
+
+#[test]
+fn two_ends_of_a_trunk() {
+    let mut chance = Chance::of(4);
+    for _ in 0..2_000 {
+        let length = chance.below(400);
+        step(&chance.bytes(length));
     }
 }
 
@@ -72,17 +81,17 @@ fn frames_of_flows() {
     ];
     for _ in 0..100_000 {
         let begin = begin[chance.below(5)];
-        let mut octets = chance.octets(16 + 12);
-        octets.extend(begin);
-        let (ip, length) = (octets.len(), chance.below(90));
-        octets.extend(chance.octets(length));
+        let mut bytes = chance.bytes(16 + 12);
+        bytes.extend(begin);
+        let (ip, length) = (bytes.len(), chance.below(90));
+        bytes.extend(chance.bytes(length));
         // Protocols, where the headers have them.
         for place in [ip + 3, ip + 6, ip + 8] {
-            if let Some(octet) = octets.get_mut(place) {
-                *octet = [6, 17, 132, 0, 44, 1][chance.below(6)];
+            if let Some(byte) = bytes.get_mut(place) {
+                *byte = [6, 17, 132, 0, 44, 1][chance.below(6)];
             }
         }
-        hash(&octets);
+        hash(&bytes);
     }
 }
 
@@ -91,26 +100,26 @@ fn lives_that_begin_well() {
     let mut chance = Chance::of(2);
     for _ in 0..100_000 {
         let rounds = 1 + chance.below(12);
-        let mut octets = good_life(rounds);
+        let mut bytes = good_life(rounds);
         for _ in 0..chance.below(30) {
-            let place = chance.below(octets.len());
+            let place = chance.below(bytes.len());
             match chance.below(4) {
-                0 => octets[place] = chance.next() as u8,
-                1 => octets[place] ^= 1 << chance.below(8),
+                0 => bytes[place] = chance.next() as u8,
+                1 => bytes[place] ^= 1 << chance.below(8),
                 2 => {
                     let length = chance.below(40);
-                    let more = chance.octets(length);
-                    octets.splice(place..place, more);
+                    let more = chance.bytes(length);
+                    bytes.splice(place..place, more);
                 }
                 _ => {
-                    let end = octets.len().min(place + chance.below(40));
-                    octets.drain(place..end);
+                    let end = bytes.len().min(place + chance.below(40));
+                    bytes.drain(place..end);
                 }
             }
-            if octets.is_empty() {
+            if bytes.is_empty() {
                 break;
             }
         }
-        live(&octets);
+        live(&bytes);
     }
 }

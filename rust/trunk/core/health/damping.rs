@@ -1,35 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A link that fails again and again is held down, longer each time.
+//! Holds a link down that fails again and again, longer each time.
 
-/// A fall within this time of the one before, or of the end of the time that held the link down for
-/// that, is a relapse, in ns.
+/// A fall is a relapse if it comes within this time of the fall before, or of the end of the hold
+/// after it, in ns.
 const RELAPSE: u64 = 60_000_000_000;
 
-/// How long the first relapse holds a link down, in ns; each one after it, twice as long.
+/// How long the first relapse holds a link down, in ns. Each later one holds it twice as long.
 const FIRST: u64 = 1_000_000_000;
 
 /// The falls of one link.
+#[derive(Default)]
 pub(super) struct Damping {
-    /// The last, in ns.
+    /// The time of the last fall, in ns.
     fell: Option<u64>,
-    /// Relapses in a row.
+    /// The number of relapses in a row.
     relapses: u8,
     /// It is held down until then, in ns.
     until: u64,
 }
 
 impl Damping {
-    /// It never fell.
-    pub(super) const fn new() -> Self {
-        Self {
-            fell: None,
-            relapses: 0,
-            until: 0,
-        }
-    }
-
-    /// It falls. `limit` in ns: the longest it may be held down.
+    /// Notes that it falls. `limit` is the longest time that it may be held down, in ns.
     pub(super) fn fall(&mut self, now: u64, limit: u64) {
         let again = self
             .fell
@@ -41,20 +33,20 @@ impl Damping {
             0
         };
         if let Some(doublings) = self.relapses.checked_sub(1) {
-            // As many doublings as the time has room for; the limit is far below that.
+            // More doublings do not fit into the time. The limit is far below.
             let doublings = u32::from(doublings.min(32));
             let hold = FIRST.saturating_mul(1u64.wrapping_shl(doublings));
             self.until = now.saturating_add(hold.min(limit));
         }
     }
 
-    /// The longest that it may be held down is another now, in ns: what is longer already ends sooner.
+    /// Sets the longest time that it may be held down, in ns. A longer hold ends sooner.
     pub(super) fn limit(&mut self, limit: u64) {
         let fell = self.fell.unwrap_or(0);
         self.until = self.until.min(fell.saturating_add(limit));
     }
 
-    /// Is it held down?
+    /// Returns whether it is held down.
     pub(super) const fn holds(&self, now: u64) -> bool {
         now < self.until
     }
@@ -68,7 +60,7 @@ mod tests {
     #[test]
     fn each_relapse_holds_for_twice_as_long() {
         let limit = 6 * FIRST;
-        let mut damping = Damping::new();
+        let mut damping = Damping::default();
         let mut now = 1;
         // The time since the fall before, and how long this one holds.
         for (since, hold) in [
@@ -93,7 +85,7 @@ mod tests {
     #[test]
     fn a_link_that_fails_whenever_it_is_used_is_held_down_up_to_the_limit() {
         let limit = 3_600 * FIRST;
-        let mut damping = Damping::new();
+        let mut damping = Damping::default();
         let (mut now, mut hold) = (1, FIRST);
         damping.fall(now, limit);
         for _ in 0..20 {
@@ -109,7 +101,7 @@ mod tests {
 
     #[test]
     fn another_limit_ends_what_lasts() {
-        let mut damping = Damping::new();
+        let mut damping = Damping::default();
         damping.limit(FIRST);
         for now in 0..4 {
             damping.fall(now, u64::MAX);
@@ -124,7 +116,7 @@ mod tests {
 
     #[test]
     fn no_number_of_relapses_is_too_many() {
-        let mut damping = Damping::new();
+        let mut damping = Damping::default();
         for now in 0..1_000 {
             damping.fall(now, u64::MAX);
         }

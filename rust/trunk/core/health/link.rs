@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is known of one link.
+//! One link: what is known of it.
 
 use super::super::wire::{
     Identity,
@@ -14,7 +14,7 @@ use super::ring::{
 };
 use super::Settings;
 
-/// The port at the other end, as it last said.
+/// The port at the other end, by its last message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Peer {
     /// Its trunk.
@@ -23,28 +23,28 @@ pub struct Peer {
     pub port: u8,
     /// The priority that the link has there.
     pub priority: u16,
-    /// It finds the link usable.
+    /// The link is usable for it.
     pub usable: bool,
     /// It uses the link.
     pub in_use: bool,
     /// A claim there holds the link.
     pub held: bool,
-    /// From one of its rounds to the next, in µs.
+    /// The time from one of its rounds to the next, in µs.
     pub interval: u32,
-    /// The MAC address of its trunk, if it tells.
+    /// The MAC address of its trunk, if that was in the message.
     pub address: Option<[u8; 6]>,
-    /// When it said so, in ns.
+    /// When the message came in, in ns.
     pub heard: u64,
 }
 
 /// How long replies in time took, in ns.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct RoundTrip {
-    /// The last.
+    /// The last one.
     pub last: u64,
-    /// The shortest.
+    /// The shortest one.
     pub min: u64,
-    /// The average, in which the last counts for an eighth.
+    /// The average, in which the last one counts for an eighth.
     pub avg: u64,
 }
 
@@ -53,11 +53,11 @@ pub struct RoundTrip {
 pub struct Counts {
     /// Rounds with a test on the link.
     pub rounds: u64,
-    /// Those without a reply in time.
+    /// Rounds without a reply in time.
     pub missed: u64,
     /// Tests sent, in rounds and beside them.
     pub tests_sent: u64,
-    /// Tests of the peer.
+    /// Tests received.
     pub tests_received: u64,
     /// Replies sent.
     pub replies_sent: u64,
@@ -65,30 +65,35 @@ pub struct Counts {
     pub replies_received: u64,
     /// Replies that came too late.
     pub replies_late: u64,
-    /// Tests not answered, since there were too many.
+    /// Tests that were not answered, since there were too many.
     pub limited: u64,
     /// Frames that were no probe, or answered nothing that was asked.
     pub refused: u64,
-    /// TLVs passed over.
+    /// TLVs that were passed over.
     pub unknown: u64,
 }
 
 /// What is known of one link of a trunk.
+#[derive(Default)]
 pub struct Link {
     pub(super) tests: Tests,
-    pub(super) counts: Counts,
-    pub(super) peer: Option<Peer>,
-    pub(super) round_trip: Option<RoundTrip>,
-    /// Round trip of the last reply that came too late.
-    pub(super) late: Option<u64>,
-    /// The last reply in time.
-    pub(super) good: Option<u64>,
+    /// What happened on it.
+    pub counts: Counts,
+    /// The port at the other end. It is known of a link that is probed, from the first trusted
+    /// message on, until carrier is lost.
+    pub peer: Option<Peer>,
+    /// How long replies in time took, once there was one.
+    pub round_trip: Option<RoundTrip>,
+    /// How long the last reply took that came too late, in ns.
+    pub late: Option<u64>,
+    /// When it was last known to work both ways, in ns: the last reply in time.
+    pub good: Option<u64>,
     /// The last test of the peer, whether trusted or not.
     pub(super) heard: Option<u64>,
-    /// The last of the peer's trusted tests that was followed: the test of this link that the peer
-    /// had heard last, and the peer's own number.
+    /// The last trusted test of the peer that was followed: the last test of this link that the
+    /// peer had heard then, and the number of the peer's test.
     pub(super) followed: Option<(u32, u32)>,
-    /// The last of the peer's replies that was followed, by the test of this link.
+    /// The test of this link that was answered by the last reply that was followed.
     pub(super) reply_followed: Option<u32>,
     /// The nonce to be echoed, 0 if there is none.
     pub(super) nonce: u64,
@@ -98,128 +103,55 @@ pub struct Link {
     found_by: u64,
     /// The start of the first of the rounds that were missed in a row.
     pub(super) missing: u64,
-    /// When the next reply may leave if there is to be no burst: to a test that nobody can have
-    /// forged, and to any other.
+    /// When the next reply may leave if there is no burst, in ns: to a trusted test, and to any
+    /// other.
     pub(super) next_reply: (u64, u64),
     pub(super) damping: Damping,
-    pub(super) priority: u16,
+    /// The priority of the port.
+    pub priority: u16,
     /// Rounds in a row that were missed, and that were not.
     pub(super) misses: u8,
     pub(super) hits: u8,
-    /// Rounds in a row after which its peer was not that of its fellows.
+    /// Rounds in a row after which its peer was another than that of the other links.
     pub(super) differing: u8,
-    /// Own frames came back: it is a loop for so many rounds more.
+    /// Own frames came back: the link is a loop for so many rounds more.
     pub(super) looped: u8,
     pub(super) carrier: bool,
     /// The peer has answered in time.
     pub(super) found: bool,
-    /// It goes by probes, not by carrier alone.
+    /// Its use depends on probes, not on carrier alone.
     pub(super) probed: bool,
-    /// Of one that is probed: it works both ways.
+    /// It is probed, and works both ways.
     pub(super) alive: bool,
     /// It died together with all others, and none is alive yet.
     pub(super) silent: bool,
-    /// Its peer is not that of its fellows.
+    /// Its peer is another than that of the other links.
     pub(super) mismatch: bool,
-    /// Its peer once was.
+    /// Its peer once was that of the other links.
     pub(super) agreed: bool,
-    /// The peer's priority is another.
+    /// The peer has another priority for the link.
     pub(super) differs: bool,
     /// This end has said goodbye.
     pub(super) left: bool,
 }
 
-/// Does that number come later? They begin anew after the last.
+/// Returns whether `number` comes later than `last`. Numbers begin again after the largest.
 const fn is_later(last: u32, number: u32) -> bool {
     (number.wrapping_sub(last) as i32) > 0
 }
 
 impl Link {
-    /// A link nothing is known of yet.
-    pub const fn new(priority: u16) -> Self {
+    /// Makes a link of which nothing is known yet.
+    pub fn new(priority: u16) -> Self {
         Self {
-            tests: Tests::new(),
-            counts: Counts {
-                rounds: 0,
-                missed: 0,
-                tests_sent: 0,
-                tests_received: 0,
-                replies_sent: 0,
-                replies_received: 0,
-                replies_late: 0,
-                limited: 0,
-                refused: 0,
-                unknown: 0,
-            },
-            peer: None,
-            round_trip: None,
-            late: None,
-            good: None,
-            heard: None,
-            followed: None,
-            reply_followed: None,
-            nonce: 0,
-            hears: 0,
-            missing: 0,
-            next_reply: (0, 0),
-            damping: Damping::new(),
             priority,
-            misses: 0,
-            hits: 0,
-            found_by: 0,
-            differing: 0,
-            looped: 0,
-            carrier: false,
-            found: false,
-            probed: false,
-            alive: false,
-            silent: false,
-            mismatch: false,
-            agreed: false,
-            differs: false,
-            left: false,
+            ..Self::default()
         }
     }
 
-    /// The port at the other end; known of a link that is probed, from the first trusted message
-    /// on, until carrier is lost.
-    pub fn peer(&self) -> Option<&Peer> {
-        self.peer.as_ref()
-    }
-
-    /// Returns the priority of the port.
-    pub const fn priority(&self) -> u16 {
-        self.priority
-    }
-
-    /// Makes this the priority of the port.
-    pub fn set_priority(&mut self, priority: u16) {
-        self.priority = priority;
-    }
-
-    /// Returns when it was last known to work both ways, in ns.
-    pub const fn good(&self) -> Option<u64> {
-        self.good
-    }
-
-    /// Does it go by probes, not by carrier alone?
+    /// Returns whether its use depends on probes, not on carrier alone.
     pub fn is_probed(&self) -> bool {
         self.probed
-    }
-
-    /// How long replies in time took, once there was one.
-    pub fn round_trip(&self) -> Option<RoundTrip> {
-        self.round_trip
-    }
-
-    /// How long the last reply took that came too late, in ns.
-    pub fn late(&self) -> Option<u64> {
-        self.late
-    }
-
-    /// What happened on it.
-    pub fn counts(&self) -> &Counts {
-        &self.counts
     }
 
     /// Forgets all but what was counted, the priority, and the number of the last test.
@@ -235,7 +167,7 @@ impl Link {
         self.tests.last = last;
     }
 
-    /// There is no carrier any more.
+    /// Notes that there is no carrier any more.
     pub(super) fn lose_carrier(&mut self, now: u64, settings: &Settings) {
         if self.alive {
             self.fall(now, settings);
@@ -257,13 +189,13 @@ impl Link {
         self.differs = false;
     }
 
-    /// It works no longer.
+    /// Notes that it does not work any more.
     fn fall(&mut self, now: u64, settings: &Settings) {
         self.alive = false;
         self.damping.fall(now, settings.hold_down_ns());
     }
 
-    /// The peer goes away.
+    /// Notes that the peer has gone away.
     pub(super) fn depart(&mut self, required: bool) {
         self.found = false;
         self.probed = required;
@@ -272,7 +204,7 @@ impl Link {
         self.forget_peer();
     }
 
-    /// A round of tests sent from `start` until `end` is over. Has the link died of it?
+    /// Ends a round of tests sent from `start` until `end`. Returns whether the link has died now.
     pub(super) fn judge(&mut self, start: u64, end: u64, now: u64, settings: &Settings) -> bool {
         let Some(answered) = self.tests.answered(start, end) else {
             return false;
@@ -308,8 +240,9 @@ impl Link {
         self.misses = 0;
     }
 
-    /// Follows a trusted message of the peer that answers, or was sent after, test number `answers`
-    /// of this link; not if a later one has been followed already.
+    /// Follows a trusted message of the peer. The message answers test number `answers` of this
+    /// link, or was sent after that test. Returns `false` if a later message has been followed
+    /// already.
     pub(super) fn follow(&mut self, probe: &Probe, answers: u32) -> bool {
         let newer = if probe.kind == Kind::Reply {
             self.reply_followed
@@ -327,7 +260,7 @@ impl Link {
             Kind::Reply => self.reply_followed = Some(answers),
             Kind::Bye => {
                 self.followed = Some((answers, probe.sequence));
-                // Replies that are still on their way bring nobody back.
+                // A reply that is still on its way does not bring the peer back.
                 self.reply_followed = Some(self.tests.last);
             }
         }
@@ -337,7 +270,7 @@ impl Link {
         true
     }
 
-    /// Believes what a message says of the peer. Does its priority begin to differ?
+    /// Takes over what a message says of the peer. Returns whether its priority begins to differ.
     pub(super) fn learn(&mut self, probe: &Probe, now: u64) -> bool {
         self.peer = Some(Peer {
             identity: probe.from,
@@ -356,7 +289,7 @@ impl Link {
         self.differs && !differed
     }
 
-    /// Notes a reply to a test of this link. Is it the first of the peer?
+    /// Notes a reply to a test of this link. Returns whether it is the first of the peer.
     pub(super) fn reply(
         &mut self,
         test: Found,
@@ -392,15 +325,15 @@ impl Link {
             if !self.probed {
                 self.probed = true;
                 self.revive();
-                // Before this nobody was there to answer.
+                // Before this, no peer was there to answer.
                 self.found_by = test.sent;
             }
         }
         found
     }
 
-    /// May one more test be answered? So many a second, after a burst. Whoever sends a flood of
-    /// tests must not keep those of the peer from being answered.
+    /// Returns whether one more test may be answered: so many a second, after a burst. A flood of
+    /// other tests does not keep trusted ones from being answered.
     pub(super) fn may_reply(&mut self, now: u64, newer: bool) -> bool {
         let (trusted, other) = &mut self.next_reply;
         let next = if newer { trusted } else { other };
@@ -412,7 +345,7 @@ impl Link {
         allowed
     }
 
-    /// Until when the peer is heard, if no other message of it comes.
+    /// Returns until when the peer counts as heard, if no other message of it comes.
     pub(super) fn heard_until(&self, settings: &Settings) -> u64 {
         let Some(peer) = self.peer else { return 0 };
         let last = self.heard.unwrap_or(0).max(peer.heard);

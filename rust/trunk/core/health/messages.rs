@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Messages: those that are sent, and what becomes of those that come in.
+//! Sends and receives messages.
 
 use super::super::port::PortId;
 use super::super::wire::{
@@ -15,24 +15,27 @@ use super::{
     Link,
     Peer,
     ProbeMode,
-    Tested,
     View, //
 };
-use ::core::ops::DerefMut;
+use ::core::{
+    borrow::BorrowMut,
+    ops::DerefMut, //
+};
 
-/// Own frames that came back make a loop until so many rounds are over, that one included. Not for a
-/// time, which may go by without a round on a machine that stands still.
+/// After own frames came back, the link is a loop until so many rounds are over, the present one
+/// included. It is a number of rounds, not a time, since a slow machine may miss rounds.
 const LOOP: u8 = 4;
 
-impl<B: DerefMut<Target: Tested>> Health<B> {
-    /// The test to send now on a port: one that [`tick`](Self::tick) asks for, or one beside them.
-    /// `nonce` is a number that nobody can guess. `None` if none is to be sent.
+impl<B: DerefMut<Target: BorrowMut<Link>>> Health<B> {
+    /// Returns the test to send on a port now: one that is due by [`tick`](Self::tick), or an
+    /// additional one. `nonce` is a number that nobody can guess. Returns `None` if no test is to
+    /// be sent.
     pub fn test(&mut self, id: PortId, nonce: u64, now: u64, view: &View) -> Option<Probe> {
         if !self.is_testing() || self.link(id)?.left {
             return None;
         }
         self.now = self.now.max(now);
-        // 0 stands for none.
+        // 0 is no nonce.
         let nonce = nonce.max(1);
         let link = self.link_mut(id)?;
         let sequence = link.tests.add(nonce, now);
@@ -41,7 +44,7 @@ impl<B: DerefMut<Target: Tested>> Health<B> {
         self.probe(Kind::Test, id, sequence, nonce, echo, view)
     }
 
-    /// Takes a message that came in on a port. Returns the reply to be sent there, if any.
+    /// Receives a message on a port. Returns the reply to be sent there, if any.
     pub fn receive(&mut self, id: PortId, probe: &Probe, now: u64, view: &View) -> Option<Probe> {
         if !self.is_testing() || self.link(id)?.left {
             return None;
@@ -107,7 +110,7 @@ impl<B: DerefMut<Target: Tested>> Health<B> {
         self.probe(Kind::Reply, id, probe.sequence, nonce, probe.nonce, view)
     }
 
-    /// A message, as all of them are made.
+    /// Makes a message.
     fn probe(
         &mut self,
         kind: Kind,
@@ -140,7 +143,7 @@ impl<B: DerefMut<Target: Tested>> Health<B> {
         })
     }
 
-    /// The ports of that trunk that are heard here, one bit for each.
+    /// Returns the ports of that trunk that are heard here, one bit for each.
     fn heard(&mut self, identity: Identity) -> u64 {
         let known = self.heard.filter(|known| known.identity == identity);
         if let Some(known) = known.filter(|known| self.now <= known.until) {
@@ -165,7 +168,7 @@ impl<B: DerefMut<Target: Tested>> Health<B> {
         heard.ports
     }
 
-    /// A message came in on a port that had that peer before: keeps in mind what is heard.
+    /// Notes what is heard: a message came in on a port that had that peer before.
     fn note_heard(&mut self, id: PortId, before: Option<Peer>) {
         let place = |peer: Option<Peer>| peer.map(|peer| (peer.identity, peer.port));
         let Some(link) = self.link(id) else {
@@ -182,22 +185,22 @@ impl<B: DerefMut<Target: Tested>> Health<B> {
         }
     }
 
-    /// A frame came in on a port that is no probe.
+    /// Counts a frame on a port that is no probe.
     pub fn refused(&mut self, id: PortId) {
         if let Some(link) = self.link_mut(id) {
             link.counts.refused = link.counts.refused.wrapping_add(1);
         }
     }
 
-    /// A probe came in on a port with `n` TLVs that are unknown.
+    /// Counts `n` unknown TLVs of a probe on a port.
     pub fn unknown(&mut self, id: PortId, n: u8) {
         if let Some(link) = self.link_mut(id) {
             link.counts.unknown = link.counts.unknown.wrapping_add(n.into());
         }
     }
 
-    /// The goodbye to send on a port, for good or before [`stop`](Self::stop): nothing is answered
-    /// there any more. `None` if the peer was never heard.
+    /// Returns the goodbye to send on a port that leaves, or before [`stop`](Self::stop). After
+    /// this, nothing is answered there. Returns `None` if the peer was never heard.
     pub fn bye(&mut self, id: PortId, nonce: u64, view: &View) -> Option<Probe> {
         let link = self.link_mut(id)?;
         link.left = true;
@@ -209,7 +212,7 @@ impl<B: DerefMut<Target: Tested>> Health<B> {
         self.probe(Kind::Bye, id, sequence, nonce, echo, view)
     }
 
-    /// Has there been a reply in time to a test sent on a port at `since` or later?
+    /// Returns whether a test sent on a port at `since` or later was answered in time.
     pub fn answered_since(&self, id: PortId, since: u64) -> bool {
         self.link(id)
             .is_some_and(|link| link.tests.answered(since, u64::MAX) == Some(true))

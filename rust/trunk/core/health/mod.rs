@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Which links work, both ways: tests on all of them, all the time, and what follows.
+//! Finds out which links work in both directions, by tests on all of them, all the time.
 //!
-//! Time comes in as a value, in ns of one monotonic clock; probes come in and go out as values.
-//! [`Health`] says when it wants to be called again, [`Health::tick`], and on which ports tests are
-//! due. What it thinks of a port is its [`Verdict`].
+//! Time comes in as a value, in ns of one monotonic clock. Probes come in and go out as values.
+//! [`Health::tick`] returns when it is to be called again, and on which ports tests are due.
+//! [`Health::verdict`] says whether a link works, and if not, why.
 //!
 //! A message is **trusted** if it echoes the nonce of one of the last tests that left by the same
-//! port: its sender has seen that test, so it is at the other end of the link. Nothing else is
-//! believed about the peer, and nothing else is an answer. A trusted message that was overtaken by
-//! a later one of its kind still counts as an answer, but tells nothing new.
+//! port. Its sender has seen that test, so it is at the other end of the link. Only trusted
+//! messages are answers, and only they say something about the peer. A trusted message that comes
+//! in after a later one of its kind still counts as an answer, but says nothing new.
 
 mod damping;
 mod link;
@@ -32,12 +32,11 @@ pub use super::uapi::{
 use super::wire::Identity;
 use super::MAX_PORTS;
 use ::core::{
-    iter::Zip,
-    ops::{
-        DerefMut,
-        Range, //
+    borrow::{
+        Borrow,
+        BorrowMut, //
     },
-    slice::Iter, //
+    ops::DerefMut, //
 };
 pub use link::{
     Counts,
@@ -46,26 +45,26 @@ pub use link::{
     RoundTrip, //
 };
 
-/// From one reply to the next on one port, at the least, in ns: 2,000 a second.
+/// The least time from one reply to the next on one port, in ns: 2,000 replies a second.
 const REPLY_EVERY: u64 = 500_000;
 
-/// By how much that may be exceeded, in ns, after a time without replies: a burst of 32.
+/// How much earlier replies may leave after a time without replies, in ns: a burst of 32.
 const REPLY_BURST: u64 = 31 * REPLY_EVERY;
 
 /// How links are tested.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Settings {
-    /// Whether they are.
+    /// Whether links are tested.
     pub mode: ProbeMode,
-    /// From one round of tests to the next, in µs. 0 counts as 1.
+    /// The time from one round of tests to the next, in µs. 0 counts as 1.
     pub interval: u32,
-    /// How long after its test a reply counts, in µs; not longer than the interval.
+    /// How long after its test a reply counts, in µs, at most the interval.
     pub reply_timeout: u32,
-    /// So many rounds missed in a row, and a link is not alive any more. 0 counts as 1.
+    /// A link that misses so many rounds in a row is not alive any more. 0 counts as 1.
     pub misses: u8,
-    /// So many rounds answered in a row, and it is again. 0 counts as 1.
+    /// A link that answers so many rounds in a row is alive again. 0 counts as 1.
     pub hits: u8,
-    /// The longest that a link which fails again and again is held down, in ms; 0: not at all.
+    /// The longest time that a link which fails again and again is held down, in ms. 0 is never.
     pub hold_down: u32,
     /// Whether all links lead to one trunk.
     pub peers: Peers,
@@ -84,14 +83,15 @@ impl Settings {
         (self.hold_down as u64).saturating_mul(1_000_000)
     }
 
-    /// The time in which a link dies, or has answered.
+    /// Returns the time after which a link that does not answer is dead, in ns.
     fn rounds(&self) -> u64 {
         self.interval_ns()
             .saturating_mul(self.misses.into())
             .saturating_add(self.reply_timeout_ns())
     }
 
-    /// The time after which it is more than a passing moment of a link that dies or returns, in ns.
+    /// Returns how long a reason must last to be more than a passing state of a link that dies or
+    /// returns, in ns.
     pub fn lasting(&self) -> u64 {
         let rounds = self.misses.max(self.hits).saturating_add(1);
         self.interval_ns()
@@ -99,7 +99,8 @@ impl Settings {
             .saturating_mul(2)
     }
 
-    /// The time in which there must be one test of a peer that is heard, with that interval in µs.
+    /// Returns the time in which at least one test must come from a peer that is heard, in ns. The
+    /// interval of the peer is in µs.
     fn window(&self, peer_interval: u32) -> u64 {
         let interval = u64::from(self.interval.max(peer_interval)).saturating_mul(1_000);
         interval
@@ -107,7 +108,7 @@ impl Settings {
             .saturating_add(self.reply_timeout_ns())
     }
 
-    /// Has the peer been heard well after the link last worked both ways?
+    /// Returns whether the peer was still heard a window after the link last worked both ways.
     fn is_heard_on(&self, link: &Link) -> bool {
         let window = self.window(link.peer.map_or(0, |peer| peer.interval));
         match (link.heard, link.good) {
@@ -131,12 +132,12 @@ impl Default for Settings {
     }
 }
 
-/// What the trunk makes of its ports. The peers are told.
+/// How the trunk uses its ports. Its probes say it to the peers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct View {
-    /// Ports with carrier, enabled, and with a verdict that has nothing against them but perhaps
-    /// [`Reason::PeerSby`]: else two ends that have each found a link wanting would wait for each
-    /// other forever.
+    /// Ports that are enabled, have carrier, and have no reason against them but perhaps
+    /// [`Reason::PeerSby`]. Without this exception two ends that have both found a link bad would
+    /// wait for each other for ever.
     pub usable: PortSet,
     /// Ports in use.
     pub in_use: PortSet,
@@ -146,120 +147,86 @@ pub struct View {
     pub address: Option<[u8; 6]>,
 }
 
-/// What is to be thought of a port, as of the last [`Health::tick`] or [`Health::receive`].
+/// Whether a link works, as of the last [`Health::tick`] or [`Health::receive`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Verdict {
-    /// What there is against it, [`Reason::None`] if nothing.
+    /// Why it is not to be used, [`Reason::None`] if it works.
     pub reason: Reason,
-    /// Its peer, if that is alive, and a trunk.
+    /// Its peer, if that is alive and a trunk.
     pub proven: Option<Identity>,
     /// A claim of its peer holds it.
     pub held: bool,
-    /// When it was last known to work both ways, in ns.
-    pub good: Option<u64>,
 }
 
-/// What has happened since it was last asked.
+impl Verdict {
+    /// No reason against the link, and nothing known of it.
+    pub const NONE: Self = Self {
+        reason: Reason::None,
+        proven: None,
+        held: false,
+    };
+}
+
+/// What has happened since the last call of [`Health::news`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct News {
     /// Ports on which the peer answered for the first time.
     pub found: PortSet,
     /// Ports of which the peer said goodbye.
     pub bye: PortSet,
-    /// Ports that have another priority for the peer, since now.
+    /// Ports for which the peer has begun to say another priority.
     pub differs: PortSet,
-    /// All ports fell silent at once.
+    /// All ports became silent at once.
     pub lost: bool,
 }
 
-impl News {
-    /// Is there none?
-    pub const fn is_empty(&self) -> bool {
-        self.found.is_empty() && self.bye.is_empty() && self.differs.is_empty() && !self.lost
-    }
-}
-
-/// What [`Health::tick`] asks for.
+/// What is due after [`Health::tick`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Due {
     /// Ports on which a test is to be sent now.
     pub test: PortSet,
-    /// When to call again, in ns, if nothing is changed before; `u64::MAX`: not at all.
+    /// When to call again, in ns, if nothing is changed before. `u64::MAX` is never.
     pub next: u64,
 }
 
-/// What has a link that is tested: the link itself, or a port.
-pub trait Tested {
-    /// Returns the link.
-    fn link(&self) -> &Link;
-
-    /// Returns the link, to be changed.
-    fn link_mut(&mut self) -> &mut Link;
-}
-
-impl Tested for Link {
-    fn link(&self) -> &Link {
-        self
-    }
-
-    fn link_mut(&mut self) -> &mut Link {
-        self
-    }
-}
-
-/// The health of all links of a trunk. `B` is a box or a reference: the ports are too large for a
-/// stack.
+/// The health of all links of a trunk. `B` is a box of, or a reference to, a link or a port with a
+/// link, since these are too large for a stack.
 pub struct Health<B> {
     own: Identity,
     settings: Settings,
     links: [Option<B>; MAX_PORTS],
     running: bool,
-    /// The last time that was told.
+    /// The time of the last call.
     now: u64,
-    /// When the last round was due; none before the first.
+    /// When the last round was due, `None` before the first.
     last: Option<u64>,
-    /// When the rounds began of which replies are still waited for, the older first. A third cannot
-    /// begin before the first is over, since no reply is waited for longer than an interval.
+    /// When the open rounds began, the older first. An open round waits for replies. A third cannot
+    /// begin before the first is over, since a round waits for an interval at most.
     open: [Option<u64>; 2],
-    /// The trunk that all links lead to.
+    /// The trunk that all links are to lead to.
     reference: Option<Identity>,
-    /// What is heard. Forgotten when it may be wrong.
+    /// The ports of a peer that are heard. It is forgotten when it may be wrong.
     heard: Option<Heard>,
     news: News,
 }
 
-/// The ports of a trunk that are heard.
+/// The ports of a peer that are heard.
 #[derive(Clone, Copy)]
 struct Heard {
     identity: Identity,
     /// One bit for each.
     ports: u64,
-    /// As long as one of them need not be heard again.
+    /// The time until all of these count as heard, in ns, if nothing else comes in.
     until: u64,
 }
 
-/// One bit for the port of that number, if there can be one.
+/// Returns the bit of the port of that number, 0 if there can be none.
 fn bit(port: u8) -> u64 {
     1u64.checked_shl(port.into()).unwrap_or(0)
 }
 
-/// The links there are.
-struct Links<'a, B>(Zip<Iter<'a, Option<B>>, Range<usize>>);
-
-impl<'a, B: DerefMut<Target: Tested>> Iterator for Links<'a, B> {
-    type Item = (PortId, &'a Link);
-
-    fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            if let (Some(link), index) = self.0.next()? {
-                return Some((PortId::new(index)?, link.link()));
-            }
-        }
-    }
-}
-
-impl<B: DerefMut<Target: Tested>> Health<B> {
-    /// The health of a trunk without links. It is not running.
+impl<B: DerefMut<Target: BorrowMut<Link>>> Health<B> {
+    /// Makes the health of a trunk without links. It is not running.
     pub fn new(own: Identity) -> Self {
         Self {
             own,
@@ -276,29 +243,32 @@ impl<B: DerefMut<Target: Tested>> Health<B> {
     }
 
     fn link_mut(&mut self, id: PortId) -> Option<&mut Link> {
-        Some(self.get_mut(id)?.link_mut())
+        Some(self.get_mut(id)?.borrow_mut())
     }
 
-    fn iter(&self) -> Links<'_, B> {
-        Links(self.links.iter().zip(0..MAX_PORTS))
+    /// Returns the links there are. The type has a short name, since objtool refuses long symbols.
+    fn iter(&self) -> impl Iterator<Item = (PortId, &Link)> {
+        let mut ids = PortId::all();
+        ::core::iter::from_fn(move || ids.find_map(|id| Some((id, self.link(id)?))))
     }
 
     fn iter_mut(&mut self) -> impl Iterator<Item = &mut Link> {
-        self.links.iter_mut().flatten().map(|link| link.link_mut())
+        let links = self.links.iter_mut().flatten();
+        links.map(|link| link.deref_mut().borrow_mut())
     }
 
-    /// From now on this end is `own`.
+    /// Makes `own` the identity of this end.
     pub fn identify(&mut self, own: Identity) {
         self.own = own;
     }
 
-    /// How links are tested.
+    /// Returns how links are tested.
     pub fn settings(&self) -> &Settings {
         &self.settings
     }
 
-    /// Changes that; [`tick`](Self::tick) comes next, for the next round may be due sooner. In
-    /// another mode, what was learned of peers is forgotten.
+    /// Changes how links are tested. The caller calls [`tick`](Self::tick) next, since the next
+    /// round may be due sooner. With another mode, what was learned of peers is forgotten.
     pub fn configure(&mut self, settings: Settings) {
         let mode = self.settings.mode;
         let interval = settings.interval.max(1);
@@ -316,13 +286,16 @@ impl<B: DerefMut<Target: Tested>> Health<B> {
         self.iter_mut().for_each(|link| link.damping.limit(limit));
     }
 
-    /// Adds the link of a port, in the place of another if there is one.
-    pub fn add(&mut self, id: PortId, mut link: B) {
-        link.link_mut().probed = self.settings.mode == ProbeMode::Required;
-        self.heard = None;
+    /// Adds the link of a port. It takes the place of another one.
+    pub fn add(&mut self, id: PortId, link: B) {
         if let Some(room) = self.links.get_mut(id.index()) {
             *room = Some(link);
         }
+        let required = self.settings.mode == ProbeMode::Required;
+        if let Some(link) = self.link_mut(id) {
+            link.probed = required;
+        }
+        self.heard = None;
     }
 
     /// Removes the link of a port.
@@ -331,29 +304,22 @@ impl<B: DerefMut<Target: Tested>> Health<B> {
         self.links.get_mut(id.index())?.take()
     }
 
-    /// The link has this priority now.
-    pub fn set_priority(&mut self, id: PortId, priority: u16) {
-        if let Some(link) = self.link_mut(id) {
-            link.priority = priority;
-        }
-    }
-
-    /// What is known of a port's link.
+    /// Returns the link of a port.
     pub fn link(&self, id: PortId) -> Option<&Link> {
-        Some(self.get(id)?.link())
+        Some(self.get(id)?.borrow())
     }
 
-    /// Returns what has the link of a port.
+    /// Returns the box of the link of a port.
     pub fn get(&self, id: PortId) -> Option<&B::Target> {
         self.links.get(id.index())?.as_deref()
     }
 
-    /// Returns what has the link of a port, to be changed.
+    /// Returns the box of the link of a port, to be changed.
     pub fn get_mut(&mut self, id: PortId) -> Option<&mut B::Target> {
         self.links.get_mut(id.index())?.as_deref_mut()
     }
 
-    /// Starts: the first round is due at once.
+    /// Starts the tests. The first round is due at once.
     pub fn start(&mut self, now: u64) {
         if !self.running {
             self.running = true;
@@ -361,14 +327,14 @@ impl<B: DerefMut<Target: Tested>> Health<B> {
         }
     }
 
-    /// Stops: nothing is due or answered, and all that was learned is forgotten, so no verdict is
-    /// bad. What was counted is kept.
+    /// Stops the tests. Nothing is due or answered. All that was learned is forgotten, so no
+    /// verdict is bad. What was counted is kept.
     pub fn stop(&mut self) {
         self.running = false;
         self.forget();
     }
 
-    /// Has it been started?
+    /// Returns whether tests have been started.
     pub fn is_running(&self) -> bool {
         self.running
     }
@@ -390,15 +356,10 @@ impl<B: DerefMut<Target: Tested>> Health<B> {
         self.news = News::default();
     }
 
-    /// What is to be thought of a port.
+    /// Returns whether the link of a port works, and what is known of its peer.
     pub fn verdict(&self, id: PortId) -> Verdict {
         let Some(link) = self.link(id).filter(|_| self.is_testing()) else {
-            return Verdict {
-                reason: Reason::None,
-                proven: None,
-                held: false,
-                good: None,
-            };
+            return Verdict::NONE;
         };
         let peer = link.peer.filter(|_| link.probed && link.alive);
         let reason = if link.mismatch || link.looped > 0 {
@@ -420,25 +381,20 @@ impl<B: DerefMut<Target: Tested>> Health<B> {
                 .filter(|_| reason != Reason::PeerMismatch)
                 .map(|peer| peer.identity),
             held: peer.is_some_and(|peer| peer.held),
-            good: link.good,
         }
     }
 
-    /// Are the peers of all these ports alive, and trunks?
-    pub fn proven_all(&self, among: PortSet) -> bool {
-        among.iter().all(|id| self.verdict(id).proven.is_some())
-    }
-
-    /// A port's place in an order that both ends share: its number at the end of lower identity.
+    /// Returns the place of a port in an order that both ends share: its number at the end with the
+    /// lower identity.
     pub fn rank(&self, id: PortId) -> u8 {
-        let peer = self.link(id).and_then(Link::peer);
+        let peer = self.link(id).and_then(|link| link.peer);
         match peer.filter(|peer| peer.identity < self.own) {
             Some(peer) => peer.port,
             None => id.index() as u8,
         }
     }
 
-    /// What has happened since the last call.
+    /// Returns what has happened since the last call.
     pub fn news(&mut self) -> News {
         ::core::mem::take(&mut self.news)
     }

@@ -1,32 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Why a link does not work.
+//! Finds out why a link does not work.
 
 use super::super::port::PortId;
 use super::super::uapi::Reason;
-use super::{
-    bit,
-    Health,
-    Link,
-    Tested, //
+use super::{bit, Health, Link};
+use ::core::{
+    borrow::BorrowMut,
+    ops::DerefMut, //
 };
-use ::core::ops::DerefMut;
 
-impl<B: DerefMut<Target: Tested>> Health<B> {
-    /// Why a link does not work, as far as can be told.
+impl<B: DerefMut<Target: BorrowMut<Link>>> Health<B> {
+    /// Returns why a link does not work, as far as it is known.
     pub(super) fn why_dead(&self, id: PortId, link: &Link) -> Reason {
         if link.silent && !self.settings.is_heard_on(link) {
             return Reason::PeerSilent;
         }
-        // It works again, but not yet for long enough.
+        // It works again, but not long enough yet.
         if link.misses == 0 {
             return Reason::ProbeTimeout;
         }
         let heard = self.is_recent(link.heard, link.peer.map_or(0, |peer| peer.interval));
 
-        // What the peer hears, it says on all links: what it has heard within its window. It still
-        // hears only what left after the first test or its reply was lost; what was under way then
-        // has arrived after two timeouts, if a reply in time is possible at all.
+        // The peer says on all links which ports it has heard within its window. It still hears
+        // this port only if it has heard a frame that left after the first test or its reply was
+        // lost. A frame that was on its way then has arrived after two timeouts.
         let settled = self.settings.reply_timeout_ns().saturating_mul(2);
         let settled = link.missing.saturating_add(settled);
         let identity = link.peer.map(|peer| peer.identity).or(self.reference);
@@ -49,9 +47,9 @@ impl<B: DerefMut<Target: Tested>> Health<B> {
         }
     }
 
-    /// Is that moment so near that a peer of that interval, in µs, is still heard?
-    fn is_recent(&self, moment: Option<u64>, peer_interval: u32) -> bool {
+    /// Returns whether a peer with that interval, in µs, that was heard at `time` is still heard.
+    fn is_recent(&self, time: Option<u64>, peer_interval: u32) -> bool {
         let window = self.settings.window(peer_interval);
-        moment.is_some_and(|moment| self.now.saturating_sub(moment) <= window)
+        time.is_some_and(|time| self.now.saturating_sub(time) <= window)
     }
 }

@@ -1,25 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The last tests of a link, to tell answers to them from anything else.
+//! The last tests of a link. An answer is known by the test that it echoes.
 
-/// As many tests are remembered.
+/// The number of tests that are remembered.
 const TESTS: u32 = 8;
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 struct Test {
-    /// 0: there is none.
+    /// 0 for no test.
     nonce: u64,
     sent: u64,
 }
 
-/// The last tests of a link; that of number n is at place n % 8.
+/// The last tests of a link. The test of number n is at place n % 8.
+#[derive(Default)]
 pub(super) struct Tests {
     tests: [Test; TESTS as usize],
-    /// The number of the last.
+    /// The number of the last test.
     pub(super) last: u32,
-    /// Those that have been answered, one bit for each place.
+    /// The tests that have been answered, one bit for each place.
     answered: u8,
-    /// Those that have been answered in time.
+    /// The tests that have been answered in time.
     in_time: u8,
 }
 
@@ -30,32 +31,22 @@ pub(super) struct Found {
     pub(super) answered: bool,
 }
 
-/// The bit of the place of that number.
+/// Returns the bit of the place of that number.
 const fn bit(number: u32) -> u8 {
     1u8.wrapping_shl(number % TESTS)
 }
 
 impl Tests {
-    /// None yet.
-    pub(super) const fn new() -> Self {
-        Self {
-            tests: [Test { nonce: 0, sent: 0 }; TESTS as usize],
-            last: 0,
-            answered: 0,
-            in_time: 0,
-        }
-    }
-
-    /// Answers to those sent so far are none any more.
+    /// Forgets the tests. An answer to one of them does not count any more.
     pub(super) fn forget(&mut self) {
         *self = Self {
             last: self.last,
-            ..Self::new()
+            ..Self::default()
         };
     }
 
-    /// Remembers a test in the place of the oldest, and numbers it; with 0 for a nonce, takes a
-    /// number only.
+    /// Remembers a test in the place of the oldest, and returns its number. With nonce 0, only a
+    /// number is taken.
     pub(super) fn add(&mut self, nonce: u64, sent: u64) -> u32 {
         let number = self.last.wrapping_add(1);
         self.last = number;
@@ -67,7 +58,7 @@ impl Tests {
         number
     }
 
-    /// The tests there are, each with the bit of its place.
+    /// Returns the tests there are, each with the bit of its place.
     fn iter(&self) -> impl Iterator<Item = (u8, &Test)> {
         let mut bit = bit(TESTS - 1);
         let bits = self.tests.iter().map(move |test| {
@@ -77,7 +68,7 @@ impl Tests {
         bits.filter(|(_, test)| test.nonce != 0)
     }
 
-    /// The test of that nonce.
+    /// Returns the test of that nonce.
     pub(super) fn find(&self, nonce: u64) -> Option<Found> {
         let (bit, test) = self.iter().find(|(_, test)| test.nonce == nonce)?;
         let age = self.last.wrapping_sub(bit.trailing_zeros()) % TESTS;
@@ -88,13 +79,13 @@ impl Tests {
         })
     }
 
-    /// The nonce of the last, 0 if there is none.
+    /// Returns the nonce of the last test, 0 if there is none.
     pub(super) fn last_nonce(&self) -> u64 {
         let place = (self.last % TESTS) as usize;
         self.tests.get(place).map_or(0, |test| test.nonce)
     }
 
-    /// The test of that number is answered.
+    /// Notes that the test of that number is answered.
     pub(super) fn answer(&mut self, number: u32, in_time: bool) {
         let bit = bit(number);
         self.answered |= bit;
@@ -103,7 +94,8 @@ impl Tests {
         }
     }
 
-    /// Was one of those sent from `start` until `end` answered in time? `None` if none was sent.
+    /// Returns whether one of the tests sent from `start` until `end` was answered in time, `None`
+    /// if none was sent.
     pub(super) fn answered(&self, start: u64, end: u64) -> Option<bool> {
         self.iter()
             .filter(|(_, test)| (start..end).contains(&test.sent))

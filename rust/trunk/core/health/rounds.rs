@@ -1,33 +1,27 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the course of time brings: rounds of tests, and what follows when they are over.
+//! Rounds of tests, and what follows when they are over.
 
 use super::super::port::{
     PortId,
     PortSet, //
 };
 use super::super::wire::Identity;
-use super::{
-    Due,
-    Health,
-    Link,
-    Peers,
-    Tested, //
-};
+use super::{Due, Health, Link, Peers};
 use ::core::{
+    borrow::BorrowMut,
     cmp::Reverse,
     ops::DerefMut, //
 };
 
-impl<B: DerefMut<Target: Tested>> Health<B> {
-    /// When the next round is due.
+impl<B: DerefMut<Target: BorrowMut<Link>>> Health<B> {
+    /// Returns when the next round is due.
     fn next_round(&self) -> u64 {
         self.last
             .map_or(0, |last| last.saturating_add(self.settings.interval_ns()))
     }
 
-    /// Takes note of the ports that have carrier at `now`. A link that has lost its carrier begins
-    /// anew.
+    /// Notes the ports that have carrier at `now`. A link that has lost its carrier begins again.
     pub fn note_carrier(&mut self, now: u64, carrier: PortSet) {
         if !self.is_testing() {
             return;
@@ -46,8 +40,8 @@ impl<B: DerefMut<Target: Tested>> Health<B> {
         }
     }
 
-    /// Goes on to `now`, with these ports having carrier. To be called when the last call said, or
-    /// somewhat later; earlier does no harm.
+    /// Goes on to `now`. These ports have carrier. The caller calls this at the time that the last
+    /// call has returned, or somewhat later. To call it earlier does no harm.
     pub fn tick(&mut self, now: u64, carrier: PortSet) -> Due {
         let mut due = Due {
             test: PortSet::EMPTY,
@@ -69,7 +63,7 @@ impl<B: DerefMut<Target: Tested>> Health<B> {
 
         let round = self.next_round();
         if now >= round {
-            // Rounds keep to their beat, unless so late that one was left out.
+            // Rounds keep to their beat, unless this one is so late that another was left out.
             let late = now.saturating_sub(round);
             let keeps = self.last.is_some() && late < settings.interval_ns();
             self.last = Some(if keeps { round } else { now });
@@ -90,7 +84,7 @@ impl<B: DerefMut<Target: Tested>> Health<B> {
         due
     }
 
-    /// The round of the tests sent from `start` until `end` is over.
+    /// Ends the round of the tests sent from `start` until `end`.
     fn judge(&mut self, start: u64, end: u64, now: u64) {
         let settings = self.settings;
         let mut died = false;
@@ -98,7 +92,7 @@ impl<B: DerefMut<Target: Tested>> Health<B> {
             died |= link.carrier && link.judge(start, end, now, &settings);
         }
         if self.iter().any(|(_, link)| link.alive) {
-            // Whatever is dead yet, it is not for a silent peer.
+            // The peer is not silent, so no link is dead because of that.
             self.iter_mut().for_each(|link| link.silent = false);
         } else if died {
             self.look_for_silence();
@@ -106,7 +100,7 @@ impl<B: DerefMut<Target: Tested>> Health<B> {
         self.compare_identities();
     }
 
-    /// The last link has died. If others died with it, it is the peer that is silent.
+    /// Finds out whether the peer is silent: the last link has died, and others died with it.
     fn look_for_silence(&mut self) {
         let settings = self.settings;
         let together = settings.interval_ns().saturating_mul(2);
@@ -120,8 +114,7 @@ impl<B: DerefMut<Target: Tested>> Health<B> {
         };
         let silent =
             |link: &Link| dead(link).is_some_and(|good| last.saturating_sub(good) <= together);
-        let mut all = self.iter().filter(|(_, link)| silent(link));
-        if all.nth(1).is_none() {
+        if self.iter().filter(|(_, link)| silent(link)).count() < 2 {
             return;
         }
         for link in self.iter_mut() {
@@ -145,7 +138,7 @@ impl<B: DerefMut<Target: Tested>> Health<B> {
         }
         let reference = self.reference;
         for link in self.iter_mut() {
-            // Of a dead link only news counts: what it said before may be what the others said.
+            // Only a new message on a dead link counts. The others may have said the old ones too.
             let peer = link.peer.filter(|peer| {
                 let recent = now.saturating_sub(peer.heard) <= settings.rounds();
                 link.alive || recent && !link.agreed
@@ -159,15 +152,16 @@ impl<B: DerefMut<Target: Tested>> Health<B> {
                 link.differing = 0;
                 link.mismatch = false;
             } else {
-                // Where one answers as another all of a sudden, it may be a peer that came back,
-                // and the other links are yet to find out.
+                // The peer may have come back with another identity, and the other links are yet to
+                // find out.
                 link.differing = link.differing.saturating_add(1);
                 link.mismatch = !link.agreed || link.differing > settings.misses;
             }
         }
     }
 
-    /// The trunk that answered on most ports of late; of several, that on the best port.
+    /// Returns the trunk that answered on most ports within the last rounds. Of several, returns
+    /// the one on the best port.
     fn most_heard(&self) -> Option<Identity> {
         let answers = || {
             self.iter().filter_map(|(id, link)| {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The decision: which port carries which bucket, who stands in, which links claims have.
+//! The decision: which port carries which bucket, which spares stand in, which links claims have.
 
 use super::{
     super::{
@@ -10,6 +10,7 @@ use super::{
             Claim,
             Stage, //
         },
+        history::Event,
         port::{
             from_slot,
             PortId,
@@ -25,7 +26,6 @@ use super::{
         },
     },
     events::Outcome,
-    Cause,
     Decision,
     Memory,
     Port,
@@ -33,21 +33,23 @@ use super::{
 };
 
 impl<M: Memory> State<M> {
-    /// Brings all into line with the ports as they are: their states, homes if `cause` has it,
-    /// stand-ins, claims, the slots of `table`, and what peers are told. With `old`, `table` takes
-    /// its place: its slots begin as they are there.
+    /// Brings all into line with the ports as they are: their states, homes if the user has changed
+    /// something, stand-ins, claims, the slots of `table`, and what probes say to the peers.
+    ///
+    /// `cause` is the event of a change of the user, to which the number of buckets that it moves
+    /// is added. With `old`, `table` takes its place: its slots begin as they are there.
     pub(super) fn decide(
         &mut self,
         table: &[Bucket],
         old: Option<&[Bucket]>,
-        cause: Option<Cause>,
+        cause: Option<Event>,
         now: u64,
         clock: impl Fn() -> u64,
     ) {
-        let act = self.desk.ports.select(PortView::is_act);
+        let act = self.decision.act;
         let away = self.away();
         self.note_ports(now);
-        if cause.is_some_and(|cause| cause.homes) {
+        if cause.is_some() {
             assign_homes(table, &self.desk.ports);
         }
         if let Some(old) = old {
@@ -58,9 +60,8 @@ impl<M: Memory> State<M> {
         }
         let moved = self.switch(table);
         self.answer_claims();
-        let act_now = self.desk.ports.select(PortView::is_act);
         self.tell_peers();
-        self.publish(act_now);
+        self.publish();
 
         self.generation = self.generation.wrapping_add(2);
         let outcome = Outcome {
@@ -71,12 +72,12 @@ impl<M: Memory> State<M> {
             moved,
         };
         self.record(cause, &outcome);
-        self.unsettled.any |= act != act_now || moved != 0;
+        self.unsettled.any |= act != self.decision.act || moved != 0;
         self.unsettled.announce |= moved != 0;
     }
 
-    /// Takes note of the ports as they are, and lets go of those that have waited long enough to get
-    /// their buckets back.
+    /// Notes the ports as they are. A port that has waited long enough for its buckets is not held
+    /// back any more.
     fn note_ports(&mut self, now: u64) {
         let due = self.waiting(now).filter(|(_, wait)| *wait == Some(0));
         let due: PortSet = due.map(|(id, _)| id).collect();
@@ -96,7 +97,7 @@ impl<M: Memory> State<M> {
                 };
                 *count = count.wrapping_add(1);
                 if !port.condition.is_act() {
-                    // It counts as what it was thought to be.
+                    // It is known to have failed, so it is not in doubt.
                     self.doubts.remove(id);
                 }
             }
@@ -106,7 +107,7 @@ impl<M: Memory> State<M> {
         if any_act {
             return;
         }
-        // When all have failed, nobody has anything to lose by their return.
+        // When all ports have failed, no port is held back when it returns.
         for id in PortId::all() {
             if let Some(port) = self.health.get_mut(id) {
                 port.was_act = false;
@@ -114,9 +115,9 @@ impl<M: Memory> State<M> {
         }
     }
 
-    /// Has the ports that are due carry the buckets, and returns the number of moves.
+    /// Gives the buckets to the ports that are to carry them, and returns the number of moves.
     fn switch(&mut self, table: &[Bucket]) -> usize {
-        let theirs = self.select(|port| port.condition.held);
+        let theirs = self.select(|port| port.condition.verdict.held);
         let Self {
             desk,
             stand_ins,
@@ -137,7 +138,7 @@ impl<M: Memory> State<M> {
             *doubts,
             |home, from, to| moves.note(home, from, to),
         );
-        // Who had to return is not held back any more.
+        // A port that had to take its buckets back is not held back any more.
         for id in PortId::all() {
             if let (Some(port), Some(view)) = (health.get_mut(id), desk.ports.get(id)) {
                 port.held_back = view.held_back;
@@ -146,18 +147,17 @@ impl<M: Memory> State<M> {
         moved
     }
 
-    /// A claim that is served for the first time has its answer now. So has one for which there is no
-    /// link.
+    /// Refuses the claims for which there is no link.
     fn answer_claims(&mut self) {
         for claim in self.claims.all_mut() {
-            if claim.is_served() && claim.answer == Answer::None && claim.link().is_none() {
+            if claim.is_served() && claim.answer == Answer::None && claim.link.is_none() {
                 claim.stage = Stage::Refused;
                 claim.answer = Answer::Due;
             }
         }
     }
 
-    /// Finds what peers are told, and on which ports that is something else than before.
+    /// Sets what probes say to the peers. Where that has changed, a test is due.
     fn tell_peers(&mut self) {
         let before = self.view;
         self.view.usable = self.select(|port| port.condition.is_usable_here());
@@ -172,24 +172,25 @@ impl<M: Memory> State<M> {
         }
     }
 
-    /// Finds what frames go by besides the table.
-    fn publish(&mut self, act: PortSet) {
+    /// Sets what frames go by besides the table.
+    fn publish(&mut self) {
         let ports = &self.desk.ports;
         let peer = |id| {
             let port = self.health.get(id)?;
-            Some(port.condition.proven?.digest())
+            port.condition.verdict.proven
         };
         let rule = self.settings.group_rule();
         self.held_back = ports.select(PortView::is_held_back);
         self.decision = Decision {
             accepted: accept(rule, ports, peer, self.decision.accepted),
-            act,
+            act: ports.select(PortView::is_act),
             carrier: !ports.usable().is_empty(),
             marks: self.claims.all().iter().any(Claim::is_served),
         };
     }
 
-    fn select(&self, test: impl Fn(&Port) -> bool) -> PortSet {
+    /// Returns the ports for which `test` holds.
+    pub(super) fn select(&self, test: impl Fn(&Port) -> bool) -> PortSet {
         let chosen = |id: &PortId| self.health.get(*id).is_some_and(&test);
         PortId::all().filter(chosen).collect()
     }
@@ -197,7 +198,12 @@ impl<M: Memory> State<M> {
     /// Returns the ports that serve buckets or claims.
     fn in_use(&self) -> PortSet {
         let ports = &self.desk.ports;
-        let claimed: PortSet = self.claims.all().iter().filter_map(Claim::link).collect();
+        let claimed: PortSet = self
+            .claims
+            .all()
+            .iter()
+            .filter_map(|claim| claim.link)
+            .collect();
         let usable = ports.usable();
         let waiting = ports.select(PortView::is_held_back);
         let working = usable & ports.select(PortView::is_working) & !waiting;
@@ -206,15 +212,15 @@ impl<M: Memory> State<M> {
         buckets | claimed | best.into_iter().collect()
     }
 
-    /// Returns the working ports that once carried their own buckets, or could have, and do not.
+    /// Returns the working ports that have been `act`, and do not carry their own buckets now.
     fn away(&self) -> PortSet {
         let ports = &self.desk.ports;
         let away = ports.select(PortView::is_working) & !serving(ports);
-        away & self.select(Port::has_been_act)
+        away & self.select(|port| port.ups > 0)
     }
 
     /// Returns whether `table` keeps the rules that frames rely on: a bucket has a usable port if
-    /// there is one, and a home that serves carries its own buckets.
+    /// there is one, and a home that is usable and not held back carries its own buckets.
     pub fn is_sound(&self, table: &[Bucket]) -> bool {
         let ports = &self.desk.ports;
         let usable = ports.usable();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A process claims a link. Before it is given one, the links that it may get are tested.
+//! A process claims a link. Before it gets one, the links that it may get are tested.
 //!
 //! A claim is answered as soon as all these links have answered, at the latest after the
 //! reply-timeout. A link that should have answered and has not is in doubt: no claim gets it until
@@ -15,18 +15,14 @@ use super::{
             Inquiry,
             Stage, //
         },
-        health::{
-            Link,
-            ProbeMode, //
-        },
+        health::ProbeMode,
         history::{
             Event,
             EventKind, //
         },
         port::{
             PortId,
-            PortSet,
-            PortView, //
+            PortSet, //
         },
     },
     Ending,
@@ -38,12 +34,12 @@ use super::{
 const LONGEST: u64 = 1_000_000_000;
 
 impl<M: Memory> State<M> {
-    /// A claim to the link of `wanted`, or to that of a spare, is made. It has to be possible, see
+    /// Makes a claim to the link of `wanted`, or to that of a spare. It has to be possible, see
     /// [`can_claim`](Self::can_claim).
     pub(super) fn ask(&mut self, wanted: PortId, holder: Holder, now: u64) {
         let mut asked = self.desk.ports.select(|port| !port.is_working());
         asked.insert(wanted);
-        // Where links are tested for the sake of other claims that wait, it has just begun, too.
+        // If only other claims that wait need the tests, these have just begun, too.
         let waits = |claim: &Claim| matches!(claim.stage, Stage::Asking(_));
         let just_begun = !self.up && self.claims.all().iter().all(waits);
         let timeout = u64::from(self.health.settings().reply_timeout).saturating_mul(1_000);
@@ -54,16 +50,20 @@ impl<M: Memory> State<M> {
             fresh: !self.health.is_running() || just_begun,
         };
         if self.can_claim(holder.mark).is_ok() {
-            self.claims
-                .push(Claim::new(wanted, Stage::Asking(inquiry), holder));
+            self.claims.push(Claim {
+                wanted: Some(wanted),
+                stage: Stage::Asking(inquiry),
+                holder,
+                ..Claim::NONE
+            });
             self.due = self.due | asked;
             // Testing may have to begin.
             self.unsettled.any = true;
         }
     }
 
-    /// Looks whether those that claims have asked have answered. Returns whether a claim waits no
-    /// longer.
+    /// Finds out whether the links that claims have asked have answered. Returns whether a claim
+    /// does not wait any more.
     pub(super) fn hear_inquiries(&mut self, now: u64) -> bool {
         let mut heard = false;
         for at in 0..self.claims.all().len() {
@@ -89,7 +89,7 @@ impl<M: Memory> State<M> {
         heard
     }
 
-    /// Returns the ports that did not answer and should have, once that can be said.
+    /// Returns the ports that did not answer and should have, `None` while that is not known.
     fn silent(&self, inquiry: &Inquiry, now: u64) -> Option<PortSet> {
         let Inquiry {
             asked,
@@ -100,18 +100,17 @@ impl<M: Memory> State<M> {
         let there = self.desk.ports.select(|_| true);
         let answers = |id: &PortId| self.health.answered_since(*id, since);
         let answered: PortSet = asked.iter().filter(answers).collect();
-        let is_probed = |id: &PortId| self.health.link(*id).is_some_and(Link::is_probed);
-        let probed: PortSet = asked.iter().filter(is_probed).collect();
+        let probed = asked & self.select(|port| port.link.is_probed());
         let off = self.health.settings().mode == ProbeMode::Off;
         let awaited = if fresh && !off { asked & there } else { probed };
         if !(awaited & !answered).is_empty() && now < until {
             return None;
         }
-        // If one answers for the first time, all should. Of those that are known to have failed
-        // there is no doubt.
+        // If a link answers for the first time, all should. A port that is known to have failed is
+        // not in doubt.
         let expected = match fresh && !answered.is_empty() {
             true => asked,
-            false => probed & self.desk.ports.select(PortView::is_act),
+            false => probed & self.decision.act,
         };
         Some(expected & !answered)
     }
@@ -125,19 +124,18 @@ impl<M: Memory> State<M> {
         ends.min().unwrap_or(u64::MAX)
     }
 
-    /// Believes in links again that answer, or of which there is no ground for doubt. Returns whether
-    /// there is one.
+    /// Ends the doubt about links that answer, or that give no reason for doubt. Returns whether
+    /// there is such a link.
     pub(super) fn believe(&mut self) -> bool {
         if self.doubts.is_empty() || !self.health.is_running() {
             return false;
         }
-        // While nobody answers on any port, silence is no ground for doubt. Nor is that of a link
-        // which never answered, once the trunk is up and uses it.
-        let is_probed = |id: &PortId| self.health.link(*id).is_some_and(Link::is_probed);
-        let grounds = PortId::all().any(|id| is_probed(&id));
+        // While no peer answers on any port, silence is no reason for doubt. Nor is the silence of
+        // a link that never answered, once the trunk is up and uses it.
+        let probed = self.select(|port| port.link.is_probed());
         let resolved = self.doubts.iter().filter(|id| {
-            let used = self.up && !is_probed(id);
-            !grounds || used || self.health.answered_since(*id, self.doubted)
+            let used = self.up && !probed.contains(*id);
+            probed.is_empty() || used || self.health.answered_since(*id, self.doubted)
         });
         let resolved: PortSet = resolved.collect();
         self.doubts = self.doubts & !resolved;
@@ -157,24 +155,24 @@ impl<M: Memory> State<M> {
             ended = ended.saturating_add(1);
             if claim.answer != Answer::None && claim.stage == Stage::Served {
                 events.record(Event {
-                    port: claim.holder.ifindex,
                     mark: claim.holder.mark,
-                    ..Event::new(EventKind::Release, now)
+                    ..Event::new(EventKind::Release, claim.holder.ifindex, now)
                 });
             }
         });
-        // Perhaps nothing is to be tested any more.
+        // Tests may not be needed any more.
         self.unsettled.any |= ended > 0;
         ended
     }
 
     /// Returns the claim of that mark.
     pub fn claim(&self, mark: u32) -> Option<&Claim> {
-        self.claims.find(mark)
+        let mut claims = self.claims.all().iter();
+        claims.find(|claim| claim.holder.mark == mark)
     }
 
-    /// Returns the next claim whose request is to be answered: it is served, or refused, and then it
-    /// has ended.
+    /// Returns the next claim whose request is to be answered: it is served or refused. A refused
+    /// claim has ended.
     pub fn take_answer(&mut self) -> Option<Claim> {
         let mut claims = self.claims.all_mut().iter_mut();
         let claim = claims.find(|claim| claim.answer == Answer::Due)?;
@@ -189,18 +187,13 @@ impl<M: Memory> State<M> {
         Some(claim)
     }
 
-    /// Returns the next claim whose holder is to be notified of its link, as it was before and is
-    /// now.
+    /// Returns the next claim whose holder is to be notified of another link.
     pub fn tell_holder(&mut self) -> Option<Told> {
         let mut claims = self.claims.all_mut().iter_mut();
         let claim = claims.find(|claim| claim.has_moved())?;
         let old = claim.told;
         claim.told = claim.seen;
-        Some(Told {
-            claim: *claim,
-            old: super::super::port::from_slot(old),
-            new: super::super::port::from_slot(claim.seen),
-        })
+        Some(Told { claim: *claim, old })
     }
 }
 
@@ -210,6 +203,4 @@ pub struct Told {
     pub claim: Claim,
     /// The port it had.
     pub old: Option<PortId>,
-    /// The port it has.
-    pub new: Option<PortId>,
 }

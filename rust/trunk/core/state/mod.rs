@@ -2,9 +2,9 @@
 
 //! The state of a trunk, and the one function that changes it: [`State::step`].
 //!
-//! Something happens: a link fails, a probe comes in, the user changes a setting. Whoever notices it
+//! Something happens: a link fails, a probe comes in, the user changes a setting. The driver
 //! describes it as an [`Input`], calls `step` with the links as they are, and does what the
-//! [`Effects`] say. `step` writes the slots of the table itself, for there may be 65,536.
+//! [`Effects`] say. `step` writes the slots of the table itself, since there may be 65,536.
 //!
 //! ```text
 //!   Input, Links, time                          Effects
@@ -14,7 +14,7 @@
 //!                          each port        homes, stand-ins, claims, slots, events
 //! ```
 //!
-//! The life of a port. What is in brackets is the reason that is shown while it is `sby`:
+//! The life of a port. The words in brackets are the reasons that are shown while it is `sby`:
 //!
 //! ```text
 //!                       joins
@@ -58,6 +58,7 @@ mod settings;
 #[cfg(test)] // They need more stack than the kernel has.
 mod tests;
 
+use self::port::Condition;
 pub use self::{
     events::Totals,
     inquiry::Told,
@@ -104,7 +105,7 @@ use super::{
 };
 use ::core::ops::DerefMut;
 
-/// Where a [`State`] keeps what is too large for a stack. Its owner allocates.
+/// The memory of a [`State`] for what is too large for a stack. Its owner allocates it.
 pub trait Memory {
     /// Holds a port.
     type Port: DerefMut<Target = Port>;
@@ -116,28 +117,13 @@ pub trait Memory {
     type Desk: DerefMut<Target = Desk>;
 }
 
-/// What a decision works on (1.7 KiB).
+/// The working memory of a decision (1.7 KiB).
+#[derive(Default)]
 pub struct Desk {
     /// The ports as of the last decision.
     ports: Ports,
-    /// Where buckets went in it.
+    /// Where buckets went in that decision.
     moves: Moves,
-}
-
-impl Desk {
-    /// No ports.
-    pub const fn new() -> Self {
-        Self {
-            ports: Ports::new(),
-            moves: Moves::new(),
-        }
-    }
-}
-
-impl Default for Desk {
-    fn default() -> Self {
-        Self::new()
-    }
 }
 
 /// The links as they are.
@@ -151,66 +137,67 @@ pub struct Links {
 
 /// Something that happens.
 pub enum Input<'a, P> {
-    /// Time has gone by.
+    /// Time has passed.
     Time,
-    /// Nothing but that a link may have changed.
+    /// A link may have changed.
     Links,
-    /// A probe came in on a port; `None` for a frame that is none, though it has the magic.
+    /// A probe came in on a port. `None` is a frame that begins like a probe, but is none.
     Probe(PortId, Option<&'a Read>),
-    /// The next test that is due is to be made, with this nonce, which nobody can guess.
+    /// The next test that is due is to be made. Nobody can guess the nonce.
     Test(u64),
     /// The goodbye to the peer of a port is to be made, with this nonce.
     Bye(PortId, u64),
-    /// Testing starts, and the trunk is this one for its peers.
+    /// Testing starts. This is the identity of the trunk for its peers.
     Start(Identity),
     /// Testing stops.
     Stop,
-    /// The trunk is set up or down.
+    /// The trunk is brought up or down.
     Up(bool),
     /// The trunk has this MAC address now.
     Address([u8; 6]),
-    /// A port joins. No port has the number.
+    /// A port joins. No port has that number.
     Join(PortId, P),
     /// A port has left.
     Leave(PortId),
-    /// The user changes settings of a port. `speed` is that of its link in Mbit/s, as far as known.
+    /// The user changes settings of a port. The last value is the speed of its link in Mbit/s, if
+    /// known.
     Port(PortId, PortSettings, Option<u32>),
     /// The link of a port has this speed now, in Mbit/s.
     Speed(PortId, u32),
     /// The user changes settings of the trunk.
     Settings(Settings),
-    /// The table takes the place of `old`.
+    /// The table takes the place of this old one.
     Table(&'a [Bucket], Replacement),
-    /// Ports that are held back are to have their buckets back.
+    /// Ports that are held back are to get their buckets back.
     Release(PortSet),
     /// A process claims a link: that of this port, or that of a spare.
     Claim(PortId, Holder),
     /// Claims end.
     EndClaims(Ending),
-    /// The device of that interface index was to join, and could not for this error, as a positive
-    /// errno.
+    /// The device of that interface index was to join by itself, and could not. The error is a
+    /// positive errno.
     Refusal(u32, u16),
 }
 
 /// Why a table takes the place of another. The new one has inherited its buckets.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Replacement {
-    /// It has another size or selector, and the settings of the trunk are these.
+    /// It has another size or selector, and these are the settings of the trunk.
     Settings(Settings),
     /// The user has chosen other homes.
     Homes,
-    /// It counts anew.
+    /// Its counters begin again at 0.
     Counters,
 }
 
 /// The claims that end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Ending {
-    /// That of a mark.
+    /// The claim of a mark.
     Mark(u32),
-    /// Those of a socket.
+    /// The claims of a socket.
     Socket(Socket),
-    /// All of them.
+    /// All claims.
     All,
 }
 
@@ -218,14 +205,14 @@ pub enum Ending {
 pub struct Effects<P> {
     /// A probe that is to be sent on that port.
     pub send: Option<(PortId, Probe)>,
-    /// Tests are due: [`Input::Test`] gives them, one each time.
+    /// Tests are due. [`Input::Test`] makes them, one each time.
     pub tests: bool,
-    /// There was a decision, and this is what frames go by besides the table.
+    /// There was a decision: what frames go by besides the table.
     pub decided: Option<Decision>,
-    /// When [`Input::Time`] is to come next, in ns, if nothing else happens before; of an
-    /// [`Input::Time`] alone, and only while links are tested.
+    /// When [`Input::Time`] is to come next, in ns, if nothing else happens before. Only an
+    /// [`Input::Time`] sets it, and only while links are tested.
     pub next: Option<u64>,
-    /// There is something to be notified or settled, in process context.
+    /// There is something to notify of or to settle, in process context.
     pub work: bool,
     /// The port that has left.
     pub left: Option<P>,
@@ -246,7 +233,7 @@ pub struct Decision {
     pub marks: bool,
 }
 
-/// All that is known of a trunk, and all that has been decided.
+/// The state of a trunk: all that is known and all that has been decided.
 pub struct State<M: Memory> {
     health: Health<M::Port>,
     settings: Settings,
@@ -257,11 +244,12 @@ pub struct State<M: Memory> {
     claims: Claims<M::Claims>,
     /// Ports that are held back, as of the last decision.
     held_back: PortSet,
-    /// Ports that did not answer when a claim asked, and since when they are in doubt, in ns.
+    /// Ports that did not answer when a claim asked: they are in doubt.
     doubts: PortSet,
+    /// Since when they are in doubt, in ns.
     doubted: u64,
     decision: Decision,
-    /// What peers are told.
+    /// What probes say to the peers.
     view: View,
     /// Ports on which a test is due.
     due: PortSet,
@@ -272,27 +260,17 @@ pub struct State<M: Memory> {
     generation: u32,
 }
 
-/// What is left to be done with RTNL held.
+/// What is to be done with RTNL held.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Unsettled {
-    /// There is something.
+    /// There is something to do.
     pub any: bool,
-    /// Frames take another way, which neighbours are to learn.
+    /// Frames use other links, which neighbours are to learn.
     pub announce: bool,
 }
 
-/// Why there is a decision, besides the links of the ports.
-#[derive(Clone, Copy)]
-struct Cause {
-    kind: EventKind,
-    /// The port that it is about, by interface index; 0 for none.
-    ifindex: u32,
-    /// Homes are to be assigned anew.
-    homes: bool,
-}
-
 impl<M: Memory> State<M> {
-    /// The state of a trunk without ports, of that MAC address, which is down.
+    /// Makes the state of a trunk that is down and has no ports, with that MAC address.
     pub fn new(address: [u8; 6], events: M::Events, claims: M::Claims, desk: M::Desk) -> Self {
         let nobody = Identity {
             system: 0,
@@ -304,7 +282,7 @@ impl<M: Memory> State<M> {
             links: Links::default(),
             up: false,
             desk,
-            stand_ins: StandIns::new(),
+            stand_ins: StandIns::default(),
             claims: Claims::new(claims),
             held_back: PortSet::EMPTY,
             doubts: PortSet::EMPTY,
@@ -322,10 +300,11 @@ impl<M: Memory> State<M> {
         }
     }
 
-    /// Takes in what happens, and decides what follows. `table` is the one that frames go by, `links`
-    /// are as they are now, `clock` tells the time in ns.
+    /// Takes in what happens, and decides what follows. Frames go by `table`. `links` are the links
+    /// as they are now. `clock` returns the time in ns.
     ///
-    /// Nothing else changes the state but what takes notifications away, see [`tell`](Self::tell).
+    /// Only this changes the state, except that notifications are taken away, see
+    /// [`tell`](Self::tell).
     pub fn step(
         &mut self,
         table: &[Bucket],
@@ -344,7 +323,7 @@ impl<M: Memory> State<M> {
             ended: 0,
         };
         let mut cause = None;
-        // Ports to be looked at, and whether there is something to decide whatever they are like.
+        // The ports to look at, and whether there is a decision even if none of them has changed.
         let mut look = self.follow(links, now);
         let mut change = false;
         let mut old = None;
@@ -385,8 +364,8 @@ impl<M: Memory> State<M> {
             Input::Up(up) => self.up = up,
             Input::Address(address) => self.view.address = Some(address),
             Input::Join(id, mut port) => {
-                cause = Some(Cause::of(EventKind::Join, &port));
-                // Until its peer is known.
+                cause = Some(Event::new(EventKind::Join, port.ifindex, now));
+                // This is its rank until its peer is known.
                 port.condition.rank = id.index() as u8;
                 self.health.add(id, port);
                 self.forget(id, table);
@@ -394,16 +373,14 @@ impl<M: Memory> State<M> {
             }
             Input::Leave(id) => {
                 effects.left = self.health.remove(id);
-                cause = effects
-                    .left
-                    .as_deref()
-                    .map(|port| Cause::of(EventKind::Leave, port));
+                let left = effects.left.as_deref();
+                cause = left.map(|port| Event::new(EventKind::Leave, port.ifindex, now));
                 self.forget(id, table);
             }
             Input::Port(id, settings, speed) => {
                 if let Some(port) = self.health.get_mut(id) {
                     if port.configure(settings) {
-                        cause = Some(Cause::of(EventKind::Config, port));
+                        cause = Some(Event::new(EventKind::Config, port.ifindex, now));
                         look.insert(id);
                         speed.map(|speed| port.note_speed(speed));
                     }
@@ -412,12 +389,12 @@ impl<M: Memory> State<M> {
             Input::Speed(id, speed) => {
                 if let Some(port) = self.health.get_mut(id) {
                     let other = port.note_speed(speed);
-                    cause = other.then(|| Cause::of(EventKind::Config, port));
+                    cause = other.then(|| Event::new(EventKind::Config, port.ifindex, now));
                 }
             }
             Input::Settings(settings) => {
                 let other = self.configure(settings);
-                cause = other.then_some(Cause::of_trunk(EventKind::Config, false));
+                cause = other.then(|| Event::new(EventKind::Config, 0, now));
                 look = !PortSet::EMPTY;
             }
             Input::Table(before, why) => {
@@ -426,12 +403,9 @@ impl<M: Memory> State<M> {
                     Replacement::Settings(settings) => {
                         self.configure(settings);
                         look = !PortSet::EMPTY;
-                        Some(Cause::of_trunk(
-                            EventKind::Config,
-                            table.len() != before.len(),
-                        ))
+                        Some(Event::new(EventKind::Config, 0, now))
                     }
-                    Replacement::Homes => Some(Cause::of_trunk(EventKind::Table, true)),
+                    Replacement::Homes => Some(Event::new(EventKind::Table, 0, now)),
                     Replacement::Counters => None,
                 };
                 change = true;
@@ -450,9 +424,8 @@ impl<M: Memory> State<M> {
                 change = effects.ended > 0;
             }
             Input::Refusal(ifindex, error) => self.events.record(Event {
-                port: ifindex,
                 error,
-                ..Event::new(EventKind::JoinRefused, now)
+                ..Event::new(EventKind::JoinRefused, ifindex, now)
             }),
         }
         for id in look.iter() {
@@ -470,7 +443,7 @@ impl<M: Memory> State<M> {
         effects
     }
 
-    /// Takes note of the links as they are, and returns the ports whose link is another than before.
+    /// Notes the links as they are, and returns the ports whose link has changed.
     fn follow(&mut self, links: Links, now: u64) -> PortSet {
         let before = self.links;
         self.links = links;
@@ -483,7 +456,7 @@ impl<M: Memory> State<M> {
         changed
     }
 
-    /// Has the tests go on to `now`, and returns when to go on.
+    /// Lets the tests go on to `now`, and returns when to go on.
     fn tick(&mut self, now: u64) -> Option<u64> {
         if !self.health.is_running() {
             return None;
@@ -491,7 +464,7 @@ impl<M: Memory> State<M> {
         let due = self.health.tick(now, self.links.operational);
         self.due = self.due | due.test;
         self.record_news(now);
-        // Links are looked at even if nothing is to be tested.
+        // Links are looked at each interval, even if nothing is to be tested.
         let interval = u64::from(self.health.settings().interval).saturating_mul(1_000);
         Some(due.next.min(now.saturating_add(interval)))
     }
@@ -508,22 +481,26 @@ impl<M: Memory> State<M> {
         None
     }
 
-    /// Looks at a port once more. Returns whether its condition is another now.
+    /// Looks at a port again. Returns whether its condition has changed.
     fn look(&mut self, id: PortId) -> bool {
-        let verdict = self.health.verdict(id);
-        // Who loses its carrier forgets its peer, but not its rank: the peer goes by that too.
-        let known = self
-            .health
-            .link(id)
-            .is_some_and(|link| link.peer().is_some());
-        let rank = known.then(|| self.health.rank(id));
-        let operational = self.links.operational.contains(id);
-        let started = self.links.started.contains(id);
-        let port = self.health.get_mut(id);
-        port.is_some_and(|port| port.look(operational, started, &verdict, rank))
+        let (verdict, rank) = (self.health.verdict(id), self.health.rank(id));
+        let Some(port) = self.health.get_mut(id) else {
+            return false;
+        };
+        let before = port.condition;
+        port.condition = Condition {
+            operational: self.links.operational.contains(id),
+            started: self.links.started.contains(id),
+            enabled: before.enabled,
+            verdict,
+            // A link that loses its carrier forgets its peer. The port keeps its rank, since the
+            // peer goes by the same rank.
+            rank: port.link.peer.map_or(before.rank, |_| rank),
+        };
+        before != port.condition
     }
 
-    /// The port of that number is not the one any more that it was.
+    /// Forgets what is known of the port of that number, which is another port from now on.
     fn forget(&mut self, id: PortId, table: &[Bucket]) {
         for set in [&mut self.doubts, &mut self.due] {
             set.remove(id);
@@ -534,7 +511,7 @@ impl<M: Memory> State<M> {
         }
     }
 
-    /// Makes these the settings. Returns whether they are others.
+    /// Makes these the settings. Returns whether they have changed.
     fn configure(&mut self, settings: Settings) -> bool {
         if settings == self.settings {
             return false;
@@ -551,8 +528,8 @@ impl<M: Memory> State<M> {
         self.waiting(now).any(|(_, wait)| wait == Some(0))
     }
 
-    /// Returns the ports that are held back, with the time that each has to wait, in ns; `None` is
-    /// for ever.
+    /// Returns the ports that are held back, with the time that each has to wait, in ns, `None` for
+    /// ever.
     fn waiting(&self, now: u64) -> impl Iterator<Item = (PortId, Option<u64>)> + '_ {
         self.held_back.iter().filter_map(move |id| {
             let since = self.health.get(id)?.since;
@@ -570,8 +547,6 @@ impl<M: Memory> State<M> {
         self.events.is_due() || self.unsettled.any || claims.any(Claim::is_to_be_told)
     }
 
-    // What there is to see
-
     /// Returns the settings.
     pub fn settings(&self) -> &Settings {
         &self.settings
@@ -587,7 +562,7 @@ impl<M: Memory> State<M> {
         &self.desk.ports
     }
 
-    /// Returns who stands in for whom.
+    /// Returns the stand-ins.
     pub fn stand_ins(&self) -> &StandIns {
         &self.stand_ins
     }
@@ -597,7 +572,7 @@ impl<M: Memory> State<M> {
         self.claims.all()
     }
 
-    /// Returns what peers are told.
+    /// Returns what probes say to the peers.
     pub fn view(&self) -> &View {
         &self.view
     }
@@ -612,7 +587,7 @@ impl<M: Memory> State<M> {
         &self.totals
     }
 
-    /// Returns a number that is another after each decision, and never 0.
+    /// Returns a number that changes with each decision, and is never 0.
     pub fn generation(&self) -> u32 {
         self.generation | 1
     }
@@ -643,7 +618,7 @@ impl<M: Memory> State<M> {
     ///
     /// See [`CannotClaim`].
     pub fn can_claim(&self, mark: u32) -> Result<(), CannotClaim> {
-        if self.claims.find(mark).is_some() {
+        if self.claim(mark).is_some() {
             Err(CannotClaim::Claimed)
         } else if self.claims.all().len() >= MAX_CLAIMS {
             Err(CannotClaim::Full)
@@ -660,23 +635,4 @@ pub enum CannotClaim {
     Claimed,
     /// There are [`MAX_CLAIMS`].
     Full,
-}
-
-impl Cause {
-    /// Something about `port` that its share depends on.
-    fn of(kind: EventKind, port: &Port) -> Self {
-        Self {
-            kind,
-            ifindex: port.ifindex,
-            homes: true,
-        }
-    }
-
-    fn of_trunk(kind: EventKind, homes: bool) -> Self {
-        Self {
-            kind,
-            ifindex: 0,
-            homes,
-        }
-    }
 }

@@ -1,67 +1,71 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! One port: what the user has set, what its link is like, and what has become of it.
+//! One port: its settings, its link and its state.
 
 use super::super::{
     health::{
         Link,
-        Tested,
         Verdict, //
+    },
+    history::{
+        Event,
+        EventKind, //
     },
     port::{
         LinkState,
         PortView, //
     },
-    uapi::Reason,
-    wire::Identity, //
+    uapi::Reason, //
+};
+use ::core::borrow::{
+    Borrow,
+    BorrowMut, //
 };
 
-/// A port of a trunk (about 500 bytes: better boxed than put on a stack).
+/// A port of a trunk (about 500 bytes, too large for a stack).
 pub struct Port {
     /// The interface index of its device.
     pub ifindex: u32,
-    /// The user's settings. The priority is with the link, for peers are told.
-    weight: u16,
-    enabled: bool,
-    /// The speed of the link in Mbit/s, as far as known.
+    /// The weight as the user has set it; 0 is by speed. The priority is with the link, since peers
+    /// are notified of it.
+    pub weight: u16,
+    /// The speed of the link in Mbit/s, if known.
     speed: Option<u32>,
     /// What the probes have found out.
-    pub(super) link: Link,
-    /// All that its use depends on but its settings, as of the last step that looked at it.
+    pub link: Link,
+    /// What its use depends on besides priority and weight, as of the last step that looked at it.
     pub(super) condition: Condition,
-    /// What it counts as, since the last decision.
+    /// Its link state, as of the last decision.
     state: LinkState,
     pub(super) held_back: bool,
-    /// When it became that, in ns, and why.
-    pub(super) since: u64,
+    /// When it became what it is, in ns.
+    pub since: u64,
+    /// Why it became that.
     pub(super) reason: Reason,
     /// Another reason why it is `sby`, which no event has named yet, and since when, in ns.
     other: Option<(Reason, u64)>,
     /// How long its failure went unnoticed, in ns.
     pub(super) unnoticed: Option<u64>,
-    /// It has been `act` since it joined, was enabled, or all had failed. Only then may it be held
-    /// back.
+    /// It has been `act` since it joined, since it was enabled, or since all had failed. Only then
+    /// may it be held back.
     pub(super) was_act: bool,
-    /// The times that it became `act` and `sby`.
-    ups: u64,
-    downs: u64,
+    /// The number of times that it became `act`.
+    pub ups: u64,
+    /// The number of times that it became `sby`.
+    pub downs: u64,
 }
 
-/// All that the use of a port depends on but its settings.
+/// What the use of a port depends on besides its priority and weight.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Condition {
     /// Frames can leave by it.
     pub(super) operational: bool,
     /// Its device is up.
     pub(super) started: bool,
-    /// The user lets it be used.
+    /// The user has enabled it.
     pub(super) enabled: bool,
-    /// What the probes have against it.
-    pub(super) against: Reason,
-    /// Its peer, if that is alive and a trunk.
-    pub(super) proven: Option<Identity>,
-    /// A claim of its peer holds it.
-    pub(super) held: bool,
+    /// What the probes have found out.
+    pub(super) verdict: Verdict,
     /// Its place among ports of its priority.
     pub(super) rank: u8,
 }
@@ -73,18 +77,19 @@ impl Condition {
 
     /// Returns whether the port is usable.
     pub(super) fn is_act(&self) -> bool {
-        self.carries() && self.against == Reason::None
+        self.carries() && self.verdict.reason == Reason::None
     }
 
-    /// Returns whether the port is usable as far as this end can tell. The peer is told that, and
-    /// decides for itself.
+    /// Returns whether the port is usable for this end. Probes say that to the peer, which decides
+    /// for itself.
     pub(super) fn is_usable_here(&self) -> bool {
-        self.carries() && matches!(self.against, Reason::None | Reason::PeerSby)
+        self.carries() && matches!(self.verdict.reason, Reason::None | Reason::PeerSby)
     }
 
-    /// Returns whether the port will do if there is nothing better. Not if frames would go astray.
+    /// Returns whether the port may be used if no port is usable. A port that leads to another
+    /// trunk may not, since frames would go astray.
     fn is_last_resort(&self) -> bool {
-        self.carries() && self.against != Reason::PeerMismatch
+        self.carries() && self.verdict.reason != Reason::PeerMismatch
     }
 
     /// Returns why the port is not usable.
@@ -92,7 +97,7 @@ impl Condition {
         if !self.enabled {
             Reason::Disabled
         } else if self.operational {
-            self.against
+            self.verdict.reason
         } else if self.started {
             Reason::NoCarrier
         } else {
@@ -106,28 +111,26 @@ impl Condition {
 pub struct PortSettings {
     /// 1 is a working port, 2 and more a spare.
     pub priority: Option<u16>,
-    /// Share of a working port; 0 is by speed.
+    /// The weight of a working port; 0 is by speed.
     pub weight: Option<u16>,
     /// Whether it may be used.
     pub enabled: Option<bool>,
 }
 
 impl Port {
-    /// A port that joins, with nothing known of its link yet. `now` in ns, `speed` in Mbit/s.
-    pub const fn new(ifindex: u32, priority: u16, speed: Option<u32>, now: u64) -> Self {
+    /// Makes a port that joins. Nothing is known of its link yet. `now` is in ns, `speed` in
+    /// Mbit/s.
+    pub fn new(ifindex: u32, priority: u16, speed: Option<u32>, now: u64) -> Self {
         Self {
             ifindex,
             weight: 1,
-            enabled: true,
             speed,
             link: Link::new(priority),
             condition: Condition {
                 operational: false,
                 started: false,
                 enabled: true,
-                against: Reason::None,
-                proven: None,
-                held: false,
+                verdict: Verdict::NONE,
                 rank: 0,
             },
             state: LinkState::Sby,
@@ -142,27 +145,12 @@ impl Port {
         }
     }
 
-    /// Returns the weight as the user has set it; 0 is by speed.
-    pub const fn weight(&self) -> u16 {
-        self.weight
-    }
-
-    /// Returns whether the user lets it be used.
+    /// Returns whether the user has enabled it.
     pub const fn is_enabled(&self) -> bool {
-        self.enabled
+        self.condition.enabled
     }
 
-    /// Returns when it became what it is, in ns.
-    pub const fn since(&self) -> u64 {
-        self.since
-    }
-
-    /// Returns the times that it became `act` and `sby`.
-    pub const fn changes(&self) -> (u64, u64) {
-        (self.ups, self.downs)
-    }
-
-    /// Returns why it is not usable as of now, [`Reason::None`] if it is.
+    /// Returns why it is not usable now, [`Reason::None`] if it is usable.
     pub fn why(&self) -> Reason {
         match self.state {
             LinkState::Act => Reason::None,
@@ -170,8 +158,8 @@ impl Port {
         }
     }
 
-    /// Returns the weight in use. By speed, it is 1 for each 100 Mbit/s, and a link whose speed
-    /// nobody knows counts as one of 1 Gbit/s.
+    /// Returns the weight in use. By speed, it is 1 for each 100 Mbit/s. A link of unknown speed
+    /// counts as one of 1 Gbit/s.
     pub fn share(&self) -> u16 {
         match self.weight {
             0 => {
@@ -185,7 +173,7 @@ impl Port {
     /// Returns what the choice of ports depends on.
     pub(super) fn view(&self) -> PortView {
         PortView {
-            priority: self.link.priority(),
+            priority: self.link.priority,
             weight: self.share(),
             state: self.state,
             carrier: self.condition.is_last_resort(),
@@ -195,54 +183,33 @@ impl Port {
         }
     }
 
-    /// Takes note of a speed, in Mbit/s. Returns whether the share is another now.
+    /// Notes the speed, in Mbit/s. Returns whether the weight in use has changed.
     pub(super) fn note_speed(&mut self, speed: u32) -> bool {
         let before = self.share();
         self.speed = Some(speed);
         self.share() != before
     }
 
-    /// Makes these its settings. Returns whether one is another now.
+    /// Makes these its settings. Returns whether one has changed.
     pub(super) fn configure(&mut self, settings: PortSettings) -> bool {
-        let priority = settings.priority.unwrap_or(self.link.priority());
+        let priority = settings.priority.unwrap_or(self.link.priority);
         let weight = settings.weight.unwrap_or(self.weight);
-        let enabled = settings.enabled.unwrap_or(self.enabled);
-        if (priority, weight, enabled) == (self.link.priority(), self.weight, self.enabled) {
+        let enabled = settings.enabled.unwrap_or(self.condition.enabled);
+        let before = (self.link.priority, self.weight, self.condition.enabled);
+        if (priority, weight, enabled) == before {
             return false;
         }
         self.weight = weight;
-        self.link.set_priority(priority);
+        self.link.priority = priority;
         self.held_back &= priority <= 1;
-        // Whoever enables a port wants it used.
-        self.was_act &= enabled && self.enabled;
-        self.enabled = enabled;
+        // A user who enables a port wants it used.
+        self.was_act &= enabled && self.condition.enabled;
+        self.condition.enabled = enabled;
         true
     }
 
-    /// Looks at the link once more. Returns whether its condition is another now.
-    pub(super) fn look(
-        &mut self,
-        operational: bool,
-        started: bool,
-        verdict: &Verdict,
-        rank: Option<u8>,
-    ) -> bool {
-        let condition = Condition {
-            operational,
-            started,
-            enabled: self.enabled,
-            against: verdict.reason,
-            proven: verdict.proven,
-            held: verdict.held,
-            rank: rank.unwrap_or(self.condition.rank),
-        };
-        let before = self.condition;
-        self.condition = condition;
-        before != condition
-    }
-
-    /// Becomes `act`, ceases to be, or stays, as its condition has it. `waits` says whether the
-    /// failback policy has a port wait that returns. Returns whether it has become another.
+    /// Sets the link state by the condition. `waits` says whether the failback policy holds back a
+    /// port that returns. Returns whether the link state has changed.
     pub(super) fn note(&mut self, now: u64, waits: bool) -> bool {
         let act = self.condition.is_act();
         if act == matches!(self.state, LinkState::Act) {
@@ -257,7 +224,7 @@ impl Port {
         self.unnoticed = self.went_unnoticed(now);
         if act {
             self.state = LinkState::Act;
-            self.held_back = self.was_act && waits && self.link.priority() <= 1;
+            self.held_back = self.was_act && waits && self.link.priority <= 1;
             self.was_act = true;
             self.ups = self.ups.wrapping_add(1);
         } else {
@@ -268,19 +235,20 @@ impl Port {
         true
     }
 
-    /// Returns how long the link may have failed before that was noticed at `now`, in ns, if probes
-    /// found out.
+    /// Returns how long the failure of the link went unnoticed until `now`, in ns, if probes found
+    /// it.
     fn went_unnoticed(&self, now: u64) -> Option<u64> {
         let probes = matches!(
             self.reason,
             Reason::ProbeTimeout | Reason::OneWayRx | Reason::OneWayTx | Reason::PeerSilent
         );
-        let good = self.link.good().filter(|_| probes)?;
+        let good = self.link.good.filter(|_| probes)?;
         Some(now.saturating_sub(good))
     }
 
-    /// The reason of a port that is `sby` may change. A link that is about to return passes through
-    /// [`Reason::ProbeTimeout`] and [`Reason::PeerSby`], so these are no new reasons.
+    /// Notes that the reason of a port that is `sby` has changed. A link that is about to return
+    /// passes through [`Reason::ProbeTimeout`] and [`Reason::PeerSby`], so these are no new
+    /// reasons.
     fn note_reason(&mut self, now: u64) {
         let reason = self.condition.reason();
         let passing = matches!(
@@ -293,8 +261,8 @@ impl Port {
         }
     }
 
-    /// Makes the reason its own that it has had since `before`, in ns, and that no event has named
-    /// yet. Returns whether there was one.
+    /// Takes over the other reason, if it has lasted since `before`, in ns. Returns whether there
+    /// was one.
     pub(super) fn take_reason(&mut self, before: u64) -> bool {
         let Some((reason, _)) = self.other.filter(|(_, since)| *since <= before) else {
             return false;
@@ -304,18 +272,24 @@ impl Port {
         true
     }
 
-    /// Returns whether it once was usable.
-    pub(super) const fn has_been_act(&self) -> bool {
-        self.ups > 0
+    /// Returns an event about it, with the reason of its state.
+    pub(super) fn event(&self, kind: EventKind, now: u64) -> Event {
+        Event {
+            reason: self.reason,
+            detection: self.unnoticed,
+            ..Event::new(kind, self.ifindex, now)
+        }
     }
 }
 
-impl Tested for Port {
-    fn link(&self) -> &Link {
+impl Borrow<Link> for Port {
+    fn borrow(&self) -> &Link {
         &self.link
     }
+}
 
-    fn link_mut(&mut self) -> &mut Link {
+impl BorrowMut<Link> for Port {
+    fn borrow_mut(&mut self) -> &mut Link {
         &mut self.link
     }
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the user sets for a trunk, besides the table's size and its selector.
+//! The settings of a trunk, besides the size of the table and its selector.
 
 use super::super::{
     health,
@@ -20,7 +20,7 @@ pub const LOCAL_EXPERIMENTAL: u16 = 0x88b5;
 pub struct Settings {
     /// When a working port that returns gets its buckets back.
     pub failback: Failback,
-    /// How long it waits by [`Failback::Delay`], in ms.
+    /// How long it waits with [`Failback::Delay`], in ms.
     pub failback_delay: u32,
     /// From which ports broadcast and multicast is accepted.
     pub rx_group: RxGroup,
@@ -30,17 +30,17 @@ pub struct Settings {
     pub probe_address: [u8; 6],
     /// Their EtherType.
     pub probe_ethertype: u16,
-    /// There is a key.
+    /// Probes have a key.
     pub keyed: bool,
-    /// The number of keys there have been. It stands for the key, which nobody is told.
+    /// The number of keys there have been. It stands for the key, which is secret.
     pub keys: u32,
-    /// The devices that join by themselves.
+    /// The rule for devices that join by themselves.
     pub join: Option<Rule>,
 }
 
 impl Settings {
-    /// Returns by what rule broadcast and multicast is accepted. Only a trunk right at the other end
-    /// of the cables sends one copy; a switch in between makes more of it.
+    /// Returns the rule by which broadcast and multicast is accepted. A trunk at the other end of
+    /// the cables sends one copy. A switch in between sends several.
     pub(super) fn group_rule(&self) -> RxGroup {
         // 01:80:c2:00:00:0x, IEEE 802.1Q table 8-1.
         let direct = match self.probe_address {

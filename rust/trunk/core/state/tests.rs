@@ -85,11 +85,11 @@ impl<'a> Bench<'a> {
     }
 }
 
-const fn port(ifindex: u32, priority: u16) -> Port {
+fn port(ifindex: u32, priority: u16) -> Port {
     Port::new(ifindex, priority, None, 0)
 }
 
-const NO_EVENT: Event = Event::new(EventKind::Config, 0);
+const NO_EVENT: Event = Event::new(EventKind::Config, 0, 0);
 
 /// Makes a bench with ports of these priorities, of interface index 10 and up.
 macro_rules! bench {
@@ -101,7 +101,7 @@ macro_rules! bench {
             port(ifindex, *priority)
         });
         let (mut events, mut claims) = ([NO_EVENT; 32], [Claim::NONE; 4]);
-        let mut desk = Desk::new();
+        let mut desk = Desk::default();
         let mut $bench = Bench::new(&mut ports, &mut events, &mut claims, &mut desk);
     };
 }

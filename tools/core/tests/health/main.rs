@@ -184,7 +184,7 @@ fn mend(network: &mut Network, plan: &Plan) {
 /// How many tests an end has not answered, since there were too many.
 fn limited(end: &End) -> u64 {
     let links = (0..end.ports).filter_map(|number| end.health.link(port(number)));
-    links.map(|link| link.counts().limited).sum()
+    links.map(|link| link.counts.limited).sum()
 }
 
 /// How often an end said that its peer is lost.
@@ -205,11 +205,11 @@ proptest! {
                 prop_assert!(within(seen, &[Reason::None]), "{end} {number} {seen:?}");
             }
             let health = &network.ends[end].health;
-            prop_assert!(health.proven_all(network.carrier(end)));
+            prop_assert!(network.proves_all(end));
             let all = network.ends[end].news.iter().map(|(_, news)| news.found.len()).sum::<u32>();
             prop_assert_eq!(all, plan.cables as u32);
             for number in 0..plan.cables {
-                let counts = *health.link(port(number)).unwrap().counts();
+                let counts = health.link(port(number)).unwrap().counts;
                 let nothing = (counts.replies_late, counts.limited, counts.refused);
                 prop_assert_eq!(nothing, (0, 0, 0));
                 // None but those of the time when the other was not there yet.
@@ -222,7 +222,7 @@ proptest! {
             let other = plan.port_of_b(number);
             for (end, own, peer) in [(A, number, other), (B, other, number)] {
                 let link = network.ends[end].health.link(port(own)).unwrap();
-                prop_assert_eq!(link.peer().unwrap().port, peer as u8);
+                prop_assert_eq!(link.peer.unwrap().port, peer as u8);
             }
             prop_assert_eq!(rank(A, number), rank(B, other));
             prop_assert_eq!(rank(A, number), if plan.lower { number } else { other } as u8);
@@ -243,7 +243,7 @@ proptest! {
             prop_assert!(within(seen, &[Reason::None]), "{seen:?}");
         }
         let refused = |number| {
-            let counts = network.ends[A].health.link(port(number)).unwrap().counts();
+            let counts = network.ends[A].health.link(port(number)).unwrap().counts;
             counts.refused
         };
         prop_assert!((0..plan.cables).map(refused).sum::<u64>() > 0);
@@ -392,7 +392,7 @@ proptest! {
             // Not one-way: both hear each other.
             prop_assert_eq!(network.ends[end].reason(number), Reason::ProbeTimeout);
             let link = network.ends[end].health.link(port(number)).unwrap();
-            prop_assert!(link.late().is_some_and(|late| late >= delay));
+            prop_assert!(link.late.is_some_and(|late| late >= delay));
         }
         for number in 1..plan.cables {
             prop_assert_eq!(network.ends[A].reason(number), Reason::None);
@@ -498,7 +498,7 @@ proptest! {
             prop_assert!(!seen.contains(Reason::PeerMismatch.as_str()), "{seen:?}");
         }
         prop_assert!(network.all_fine());
-        prop_assert!(network.ends[A].health.proven_all(network.carrier(A)));
+        prop_assert!(network.proves_all(A));
         if polite {
             let bye = network.ends[A].news.iter().map(|(_, news)| news.bye.len()).sum::<u32>();
             prop_assert_eq!(bye, plan.cables as u32);
@@ -538,8 +538,8 @@ proptest! {
                                 _ => false,
                             };
                             let link = it.health.link(port(number)).unwrap();
-                            let peer = link.peer().filter(|_| !replays);
-                            (fine, verdict.proven.is_some(), peer.copied())
+                            let peer = link.peer.filter(|_| !replays);
+                            (fine, verdict.proven.is_some(), peer)
                         });
                         let known = Some(known.collect::<Vec<_>>());
                         if last[end] != known {
@@ -556,13 +556,13 @@ proptest! {
                     };
                     let place = network.cables[*choice as usize % plan.cables].ends;
                     let place = place[usize::from(choice % 7 < 3)];
-                    let octets = match replays {
+                    let bytes = match replays {
                         false => Some(network.forge(place, *choice)),
                         // What is so old that an answer to it is none any more.
                         true => network.recorded(place, *choice, plan.interval()),
                     };
-                    if let Some(octets) = octets {
-                        network.deliver(place, &octets);
+                    if let Some(bytes) = bytes {
+                        network.deliver(place, &bytes);
                     }
                 }
             }
@@ -604,8 +604,8 @@ proptest! {
             for cable in 0..plan.cables {
                 number += 1;
                 let place = network.cables[cable].ends[flooded];
-                let octets = network.forge(place, number);
-                network.deliver(place, &octets);
+                let bytes = network.forge(place, number);
+                network.deliver(place, &bytes);
             }
         };
         for _ in 0..200 {
@@ -623,7 +623,7 @@ proptest! {
         prop_assert!(limited(&network.ends[flooded]) > 0);
         prop_assert!(network.all_fine());
         for end in [A, B] {
-            prop_assert!(network.ends[end].health.proven_all(network.carrier(end)));
+            prop_assert!(network.proves_all(end));
         }
     }
 
@@ -634,15 +634,15 @@ proptest! {
         network.run_for(plan.settle());
         for number in 0..count * 20 {
             let place = network.cables[0].ends[usize::from(number % 3 == 0)];
-            let octets = network.forge(place, number);
-            network.deliver(place, &octets);
+            let bytes = network.forge(place, number);
+            network.deliver(place, &bytes);
             if number % count == 0 {
                 for seen in reasons(&mut network, plan.interval() / 2).iter().flatten() {
                     prop_assert!(within(seen, &[Reason::None]), "{seen:?}");
                 }
             }
         }
-        let counts = *network.ends[A].health.link(port(0)).unwrap().counts();
+        let counts = network.ends[A].health.link(port(0)).unwrap().counts;
         prop_assert!(counts.refused > 0);
     }
 
@@ -741,7 +741,7 @@ proptest! {
             for (number, seen) in seen.iter().enumerate() {
                 prop_assert!(within(seen, &[Reason::None]), "{end} {number} {seen:?}");
             }
-            prop_assert!(network.ends[end].health.proven_all(network.carrier(end)));
+            prop_assert!(network.proves_all(end));
         }
     }
 }

@@ -119,14 +119,14 @@ impl End {
     }
 
     fn tag(&self) -> Option<impl Fn(&[u8]) -> u64> {
-        self.key.map(|key| move |octets: &[u8]| hash((key, octets)))
+        self.key.map(|key| move |bytes: &[u8]| hash((key, bytes)))
     }
 }
 
 #[derive(Clone, Debug)]
 enum Event {
     Tick { end: usize, tick: u64 },
-    Frame { to: Place, octets: Vec<u8> },
+    Frame { to: Place, bytes: Vec<u8> },
 }
 
 pub struct Network {
@@ -279,7 +279,7 @@ impl Network {
     }
 
     fn send(&mut self, from: Place, probe: &Probe) {
-        let (octets, used) = probe.write(self.ends[from.0].tag());
+        let (bytes, used) = probe.write(self.ends[from.0].tag());
         let Some((cable, side)) = self.cable(from) else {
             return;
         };
@@ -300,27 +300,27 @@ impl Network {
         if !carrier || way.cut || happens("lost", way.lost) {
             return;
         }
-        let mut octets = octets[..used].to_vec();
+        let mut bytes = bytes[..used].to_vec();
         if happens("corrupted", way.corrupted) {
             for time in 0..=self.chance(("bits", it)) % 3 {
                 let bit = self.chance(("bit", time, it)) as usize % (used * 8);
-                octets[bit / 8] ^= 1 << (bit % 8);
+                bytes[bit / 8] ^= 1 << (bit % 8);
             }
         }
         for copy in 0..=u64::from(happens("doubled", way.doubled)) {
             let (least, most) = way.delay;
             let delay = least + self.chance(("delay", copy, it)) % (most - least + 1);
-            let octets = octets.clone();
-            self.queue(self.now + delay, Event::Frame { to, octets });
+            let bytes = bytes.clone();
+            self.queue(self.now + delay, Event::Frame { to, bytes });
         }
     }
 
     /// A frame comes in on a port, wherever it is from.
-    pub fn deliver(&mut self, (end, number): Place, octets: &[u8]) {
+    pub fn deliver(&mut self, (end, number): Place, bytes: &[u8]) {
         let view = self.view(end);
         let now = self.now;
         let it = &mut self.ends[end];
-        let reply = match Probe::read(octets, it.tag()) {
+        let reply = match Probe::read(bytes, it.tag()) {
             Ok(read) => it.health.receive(port(number), &read.probe, now, &view),
             Err(_) => {
                 it.health.refused(port(number));
@@ -347,11 +347,11 @@ impl Network {
                         self.tick(end);
                     }
                 }
-                Event::Frame { to, octets } => {
+                Event::Frame { to, bytes } => {
                     // A cable may have been pulled in the meantime.
                     if self.carrier(to.0).contains(port(to.1)) {
-                        self.deliver(to, &octets);
-                        self.delivered.push((self.now, to, octets));
+                        self.deliver(to, &bytes);
+                        self.delivered.push((self.now, to, bytes));
                     }
                 }
             }
@@ -380,7 +380,7 @@ impl Network {
         let (end, number) = self.cables[cable].ends[1 - side];
         let random = |what: &str| self.chance((what, to, choice));
         let is = |what: &str| random(what) % 2 == 0;
-        let sent = self.ends[to.0].health.link(port(to.1)).unwrap().counts();
+        let sent = self.ends[to.0].health.link(port(to.1)).unwrap().counts;
         let probe = Probe {
             kind: [Kind::Test, Kind::Reply, Kind::Bye][random("kind") as usize % 3],
             from: if is("from") {
@@ -404,11 +404,11 @@ impl Network {
             heard: random("heard"),
             address: is("address").then_some([9; 6]),
         };
-        let (octets, used) = match random("tag") % 3 {
+        let (bytes, used) = match random("tag") % 3 {
             0 => probe.write(None::<fn(&[u8]) -> u64>),
-            _ => probe.write(Some(|octets: &[u8]| hash(("a key", octets)))),
+            _ => probe.write(Some(|bytes: &[u8]| hash(("a key", bytes)))),
         };
-        octets[..used].to_vec()
+        bytes[..used].to_vec()
     }
 
     /// Of the frames that came to this end so long ago or longer and were another's, one.
@@ -418,15 +418,15 @@ impl Network {
             .delivered
             .iter()
             .rev()
-            .filter(|(time, (to, _), octets)| {
-                let read = Probe::read(octets, None::<fn(&[u8]) -> u64>);
+            .filter(|(time, (to, _), bytes)| {
+                let read = Probe::read(bytes, None::<fn(&[u8]) -> u64>);
                 let old = time + ago <= self.now;
                 *to == end && old && read.is_ok_and(|read| read.probe.from != own)
             });
         // Rather the last ones.
         let mine: Vec<_> = mine.take(100).collect();
         let place = self.chance(("which", choice)) as usize % mine.len().max(1);
-        mine.get(place).map(|(.., octets)| octets.clone())
+        mine.get(place).map(|(.., bytes)| bytes.clone())
     }
 
     /// Has every link of these two that has carrier nothing against it, at both ends?
@@ -434,6 +434,12 @@ impl Network {
         let fine = |place: &Place| self.ends[place.0].reason(place.1) == Reason::None;
         let up = self.cables.iter().filter(|cable| cable.carrier);
         up.flat_map(|cable| &cable.ends).all(fine)
+    }
+
+    /// Are the peers of all ports of that end that have carrier alive, and trunks?
+    pub fn proves_all(&self, end: usize) -> bool {
+        let proven = |id| self.ends[end].health.verdict(id).proven.is_some();
+        self.carrier(end).iter().all(proven)
     }
 
     pub fn is_testing(&self, end: usize) -> bool {

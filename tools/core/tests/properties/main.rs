@@ -31,6 +31,11 @@ fn spares(stand_ins: &StandIns) -> Spares {
         .collect()
 }
 
+fn bring_into_line(stand_ins: &mut StandIns, ports: &Ports) {
+    stand_ins.let_go(ports);
+    stand_ins.take(ports);
+}
+
 fn weight(ports: &Ports, id: PortId) -> usize {
     ports.get(id).map_or(0, |port| port.weight.max(1).into())
 }
@@ -385,7 +390,7 @@ proptest! {
                 other.ports.set(id, Some(PortView { weight, ..*port }));
             }
             for _ in 0..2 {
-                other.stand_ins.update(&other.ports);
+                bring_into_line(&mut other.stand_ins, &other.ports);
                 prop_assert_eq!(spares(&other.stand_ins), spares(&after.stand_ins));
             }
             Ok(())
@@ -565,12 +570,12 @@ proptest! {
         homes in prop::collection::vec(any::<Slot>(), 0..300),
         assign: bool,
     ) {
-        let mut stand_ins = StandIns::new();
-        stand_ins.update(&old);
+        let mut stand_ins = StandIns::default();
+        bring_into_line(&mut stand_ins, &old);
         // Out of step with the ports, or brought into step.
         for update in [false, true] {
             if update {
-                stand_ins.update(&new);
+                bring_into_line(&mut stand_ins, &new);
             }
             let mut world = World {
                 ports: new.clone(),

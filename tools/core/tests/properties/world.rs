@@ -113,10 +113,10 @@ impl Step {
 impl World {
     pub fn new(bits: u32) -> Self {
         Self {
-            ports: Ports::new(),
+            ports: Ports::default(),
             homes: vec![NO_PORT; 1 << bits],
             set: vec![NO_PORT; 1 << bits],
-            stand_ins: StandIns::new(),
+            stand_ins: StandIns::default(),
             slots: vec![NO_PORT; 1 << bits],
         }
     }
@@ -229,7 +229,7 @@ impl World {
             &mut [],
             theirs,
             PortSet::EMPTY,
-            |home, from, to| moves.push((home, from, to)),
+            |home, from, to| moves.push((to_slot(home), to_slot(from), to_slot(to))),
         );
         self.slots = table.iter().map(Bucket::slot).collect();
         (moves, moved)
@@ -352,7 +352,7 @@ pub fn any_ports() -> impl Strategy<Value = Ports> {
     let flags = || any::<[bool; 4]>();
     let port = (prop_oneof![0..4u16, any::<u16>()], any::<u16>(), flags());
     prop::collection::vec(prop::option::of(port), 0..=64).prop_map(|list| {
-        let mut ports = Ports::new();
+        let mut ports = Ports::default();
         for (id, port) in PortId::all().zip(list) {
             let view = port.map(
                 |(priority, weight, [act, carrier, held, held_back])| PortView {

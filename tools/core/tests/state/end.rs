@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Two ends of a trunk, as the driver has them: a state, a table, a timer; and cables between them.
+//! The fuzzer (`tools/fuzz`) uses this file, too.
 
-use proptest::prelude::*;
 use std::collections::{BTreeMap, VecDeque};
 use trunk_core::claims::{Claim, Holder, Socket, Stage, MAX_CLAIMS};
 use trunk_core::history::{Event, EventKind};
@@ -11,7 +11,6 @@ use trunk_core::state::{
     Desk, Effects, Ending, Input, Links, Memory, Port, PortSettings, Replacement, Settings, State,
 };
 use trunk_core::table::{inherit, Bucket};
-use trunk_core::uapi::Redundancy;
 use trunk_core::wire::{Identity, Probe};
 
 pub const MS: u64 = 1_000_000;
@@ -50,7 +49,6 @@ struct End {
     state: State<Heap>,
     table: Vec<Bucket>,
     ports: PortSet,
-    up: bool,
     /// When time is to come next, in ns.
     timer: Option<u64>,
     /// What claims were answered.
@@ -78,13 +76,12 @@ impl Ends {
         let end = |number: u8| End {
             state: State::new(
                 [number; 6],
-                vec![Event::new(EventKind::Config, 0); 64],
+                vec![Event::new(EventKind::Config, 0, 0); 64],
                 vec![Claim::NONE; MAX_CLAIMS],
                 Box::default(),
             ),
             table: (0..32).map(|_| Bucket::empty()).collect(),
             ports: PortSet::EMPTY,
-            up: false,
             timer: None,
             answers: BTreeMap::new(),
             events: Vec::new(),
@@ -148,6 +145,9 @@ impl Ends {
         let (links, now) = (self.links(end), self.now);
         let End { state, table, .. } = &mut self.ends[end];
         let effects = state.step(table, links, input, || now);
+        assert!(state.is_sound(table));
+        assert!(effects.next.is_none_or(|next| next > now));
+        assert!(effects.decided.is_none_or(|it| it == state.decision()));
         if let Some((id, probe)) = &effects.send {
             self.send(end, *id, probe);
         }
@@ -193,7 +193,7 @@ impl Ends {
         self.settle(end);
         let it = &mut self.ends[end];
         while let Some(claim) = it.state.take_answer() {
-            let link = claim.link().filter(|_| claim.stage == Stage::Served);
+            let link = claim.link.filter(|_| claim.stage == Stage::Served);
             it.answers.insert(claim.holder.mark, link);
         }
         while it.state.tell_holder().is_some() {}
@@ -223,8 +223,7 @@ impl Ends {
                     let (_, end, id, bytes) = self.frames.pop_front().unwrap();
                     // A cable may have been pulled, or the port left.
                     if self.links(end).operational.contains(id) {
-                        let read = Probe::read(&bytes, None::<fn(&[u8]) -> u64>);
-                        self.step(end, Input::Probe(id, read.as_ref().ok()));
+                        self.frame(end, id.index(), &bytes);
                     }
                 }
                 (Some((time, end)), _) if time <= until => {
@@ -286,7 +285,6 @@ impl Ends {
     }
 
     pub fn up(&mut self, end: usize, up: bool) {
-        self.ends[end].up = up;
         self.step(end, Input::Up(up));
     }
 
@@ -321,8 +319,10 @@ impl Ends {
     }
 
     pub fn choose(&mut self, end: usize, bucket: usize, number: usize) {
-        let table = &self.ends[end].table;
-        table[bucket % table.len()].choose(number as Slot);
+        let End { table, ports, .. } = &self.ends[end];
+        if ports.contains(port(number)) {
+            table[bucket % table.len()].choose(number as Slot);
+        }
         let new = table.iter().map(|_| Bucket::empty()).collect();
         self.replace(end, new, Replacement::Homes);
     }
@@ -350,9 +350,37 @@ impl Ends {
         self.step(end, Input::EndClaims(which));
     }
 
-    /// A frame comes in that is no probe.
-    pub fn garbage(&mut self, end: usize, number: usize) {
-        self.step(end, Input::Probe(port(number), None));
+    /// A frame of these bytes comes in.
+    pub fn frame(&mut self, end: usize, number: usize, bytes: &[u8]) {
+        let read = Probe::read(bytes, None::<fn(&[u8]) -> u64>);
+        self.step(end, Input::Probe(port(number), read.as_ref().ok()));
+    }
+
+    /// The next frame to arrive is changed on its way.
+    pub fn garble(&mut self, place: usize, bits: u8) {
+        if let Some((.., bytes)) = self.frames.front_mut() {
+            let place = place % bytes.len();
+            bytes[place] ^= bits;
+        }
+    }
+
+    pub fn speed(&mut self, end: usize, number: usize, speed: u32) {
+        self.step(end, Input::Speed(port(number), speed));
+    }
+
+    pub fn address(&mut self, end: usize, address: [u8; 6]) {
+        self.step(end, Input::Address(address));
+    }
+
+    pub fn refusal(&mut self, end: usize) {
+        self.step(end, Input::Refusal(77, 16));
+    }
+
+    /// The user has the counters of the buckets begin anew.
+    pub fn reset(&mut self, end: usize) {
+        let new = self.ends[end].table.iter().map(|_| Bucket::empty());
+        let new = new.collect();
+        self.replace(end, new, Replacement::Counters);
     }
 
     /// All cables are whole, and both ends are set as they began.
@@ -377,47 +405,45 @@ impl Ends {
         }
     }
 
-    /// Both ends keep the rules.
-    pub fn check(&self) -> Result<(), TestCaseError> {
+    /// Checks that both ends keep the rules. That each table is sound is checked after each step.
+    pub fn check(&self) {
         for (number, end) in self.ends.iter().enumerate() {
-            let End { state, table, .. } = end;
-            let ports = state.ports();
-            prop_assert!(state.is_sound(table));
-            prop_assert_eq!(ports.select(|_| true), end.ports);
-            prop_assert_eq!(ports.select(|it| it.is_act()), state.decision().act);
-            prop_assert_eq!(!ports.usable().is_empty(), state.decision().carrier);
-            prop_assert!(state.redundancy() == ports.redundancy());
+            let state = &end.state;
+            let (ports, decision) = (state.ports(), state.decision());
+            let (usable, working) = (ports.usable(), ports.select(|it| it.is_working()));
+            assert_eq!(ports.select(|_| true), end.ports);
+            assert_eq!(ports.select(|it| it.is_act()), decision.act);
+            assert_eq!(!usable.is_empty(), decision.carrier);
+            assert!((decision.accepted & usable).is_empty() == usable.is_empty());
             // What is told of ports is so.
             for (id, view) in ports.iter() {
                 let told = end.states.get(&ifindex(id)).copied();
-                prop_assert_eq!(told.unwrap_or(LinkState::Sby), view.state);
+                assert_eq!(told.unwrap_or(LinkState::Sby), view.state);
                 let operational = self.links(number).operational.contains(id);
-                prop_assert!(operational || !view.is_act());
+                assert!(operational || !view.is_act());
+                let stand_in = state.stand_ins().of(id);
+                assert!(stand_in.is_none_or(|spare| (usable & !working).contains(spare)));
+                assert!(stand_in.is_none() || working.contains(id));
             }
             // A spare serves one claim, or one port.
-            let links: Vec<PortId> = state.claims().iter().filter_map(Claim::link).collect();
+            let links: Vec<PortId> = state
+                .claims()
+                .iter()
+                .filter_map(|claim| claim.link)
+                .collect();
             for (at, link) in links.iter().enumerate() {
-                let spare = ports.get(*link).is_some_and(|it| !it.is_working());
                 let stands_in = state.stand_ins().home_of(*link).is_some();
-                prop_assert!(!spare || !links[..at].contains(link) && !stands_in);
-                prop_assert!(ports.usable().contains(*link));
+                let shared = links[..at].contains(link) || stands_in;
+                assert!(working.contains(*link) || !shared);
+                assert!(usable.contains(*link));
             }
-            // Buckets are carried by ports there are.
-            for slot in table.iter().filter_map(|bucket| from_slot(bucket.slot())) {
-                prop_assert!(end.ports.contains(slot));
+            let wanted = state.claims().iter().filter_map(|claim| claim.wanted);
+            assert!(wanted.into_iter().all(|id| end.ports.contains(id)));
+            // Buckets are carried by ports there are, and belong to such.
+            let slots = |bucket: &Bucket| [bucket.slot(), bucket.home(), bucket.chosen()];
+            for slot in end.table.iter().flat_map(slots).filter_map(from_slot) {
+                assert!(end.ports.contains(slot));
             }
         }
-        Ok(())
-    }
-}
-
-/// What the state shows of its ports in one word.
-trait InOneWord {
-    fn redundancy(&self) -> Redundancy;
-}
-
-impl InOneWord for State<Heap> {
-    fn redundancy(&self) -> Redundancy {
-        self.ports().redundancy()
     }
 }
