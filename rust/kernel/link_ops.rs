@@ -155,7 +155,7 @@ unsafe extern "C" fn validate(
         // SAFETY: A valid attribute.
         let len = unsafe { helpers::nla_len(address) };
         if len != bindings::ETH_ALEN as c_int {
-            return Err(extack.refuse(EINVAL, c"address: a MAC address has 6 octets"));
+            return Err(extack.refuse(EINVAL, c"address: a MAC address has 6 bytes"));
         }
         // SAFETY: The attribute has six bytes.
         let mac = MacAddr::new(unsafe { helpers::nla_data(address).cast::<[u8; 6]>().read() });

@@ -17,7 +17,7 @@ use netdev::{
     }, //
 };
 
-/// What is counted on each CPU, besides the frames and octets that the core counts for any device.
+/// What is counted on each CPU, besides the frames and bytes that the core counts for any device.
 #[derive(Clone, Copy)]
 pub(crate) enum Count {
     /// Frames dropped since no port could carry them, or since they were no frames.

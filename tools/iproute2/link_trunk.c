@@ -21,7 +21,7 @@
 #include <linux/trunk.h>
 #include "iproute2.h"
 
-/* Octets that a request may have; more than all settings together take. */
+/* Bytes that a request may have; more than all settings together take. */
 #define REQUEST_SIZE 1024
 #define KEY_SIZE 16
 
@@ -219,9 +219,9 @@ static int hex_digit(char c)
 	return found ? (int)(found - all) : -1;
 }
 
-/* Pairs of hexadecimal digits, with `between` between them unless that is 0. How many octets that
+/* Pairs of hexadecimal digits, with `between` between them unless that is 0. How many bytes that
  * is, -1 if it is anything else or more than there is room for. */
-static int read_octets(const char *word, char between, uint8_t *octets, int room)
+static int read_bytes(const char *word, char between, uint8_t *bytes, int room)
 {
 	int count = 0;
 
@@ -231,7 +231,7 @@ static int read_octets(const char *word, char between, uint8_t *octets, int room
 
 		if (low < 0 || count == room)
 			return -1;
-		octets[count++] = (uint8_t)(high << 4 | low);
+		bytes[count++] = (uint8_t)(high << 4 | low);
 		word += 2;
 		if (between && *word && *word++ != between)
 			return -1;
@@ -241,15 +241,15 @@ static int read_octets(const char *word, char between, uint8_t *octets, int room
 
 static int add_secret(struct words *words, const char *word, const char *from)
 {
-	uint8_t octets[KEY_SIZE] = { 0 };
+	uint8_t bytes[KEY_SIZE] = { 0 };
 
 	if (!from && !strcmp(word, "none"))
-		return add(words, TRUNK_A_KEY, octets, 0);
+		return add(words, TRUNK_A_KEY, bytes, 0);
 	/* What is wrong is not repeated: it may be nearly right. */
-	if (read_octets(word, 0, octets, KEY_SIZE) != KEY_SIZE)
+	if (read_bytes(word, 0, bytes, KEY_SIZE) != KEY_SIZE)
 		return from ? refuse("key-file: %s does not have 32 hexadecimal digits", from) :
 			      refuse("key: it is not 32 hexadecimal digits");
-	return add(words, TRUNK_A_KEY, octets, sizeof(octets));
+	return add(words, TRUNK_A_KEY, bytes, sizeof(bytes));
 }
 
 static int add_secret_of(struct words *words, const char *file)
@@ -281,7 +281,7 @@ static int add_rule(struct words *words)
 	size_t i;
 
 	while (!none) {
-		uint8_t octets[6];
+		uint8_t bytes[6];
 		const char *word;
 		uint64_t number;
 		int count;
@@ -299,11 +299,11 @@ static int add_rule(struct words *words)
 			word = take(words, "auto-join address");
 			if (!word)
 				return -1;
-			count = read_octets(word, ':', octets, sizeof(octets));
+			count = read_bytes(word, ':', bytes, sizeof(bytes));
 			if (count <= 0)
 				return refuse("auto-join address: \"%s\" is not the beginning of a MAC address",
 					      word);
-			add(words, TRUNK_A_AUTO_JOIN_ADDRESS, octets, count);
+			add(words, TRUNK_A_AUTO_JOIN_ADDRESS, bytes, count);
 		} else if (skip(words, "prio") || skip(words, "priority")) {
 			word = take(words, "auto-join prio");
 			if (!word || read_number("auto-join prio", word, false, &number) ||
@@ -341,7 +341,7 @@ static int add_together(struct words *words)
 static int add_setting(const struct setting *setting, struct words *words)
 {
 	const char *word, *name = setting->name;
-	uint8_t octets[6];
+	uint8_t bytes[6];
 	uint64_t number;
 	uint32_t value;
 	int *together;
@@ -391,9 +391,9 @@ static int add_setting(const struct setting *setting, struct words *words)
 			return -1;
 		break;
 	case ADDRESS:
-		if (read_octets(word, ':', octets, sizeof(octets)) != sizeof(octets))
+		if (read_bytes(word, ':', bytes, sizeof(bytes)) != sizeof(bytes))
 			return refuse("%s: \"%s\" is not a MAC address", name, word);
-		return add(words, setting->type, octets, sizeof(octets));
+		return add(words, setting->type, bytes, sizeof(bytes));
 	case SECRET:
 		return add_secret(words, word, NULL);
 	default:
@@ -489,14 +489,14 @@ static uint64_t number_of(const struct rtattr *attr)
 }
 
 /* As `02:00:00`; there is room for six. */
-static void write_octets(const struct rtattr *attr, char *text)
+static void write_bytes(const struct rtattr *attr, char *text)
 {
-	const uint8_t *octets = RTA_DATA(attr);
+	const uint8_t *bytes = RTA_DATA(attr);
 	size_t count = RTA_PAYLOAD(attr) > 6 ? 6 : RTA_PAYLOAD(attr);
 
 	text[0] = 0;
 	for (size_t i = 0; i < count; i++)
-		text += sprintf(text, "%s%02x", i ? ":" : "", octets[i]);
+		text += sprintf(text, "%s%02x", i ? ":" : "", bytes[i]);
 }
 
 /* The same without loss, in the largest unit that fits. */
@@ -529,7 +529,7 @@ static void print_rule(const struct rtattr *nest, struct json_writer *json, FILE
 		{ "address", TRUNK_A_AUTO_JOIN_ADDRESS },
 	};
 	unsigned int priority = number_of(find(nest, TRUNK_A_AUTO_JOIN_PRIORITY));
-	char octets[20];
+	char bytes[20];
 
 	for (size_t i = 0; i < COUNT(parts); i++) {
 		const struct rtattr *attr = find(nest, parts[i].type);
@@ -538,8 +538,8 @@ static void print_rule(const struct rtattr *nest, struct json_writer *json, FILE
 		if (!attr)
 			continue;
 		if (parts[i].type == TRUNK_A_AUTO_JOIN_ADDRESS) {
-			write_octets(attr, octets);
-			text = octets;
+			write_bytes(attr, bytes);
+			text = bytes;
 		} else {
 			text = text_of(attr);
 		}
@@ -599,7 +599,7 @@ static void print_setting(const struct setting *setting, const struct rtattr *al
 			sprintf(text, "%llu", (unsigned long long)number);
 		break;
 	case ADDRESS:
-		write_octets(attr, text);
+		write_bytes(attr, text);
 		break;
 	case SYSTEM:
 		sprintf(text, "%016llx", (unsigned long long)number);

@@ -360,7 +360,7 @@ def shell(kind="stock"):
     return guest.process.wait()
 
 
-# Each octet that such an instruction copies would count as one.
+# Each byte that such an instruction copies would count as one.
 CPU = {"probes": ["-cpu", "max,la57=off,erms=off,fsrm=off,fsrs=off"]}
 BESIDE = {"bench": ["floor"]}
 

@@ -39,7 +39,7 @@ pub(super) fn rule(nest: Attribute<'_>, extack: &mut ExtAck<'_>) -> Result<Optio
     only(&SETTABLE, asked, &join::NAMES, "auto-join", extack)?;
     let priority = asked.get(join::PRIORITY);
     if let Some(attr) = priority.filter(|attr| attr.to_u32().is_none()) {
-        let reason = fmt!("auto-join.priority: a number has 4 octets");
+        let reason = fmt!("auto-join.priority: a number has 4 bytes");
         return Err(extack.refuse_fmt(EINVAL, Some(attr), reason));
     }
     let rule = Rule {

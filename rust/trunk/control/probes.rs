@@ -107,7 +107,7 @@ pub(super) fn read(
         (true, _) => None,
         (_, Some(octets)) => Some(Key::from_octets(*octets)),
         _ => {
-            let reason = fmt!("key: it has 16 octets, or for no key none");
+            let reason = fmt!("key: it has 16 bytes, or for no key none");
             return Err(extack.refuse_fmt(EINVAL, Some(attr), reason));
         }
     };

@@ -126,7 +126,7 @@ pub(crate) fn link_set(
     let is_odd = |attr: &Attribute<'_>| !other.contains(&attr.kind()) && attr.to_u32().is_none();
     if let Some(attr) = attributes.iter().find(is_odd) {
         let name = name(&attr::NAMES, attr);
-        return Err(extack.refuse_fmt(EINVAL, Some(attr), fmt!("{name}: a number has 4 octets")));
+        return Err(extack.refuse_fmt(EINVAL, Some(attr), fmt!("{name}: a number has 4 bytes")));
     }
     change(dev, attributes, extack, rtnl)
 }

@@ -9,7 +9,7 @@ Both ends are in one guest, whose only processor takes a nanosecond of the guest
 instruction, and does what two hosts would do; one of today does two to four. So what must hold at
 1 ms there beside a program that never rests is demanded at 2 ms here: at 1 ms that program and the
 kernel's own thread for what comes in each get half of the time, and the probes take more. It has no
-instructions that clear or copy any number of octets, for each octet would count as one. The program
+instructions that clear or copy any number of bytes, for each byte would count as one. The program
 counts what time it is left.
 """
 

@@ -99,7 +99,7 @@ def redirect_to_socket(xskmap):
 
 
 class Map:
-    """A map of numbers, of four octets or eight."""
+    """A map of numbers, of four bytes or eight."""
 
     def __init__(self, kind, size, entries):
         self.size = size

@@ -195,7 +195,7 @@ def event_number(payload):
 
 class Answer:
     """How a request ended. error: errno or 0; text, offset, missing: of the extended answer, or None;
-    messages: what came before the end, each as its octets after the generic netlink header."""
+    messages: what came before the end, each as its bytes after the generic netlink header."""
 
     def __init__(self):
         self.error, self.text, self.offset, self.missing, self.messages = None, None, None, None, []
@@ -225,7 +225,7 @@ class Raw:
             self.groups[parts[1].rstrip(b"\0").decode()], = struct.unpack("I", parts[2])
 
     def message(self, command, body=b"", flags=NLM_F_ACK, to=None):
-        """The octets of a request."""
+        """The bytes of a request."""
         self.sequence += 1
         head = struct.pack("IHHII", 20 + len(body), self.family if to is None else to, flags | NLM_F_REQUEST,
                            self.sequence, 0)  # fmt: skip

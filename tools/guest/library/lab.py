@@ -820,7 +820,7 @@ def attributes(data):
     found = []
     while len(data) >= 4:
         length, type = struct.unpack_from("HH", data)
-        expect(4 <= length <= len(data), f"an attribute of {length} octets where {len(data)} are left")
+        expect(4 <= length <= len(data), f"an attribute of {length} bytes where {len(data)} are left")
         found.append((type & 0x3FFF, data[4:length]))
         data = data[(length + 3) & ~3 :]
     return found

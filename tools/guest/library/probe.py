@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Probes as octets, as Documentation/networking/trunk-probe.rst has them; apart from the driver."""
+"""Probes as bytes, as Documentation/networking/trunk-probe.rst has them; apart from the driver."""
 
 import struct
 
@@ -30,7 +30,7 @@ def write(to=NEAREST_BRIDGE, source=mac(0xB0B), type=TYPE, tlvs=(), key=None, le
 
 
 def read(frame):
-    """The fields of the probe in a frame; `tag` is there if it has one, `tlvs` are octets."""
+    """The fields of the probe in a frame; `tag` is there if it has one, `tlvs` are bytes."""
     fields = dict(zip(NAMES, BODY.unpack_from(frame, 14)))
     data = frame[14 : 14 + fields["length"]]
     if fields["flags"] & TAGGED:

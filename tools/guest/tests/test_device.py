@@ -122,7 +122,7 @@ def test_the_speed_is_that_of_ports_in_use():
 
 def test_memory_is_that_of_who_makes_the_trunk():
     """
-    a memory cgroup ── trunk0 with 65,536 buckets: counters of 16 octets, for each CPU
+    a memory cgroup ── trunk0 with 65,536 buckets: counters of 16 bytes, for each CPU
     """
     attempt("mount -t cgroup2 none /sys/fs/cgroup")
     if "memory" not in attempt("cat /sys/fs/cgroup/cgroup.controllers").stdout:
@@ -138,7 +138,7 @@ def test_memory_is_that_of_who_makes_the_trunk():
         within(f"ip link add trunk0 type {KIND}")
         before = used()
         within("trunkctl set trunk0 bits 16")
-        expect(used() - before > 16 * 65_536 * os.cpu_count(), f"{used() - before} octets are accounted for")
+        expect(used() - before > 16 * 65_536 * os.cpu_count(), f"{used() - before} bytes are accounted for")
         ip("link del trunk0")
     finally:
         os.rmdir(group)

@@ -414,10 +414,10 @@ def flipping():
     def change(data):
         nonlocal at
         length = probe.read(data)["length"]
-        octet, bit = divmod(at, 8)
+        byte, bit = divmod(at, 8)
         at = (at + 1) % (8 * length)
         changed = bytearray(data)
-        changed[14 + octet] ^= 1 << bit
+        changed[14 + byte] ^= 1 << bit
         return [bytes(changed)]
 
     return change

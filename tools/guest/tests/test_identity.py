@@ -124,7 +124,7 @@ def test_addresses_that_no_trunk_is_born_with():
     load()
     station = "address: a group address, or all zeroes, is not an address of a device."
     for address, words in (("01:00:5e:00:00:01", station), ("00:00:00:00:00:00", station),
-                           ("02:00:5e:00:53", "address: a MAC address has 6 octets.")):  # fmt: skip
+                           ("02:00:5e:00:53", "address: a MAC address has 6 bytes.")):  # fmt: skip
         equal(refused(f"ip link add trunk0 address {address} type {KIND}"), words, f"words of the refusal of {address}")
         equal(link("trunk0"), None, "the trunk")
 

@@ -489,7 +489,7 @@ def test_requests_that_make_no_sense():
         ([attribute(inner["bus"], "\n")], errno.EINVAL, odd("bus")),
         ([attribute(inner["address"], b"")], errno.EINVAL, odd("address")),
         ([genl.u32(inner["priority"], 2)], errno.EINVAL, "auto-join.priority: of which devices is not said"),
-        ([attribute(inner["name"], "sixteen-octets..")], errno.EINVAL, None),
+        ([attribute(inner["name"], "sixteen-bytes...")], errno.EINVAL, None),
         ([attribute(inner["driver"], "x" * 32)], errno.EINVAL, None),
         ([attribute(inner["address"], bytes(7))], errno.ERANGE, None),
         ([attribute(inner["name"], "a"), genl.u32(inner["priority"], 0)], errno.ERANGE, None),
@@ -501,7 +501,7 @@ def test_requests_that_make_no_sense():
         expect(text is None or answer.text == text, f"words of {parts}: {answer}")
         expect(answer.offset is not None, f"{parts}: where is not said: {answer}")
         equal(trunk.control.get(), before, f"settings after {parts}")
-    longest = [attribute(inner["name"], "fifteen-octets."), attribute(inner["driver"], "x" * 31)]
+    longest = [attribute(inner["name"], "fifteen-bytes.."), attribute(inner["driver"], "x" * 31)]
     equal(ask(*longest).error, 0, "the longest names")
 
 

@@ -473,7 +473,7 @@ def test_refusals_name_the_attribute_and_the_reason():
                                      ({"reply-timeout": 5_001, "interval": 5_000}, 5_001, 5_000)):  # fmt: skip
         no("trunk-set", mine | {"misses": 5} | asked, errno.EINVAL,
            f"reply-timeout: {timeout} us is longer than the interval, {interval} us", f".{next(iter(asked))}")  # fmt: skip
-    no("trunk-set", mine | {"misses": 5, "key": bytes(15)}, errno.EINVAL, "key: it has 16 octets, or for no key none", ".key")
+    no("trunk-set", mine | {"misses": 5, "key": bytes(15)}, errno.EINVAL, "key: it has 16 bytes, or for no key none", ".key")
     no("trunk-set", mine | {"misses": 5, "key": bytes(17)}, errno.ERANGE, SIZE, ".key")
     for types, owner in (((0x0800,), "IPv4"), ((0x0806,), "ARP"), ((0x86DD,), "IPv6"), ((0x8100,), "VLAN tags"),
                          ((0x8809,), "LACP"), ((0x8847, 0x8848), "MPLS"), ((0x888E,), "port authentication"),
@@ -721,7 +721,7 @@ def test_reset_counters_begin_at_zero_and_others_go_on():
     with star.server:
         before, ethtool = counters("trunk0"), ethtool_statistics("trunk0")
     got = control.statistics()
-    equal((got["tx-packets"], got["tx-bytes"]), (32, 32 * 60), "frames and octets")
+    equal((got["tx-packets"], got["tx-bytes"]), (32, 32 * 60), "frames and bytes")
     equal(sum(control.statistics(port)["tx-packets"] for port in star.ports), 32, "frames of the ports")
     equal(control.column("tx-packets"), [1] * 32, "frames of each bucket")
     control.client.do("stats-reset", control.mine)
@@ -740,7 +740,7 @@ def test_reset_counters_begin_at_zero_and_others_go_on():
 
 def test_bucket_counters_are_exact_over_cpus():
     """
-    CPU 0 ┐            each bucket's frames and octets, sent from both at the same
+    CPU 0 ┐            each bucket's frames and bytes, sent from both at the same
           ├─ trunk0    time, are counted to the last
     CPU 1 ┘
     """
@@ -766,9 +766,9 @@ def test_bucket_counters_are_exact_over_cpus():
         packets[low(data[:6]) % 32] += 1
         octets[low(data[:6]) % 32] += len(data)
     equal(control.column("tx-packets"), packets, "frames of each bucket")
-    equal(control.column("tx-bytes"), octets, "octets of each bucket")
+    equal(control.column("tx-bytes"), octets, "bytes of each bucket")
     got = control.statistics()
-    equal((got["tx-packets"], got["tx-bytes"]), (sum(packets), sum(octets)), "frames and octets of the trunk")
+    equal((got["tx-packets"], got["tx-bytes"]), (sum(packets), sum(octets)), "frames and bytes of the trunk")
     carried = {}
     for port, n in zip(control.column(), packets):
         carried[port] = carried.get(port, 0) + n

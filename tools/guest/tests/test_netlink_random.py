@@ -11,7 +11,7 @@ REQUESTS = 4_000
 
 
 class Requests:
-    """Requests at random, as octets: a sound one by the spec, then often spoilt."""
+    """Requests at random, as bytes: a sound one by the spec, then often spoilt."""
 
     def __init__(self, random, trunks, ports, others):
         """Numbers of interfaces: of trunks, of ports, and of what is neither or is not there."""
@@ -25,7 +25,7 @@ class Requests:
         ]  # fmt: skip
 
     def one(self):
-        """(operation or None, its number, octets after the header, dump?)"""
+        """(operation or None, its number, bytes after the header, dump?)"""
         op = self.random.choice(self.ops)
         mode = self.random.choice([m for m in ("do", "dump") if m in op.yaml])
         wanted = op.yaml[mode].get("request", {}).get("attributes", [])

@@ -67,8 +67,8 @@ def test_a_trunk_begins_with_the_settings_it_is_made_with():
     # What rtnetlink lets pass: numbers that are too long, and conditions that nobody knows.
     long = struct.pack("Q", 2)
     for data, words in [
-        (attribute(BITS, long), "bits: a number has 4 octets"),
-        (attribute(AUTO_JOIN, rule[:12] + attribute(AUTO_JOIN_PRIORITY, long)), "auto-join.priority: a number has 4 octets"),
+        (attribute(BITS, long), "bits: a number has 4 bytes"),
+        (attribute(AUTO_JOIN, rule[:12] + attribute(AUTO_JOIN_PRIORITY, long)), "auto-join.priority: a number has 4 bytes"),
         (attribute(AUTO_JOIN, rule + attribute(6, 1)), "auto-join.: this is not to be set"),
         (attribute(AUTO_JOIN, attribute(6, 1)), "auto-join.: this is not to be set"),
     ]:

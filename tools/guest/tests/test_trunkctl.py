@@ -578,7 +578,7 @@ def test_devices_that_join_by_themselves():
         expect(" auto-join name eth* prio 2 " in run("trunkctl show trunk0"), "the rule is not shown")
         no("set trunk0 auto-join", 1, "auto-join: name, driver, bus or address is missing, or none")
         no("set trunk0 auto-join prio 3", 1, "auto-join: name, driver, bus or address is missing, or none")
-        no("set trunk0 auto-join name sixteen-octets.. bits 6", 1, "auto-join name: more than 15 bytes")
+        no("set trunk0 auto-join name sixteen-bytes... bits 6", 1, "auto-join name: more than 15 bytes")
         no("set trunk0 auto-join address 5", 1, 'address: "5" is not the beginning of a MAC address')
 
         # Who came by the rule is not sent away for not being named.

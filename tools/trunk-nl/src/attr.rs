@@ -9,13 +9,13 @@ use netlink_packet_core::{
 
 use crate::error::{malformed, Result};
 
-/// The attributes in a range of octets. Ends after the first that is malformed.
+/// The attributes in a range of bytes. Ends after the first that is malformed.
 pub(crate) type Attributes<'a> = NlasIterator<&'a [u8]>;
 
 /// One attribute of a message.
 pub(crate) type Attr<'a> = NlaBuffer<&'a [u8]>;
 
-/// Attributes to be sent. A value has at most 65,531 octets; callers have checked what comes from a
+/// Attributes to be sent. A value has at most 65,531 bytes; callers have checked what comes from a
 /// user.
 #[derive(Debug, Default)]
 pub(crate) struct Writer(Vec<DefaultNla>);

@@ -30,7 +30,7 @@ pub struct ClaimRequest<'a> {
     /// The mark of the frames that are to leave by it, other than 0. No other claim of the trunk may
     /// have it.
     pub mark: u32,
-    /// What the holder calls itself, up to 31 octets.
+    /// What the holder calls itself, up to 31 bytes.
     pub name: Option<&'a str>,
 }
 

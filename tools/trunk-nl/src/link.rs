@@ -27,10 +27,10 @@ use crate::values::Mac;
 /// Kind of a trunk's device.
 pub const KIND: &str = "trunk";
 
-/// The longest name of a device, in octets.
+/// The longest name of a device, in bytes.
 const NAME_MAX: usize = 15;
 
-/// Octets of struct ifinfomsg.
+/// Bytes of struct ifinfomsg.
 const HEADER: usize = 16;
 
 /// Kind of a bridge's ports; the attribute with the state of one, and the two states in which it
@@ -57,7 +57,7 @@ pub struct Link {
     pub up: bool,
     /// There is a signal.
     pub carrier: bool,
-    /// Octets of the longest packet.
+    /// Bytes of the longest packet.
     pub mtu: u32,
     /// Its link-layer address.
     pub address: Vec<u8>,

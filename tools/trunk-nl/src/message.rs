@@ -16,10 +16,10 @@ use crate::attr::{located, Attr, Attributes, Typed};
 use crate::error::{malformed, Refusal, Result};
 use crate::names::Set;
 
-/// Octets of a netlink header.
+/// Bytes of a netlink header.
 pub(crate) const HEADER: usize = 16;
 
-/// Attributes of a refusal, from enum nlmsgerr_attrs. netlink-packet-core leaves them as octets.
+/// Attributes of a refusal, from enum nlmsgerr_attrs. netlink-packet-core leaves them as bytes.
 const ERROR_MESSAGE: u16 = 1;
 const ERROR_OFFSET: u16 = 2;
 const ERROR_POLICY: u16 = 4;
@@ -30,7 +30,7 @@ const ERROR_MISSING_NEST: u16 = 6;
 #[derive(Debug)]
 pub(crate) struct Request {
     pub bytes: Vec<u8>,
-    /// Octets before the attributes.
+    /// Bytes before the attributes.
     start: usize,
     /// Names of the attributes.
     set: Set,

@@ -30,7 +30,7 @@ pub(crate) struct Socket {
     inner: netlink_sys::Socket,
     sequence: u32,
     buffer: Vec<u8>,
-    /// Octets that may be sent at once.
+    /// Bytes that may be sent at once.
     room: usize,
     /// Contents of messages that answer no request, in the order in which they came between answers.
     pub unasked: Vec<(u16, Vec<u8>)>,
@@ -161,7 +161,7 @@ impl Socket {
         }
     }
 
-    /// Makes room to send that many octets, beyond the system's limit if that is permitted. The
+    /// Makes room to send that many bytes, beyond the system's limit if that is permitted. The
     /// kernel doubles what it is told.
     fn reserve(&mut self, length: usize) -> Result<()> {
         let need = length + OVERHEAD;
@@ -173,7 +173,7 @@ impl Socket {
         Ok(())
     }
 
-    /// Makes room for that many octets of messages that nobody has read yet.
+    /// Makes room for that many bytes of messages that nobody has read yet.
     pub fn reserve_received(&self, length: usize) -> Result<()> {
         sockopt::set_socket_recv_buffer_size_force(&self.inner, length)
             .or_else(|_| sockopt::set_socket_recv_buffer_size(&self.inner, length))?;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Messages as the kernel sends them, read; requests, octet by octet; and noise.
+//! Messages as the kernel sends them, read; requests, byte by byte; and noise.
 
 use netlink_packet_core::Emitable;
 use proptest::collection::vec;
@@ -24,7 +24,7 @@ use crate::uapi::{
 };
 use crate::values::{Key, Mac, MacPrefix, System};
 
-/// Octets in hexadecimal, blanks ignored.
+/// Bytes in hexadecimal, blanks ignored.
 fn hex(text: &str) -> Vec<u8> {
     let digits: Vec<u32> = text.chars().filter_map(|c| c.to_digit(16)).collect();
     digits

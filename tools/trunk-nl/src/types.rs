@@ -339,7 +339,7 @@ pub struct Bucket {
     pub user_set: bool,
     /// Frames sent.
     pub tx_packets: u64,
-    /// Octets sent.
+    /// Bytes sent.
     pub tx_bytes: u64,
 }
 
@@ -401,11 +401,11 @@ macro_rules! counters {
 counters! {
     /// Frames received.
     rx_packets RX_PACKETS;
-    /// Octets received.
+    /// Bytes received.
     rx_bytes RX_BYTES;
     /// Frames sent.
     tx_packets TX_PACKETS;
-    /// Octets sent.
+    /// Bytes sent.
     tx_bytes TX_BYTES;
     /// Frames dropped on receipt.
     rx_dropped RX_DROPPED;

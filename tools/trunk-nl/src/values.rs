@@ -16,7 +16,7 @@ pub struct System(pub u64);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Mac(pub [u8; 6]);
 
-/// What MAC addresses begin with: 1 to 6 octets. Shown as `52:54:00`.
+/// What MAC addresses begin with: 1 to 6 bytes. Shown as `52:54:00`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MacPrefix(pub Vec<u8>);
 
@@ -26,7 +26,7 @@ pub struct MacPrefix(pub Vec<u8>);
 pub enum Key {
     /// No key.
     None,
-    /// 16 octets.
+    /// 16 bytes.
     Secret([u8; 16]),
 }
 

@@ -136,7 +136,7 @@ fn watch(
 
 /// Signals that are not to end this program before the one it runs.
 struct Signals {
-    /// Has octets to be read after a signal.
+    /// Has bytes to be read after a signal.
     woken: UnixStream,
     /// The one to be passed on; 0 for none.
     last: Arc<AtomicUsize>,

@@ -80,7 +80,7 @@ fn is_station(address: Mac) -> bool {
     address.0[0] & 1 == 0 && address.0 != [0; 6]
 }
 
-/// An address at a trunk that is a port of a bridge: interface indices of both, and the octets.
+/// An address at a trunk that is a port of a bridge: interface indices of both, and the bytes.
 type Place = (u32, u32, [u8; 6]);
 
 /// What is to be pinned, of these devices and ports of trunks.

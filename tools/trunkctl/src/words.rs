@@ -262,7 +262,7 @@ impl<'a> Words<'a> {
     }
 }
 
-/// The longest name of a claim's holder, in octets.
+/// The longest name of a claim's holder, in bytes.
 const NAME_MAX: usize = 31;
 
 /// What is to be claimed.

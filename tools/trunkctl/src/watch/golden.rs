@@ -40,7 +40,7 @@ fn model() -> Model {
     Model::new(reading(0), true)
 }
 
-/// Of a port, and all that came before it, a second later: a number of frames of 100 octets each.
+/// Of a port, and all that came before it, a second later: a number of frames of 100 bytes each.
 fn after(reading: &mut Reading, frames: u64) {
     for Statistics { counters, .. } in &mut reading.statistics {
         let add = |counter: &mut Option<u64>, count| *counter = counter.map(|old| old + count);
