@@ -280,8 +280,8 @@ pub(crate) fn release_all(dev: &Device<Trunk>, rtnl: &Rtnl) {
     }
 }
 
-/// Has `port` receive for `mac`: as its own address; or, if it does not change that while it is up or
-/// at all, beside its own. It is returned then.
+/// Has `port` receive for `mac`: as its own address; or, if it does not change that while it is up
+/// or at all, beside its own. It is returned then.
 fn set_or_add_mac(
     port: &NetDevice,
     mac: MacAddr,

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What each network namespace has of trunks, counted. Devices and sockets come and go by the hundred;
-//! where there is no rule for devices and no claim of a socket, trunks are not searched for them.
+//! What each network namespace has of trunks, counted. Devices and sockets come and go by the
+//! hundred; where there is no rule for devices and no claim of a socket, trunks are not searched
+//! for them.
 
 use core::sync::atomic::{
     AtomicUsize,

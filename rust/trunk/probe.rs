@@ -2,8 +2,8 @@
 
 //! Probes as frames: sent and received, when they are due, and by which settings.
 //!
-//! What a probe means is decided by [`pure::state`](crate::pure::state), in the context of the timer
-//! or of the frame: no RTNL, no allocation, nothing waited for.
+//! What a probe means is decided by [`pure::state`](crate::pure::state), in the context of the
+//! timer or of the frame: no RTNL, no allocation, nothing waited for.
 
 use crate::{
     pure::{
@@ -195,8 +195,8 @@ pub(crate) struct Change {
 }
 
 impl Change {
-    /// Prepares to go by these settings and, if it is to be another one, by this key. With RTNL held
-    /// all the time, [`Self::make`] follows.
+    /// Prepares to go by these settings and, if it is to be another one, by this key. With RTNL
+    /// held all the time, [`Self::make`] follows.
     ///
     /// # Errors
     ///

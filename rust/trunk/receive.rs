@@ -38,8 +38,8 @@ impl RxHandler<Trunk> for Port {
     }
 
     /// Of what a switch floods to all ports, the trunk gets one copy, and nothing that it has sent
-    /// itself. Frames to link-local addresses stay with the port; probes are nobody else's. Frames of
-    /// other protocols under the EtherType of probes are like any. But what bridges build their
+    /// itself. Frames to link-local addresses stay with the port; probes are nobody else's. Frames
+    /// of other protocols under the EtherType of probes are like any. But what bridges build their
     /// spanning tree with is for the trunk: to a bridge that is one link, not several.
     fn receive(&self, upper: &Device<Trunk>, mut skb: Received, context: &RcuBh) -> RxResult {
         let trunk = upper.data().get_ref();

@@ -37,19 +37,19 @@ use netdev::{
     xdp::Frames,
 };
 
-/// Sends a frame by the port that carries its bucket, or if there are claims, by the link of the one
-/// it belongs to. Takes no lock, unless the port has just failed: then the frame itself switches the
-/// table over, and is not lost.
+/// Sends a frame by the port that carries its bucket, or if there are claims, by the link of the
+/// one it belongs to. Takes no lock, unless the port has just failed: then the frame itself
+/// switches the table over, and is not lost.
 ///
-/// Returns what the port's queueing discipline says of the frame, or success if the trunk itself drops
-/// it.
+/// Returns what the port's queueing discipline says of the frame, or success if the trunk itself
+/// drops it.
 #[inline(always)]
 pub(crate) fn transmit(dev: &Device<Trunk>, skb: SkBuff, context: &RcuBh) -> Xmit {
     plainly(dev, skb, context, |skb| hashed(skb, dev, context))
 }
 
-/// Sends a frame for which nothing is to be done: it has all that its selector asks for, and a port that
-/// can send. Nothing is called before the port has the frame. All others are for `otherwise`.
+/// Sends a frame for which nothing is to be done: it has all that its selector asks for, and a port
+/// that can send. Nothing is called before the port has the frame. All others are for `otherwise`.
 #[inline(always)]
 fn plainly(
     dev: &Device<Trunk>,
@@ -87,7 +87,8 @@ fn hashed(mut skb: SkBuff, dev: &Device<Trunk>, context: &RcuBh) -> Xmit {
     otherwise(skb, dev, context)
 }
 
-/// Sends a frame, whatever has to be done for it: there are claims; its headers are in pieces; this knows no hash for it; its port cannot send.
+/// Sends a frame, whatever has to be done for it: there are claims; its headers are in pieces; this
+/// knows no hash for it; its port cannot send.
 #[cold]
 #[inline(never)]
 fn otherwise(mut skb: SkBuff, dev: &Device<Trunk>, context: &RcuBh) -> Xmit {
@@ -126,9 +127,9 @@ fn by_bucket(
     xmit
 }
 
-/// A frame of netpoll leaves by the port that carries its bucket, or if that has failed, by any other
-/// that is usable. Nobody is notified: this may have interrupted the very one who holds the state's
-/// lock.
+/// A frame of netpoll leaves by the port that carries its bucket, or if that has failed, by any
+/// other that is usable. Nobody is notified: this may have interrupted the very one who holds the
+/// state's lock.
 pub(crate) fn transmit_netpoll(dev: &Device<Trunk>, mut skb: SkBuff, context: &RcuIrq) -> Xmit {
     let trunk = dev.data().get_ref();
     let table = trunk.table.get(context);
@@ -271,8 +272,8 @@ fn port<'a>(
     }
 }
 
-/// The port that carries the bucket of `index`, when the one that the table named cannot send. There
-/// may be another table by then.
+/// The port that carries the bucket of `index`, when the one that the table named cannot send.
+/// There may be another table by then.
 #[cold]
 fn port_anew<'a>(
     dev: &Device<Trunk>,

@@ -6,7 +6,6 @@
 
 use crate::{
     pure::{
-        port::PortSet,
         state::{
             self,
             Input,
@@ -39,7 +38,8 @@ use netdev::{
 pub(crate) type In<'a> = Input<'a, KBox<state::Port>>;
 pub(crate) type Effects = state::Effects<KBox<state::Port>>;
 
-/// Takes in what happens, and has frames go by what is decided. Where bottom halves may be disabled.
+/// Takes in what happens, and has frames go by what is decided. Where bottom halves may be
+/// disabled.
 ///
 /// Probes that are to be sent are left to the caller, or to the device's work.
 pub(crate) fn step(dev: &Device<Trunk>, input: In<'_>, rcu: &Rcu) -> Effects {
@@ -136,10 +136,10 @@ pub(crate) fn wait_for_change(trunk: &Trunk) {
 #[inline]
 pub(crate) fn accepts_groups_from(dev: &Device<Trunk>, port: &Port, rcu: &Rcu) -> bool {
     let trunk = dev.data().get_ref();
-    if trunk.live.accepted().contains(port.id) {
+    let accepted = trunk.live.accepted();
+    if accepted.contains(port.id) {
         return true;
     }
-    let accepted: PortSet = trunk.live.accepted();
     let mut others = accepted.iter().filter_map(|id| trunk.port(id, rcu));
     if others.any(|other| other.dev.is_operational()) {
         return false;

@@ -57,8 +57,8 @@ impl Table {
     }
 
     /// Makes a table to be put in the place of this one: with other bits and another selector, if
-    /// these are given, and the same homes. Unless its size is another, or `counters` are given that
-    /// it begins to count from, it goes on counting where this one does.
+    /// these are given, and the same homes. Unless its size is another, or `counters` are given
+    /// that it begins to count from, it goes on counting where this one does.
     ///
     /// # Errors
     ///
@@ -96,7 +96,8 @@ impl Table {
     }
 
     /// Returns the number of a frame with these addresses, whose low bits are its bucket; `flow` is
-    /// asked for its hash. `None` if there is none, or if frames [need a closer look](Self::is_special).
+    /// asked for its hash. `None` if there is none, or if frames [need a closer
+    /// look](Self::is_special).
     #[inline(always)]
     pub(crate) fn index(
         &self,
@@ -121,8 +122,8 @@ impl Table {
         }
     }
 
-    /// Returns whether frames need a closer look: there are claims, so that a frame's port may be found
-    /// by its mark.
+    /// Returns whether frames need a closer look: there are claims, so that a frame's port may be
+    /// found by its mark.
     pub(crate) fn is_special(&self) -> bool {
         self.way.load(Ordering::Relaxed) == SPECIAL
     }

@@ -89,8 +89,8 @@ use netdev::{
 /// The number of events that are remembered.
 const EVENTS: usize = 256;
 
-/// As many as there are slots that are not negative; [`NO_PORT`](crate::pure::port::NO_PORT) names the
-/// last.
+/// As many as there are slots that are not negative; [`NO_PORT`](crate::pure::port::NO_PORT) names
+/// the last.
 const PLACES: usize = LAST as usize + 1;
 const LAST: u8 = 0x7f;
 
@@ -99,8 +99,8 @@ static_assert!(MAX_PORTS < PLACES);
 /// The data of a trunk device.
 #[pin_data]
 pub(crate) struct Trunk {
-    /// The ports, by number. Changed under RTNL. The last place is always empty: it is the one that a
-    /// bucket without a port names.
+    /// The ports, by number. Changed under RTNL. The last place is always empty: it is the one that
+    /// a bucket without a port names.
     pub(crate) ports: [RcuSlot<Lower<Trunk>>; PLACES],
     /// Replaced under RTNL and the state's lock.
     pub(crate) table: Current<Table>,
@@ -237,8 +237,8 @@ impl Trunk {
         self.sets_mtu.load(Ordering::Relaxed)
     }
 
-    /// Derives what the trunk can do for frames from what its ports can. That may change what a port
-    /// may do, of which the trunk is notified in turn: not again then.
+    /// Derives what the trunk can do for frames from what its ports can. That may change what a
+    /// port may do, of which the trunk is notified in turn: not again then.
     pub(crate) fn derive_features(dev: &Device<Self>, rtnl: &Rtnl) {
         let derives = &dev.data().get_ref().derives;
         if !derives.swap(true, Ordering::Relaxed) {

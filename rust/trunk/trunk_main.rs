@@ -21,9 +21,8 @@
 //! ```
 //!
 //! Who moves the slots? `send.rs`, `receive.rs`, `probe.rs` and `events.rs` notice that a link has
-//! changed and call `switch::step`, which calls `core/state/mod.rs`, `State::step`, which decides in
-//! `core/state/decide.rs`.
-//! ```
+//! changed and call `switch::step`, which calls `core/state/mod.rs`, `State::step`, which decides
+//! in `core/state/decide.rs`.
 
 #![crate_name = "trunk"]
 #![deny(unsafe_code)]

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Ports: their settings and state, shown and changed, and the request to give buckets back to them.
+//! Ports: their settings and state, shown and changed, and the request to give buckets back to
+//! them.
 
 use super::{
     dump::{
