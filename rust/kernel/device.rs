@@ -409,10 +409,10 @@ impl<T> Device<T> {
 
     /// Returns the driver's data in this device.
     #[inline(always)]
-    pub fn data(&self) -> Pin<&T> {
-        // SAFETY: Initialised by the type invariant, and pinned: it neither moves nor is handed out
-        // mutably before the device is freed.
-        unsafe { Pin::new_unchecked(&*Self::private_area(self.as_ptr())) }
+    pub fn data(&self) -> &T {
+        // SAFETY: Initialised by the type invariant, and not handed out mutably before the device is
+        // freed.
+        unsafe { &*Self::private_area(self.as_ptr()) }
     }
 
     /// Counts a received frame of `octets` bytes, for `ip -s link`. What a receive handler passes on is

@@ -11,26 +11,16 @@ use crate::{
 };
 
 impl<T: Driver> Device<T> {
-    /// Returns the device of this driver in `net` with the smallest interface index that is `from` or
-    /// more.
-    pub fn next<'a>(net: &Net, from: u32, _rtnl: &'a Rtnl) -> Option<&'a Self> {
-        // SAFETY: RTNL is held for as long as the result lives.
-        unsafe { Self::first_of_ours(net, from) }
+    /// Returns the devices of this driver in `net`, by interface index.
+    pub fn all<'a>(net: &'a Net, rtnl: &'a Rtnl) -> impl Iterator<Item = &'a Self> {
+        NetDevice::all(net, rtnl).filter_map(Self::from_netdev)
     }
 
     /// Returns the device of this driver in `net` with the smallest interface index that is `from` or
     /// more. It may be unregistered meanwhile.
-    pub fn next_rcu<'a>(net: &Net, from: u32, _rcu: &'a Rcu) -> Option<&'a Self> {
-        // SAFETY: The section lasts for as long as the result lives.
-        unsafe { Self::first_of_ours(net, from) }
-    }
-
-    /// # Safety
-    ///
-    /// For all of `'a`, RTNL must be held, or this be an RCU read-side critical section.
-    unsafe fn first_of_ours<'a>(net: &Net, mut from: u32) -> Option<&'a Self> {
+    pub fn next_rcu<'a>(net: &Net, mut from: u32, _rcu: &'a Rcu) -> Option<&'a Self> {
         loop {
-            // SAFETY: By the safety requirement.
+            // SAFETY: The section lasts for as long as the result lives.
             let (index, dev) = unsafe { NetDevice::first_from(net, from) }?;
             if let Some(dev) = Self::from_netdev(dev) {
                 return Some(dev);

@@ -245,10 +245,15 @@ impl NetDevice {
 }
 
 impl NetDevice {
-    /// Returns the device in `net` with the smallest interface index that is `from` or more.
-    pub fn next<'a>(net: &Net, from: u32, _rtnl: &'a Rtnl) -> Option<&'a Self> {
-        // SAFETY: RTNL is held for as long as the result lives.
-        unsafe { Self::first_from(net, from) }.map(|(_, dev)| dev)
+    /// Returns the devices in `net`, by interface index.
+    pub fn all<'a>(net: &'a Net, _rtnl: &'a Rtnl) -> impl Iterator<Item = &'a Self> {
+        let mut from = 0u32;
+        core::iter::from_fn(move || {
+            // SAFETY: RTNL is held for as long as the result lives.
+            let (index, dev) = unsafe { Self::first_from(net, from) }?;
+            from = index.saturating_add(1);
+            Some(dev)
+        })
     }
 
     /// Returns the device in `net` with the smallest interface index that is `from` or more, and the
@@ -278,7 +283,7 @@ impl NetDevice {
 #[kunit_tests(netdev_net)]
 mod tests {
     use super::*;
-    use kernel::sync::rcu;
+    use crate::rcu;
 
     static COUNTERS: PerNet<2> = PerNet::new();
 
@@ -287,7 +292,7 @@ mod tests {
         // SAFETY: The first namespace is there as long as the kernel.
         let net = unsafe { Net::from_raw((&raw mut kernel::bindings::init_net).cast()) };
         let guard = rcu::read_lock();
-        let [first, second] = COUNTERS.of(net, (&guard).into())?;
+        let [first, second] = COUNTERS.of(net, &guard)?;
         second.fetch_add(1, Ordering::Relaxed);
         Some([first, second].map(|counter| counter.load(Ordering::Relaxed)))
     }

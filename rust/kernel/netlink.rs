@@ -24,12 +24,18 @@ const HEADER_LEN: usize = 4;
 
 /// The attributes of a message or of a nest, in order.
 #[derive(Clone, Copy)]
-pub struct Attributes<'a>(&'a [u8]);
+pub struct Attributes<'a> {
+    payload: &'a [u8],
+    nest: Option<Attribute<'a>>,
+}
 
 impl<'a> Attributes<'a> {
     /// Reads the attributes in `payload`. They end before the first one whose length cannot be right.
     pub(crate) fn new(payload: &'a [u8]) -> Self {
-        Self(payload)
+        Self {
+            payload,
+            nest: None,
+        }
     }
 
     /// Returns the last attribute of that type, as the kernel does where only one is meant.
@@ -37,9 +43,24 @@ impl<'a> Attributes<'a> {
         self.iter().filter(|attr| attr.kind() == kind).last()
     }
 
+    /// Does as [`Attributes::get`], for an attribute that must be there.
+    ///
+    /// # Errors
+    ///
+    /// `EINVAL`. The extended acknowledgement has the type of the attribute, the nest, and `reason`.
+    pub fn require(
+        self,
+        kind: u16,
+        reason: &'static CStr,
+        extack: &mut ExtAck<'_>,
+    ) -> Result<Attribute<'a>> {
+        self.get(kind)
+            .ok_or_else(|| extack.missing(kind, self.nest, reason))
+    }
+
     /// Returns each attribute, in order.
     pub fn iter(self) -> impl Iterator<Item = Attribute<'a>> {
-        let mut rest = self.0;
+        let mut rest = self.payload;
         core::iter::from_fn(move || {
             let (attr, after) = Attribute::split_first(rest)?;
             rest = after;
@@ -100,7 +121,10 @@ impl<'a> Attribute<'a> {
 
     /// Returns the attributes inside it.
     pub fn nest(self) -> Attributes<'a> {
-        Attributes::new(self.payload())
+        Attributes {
+            payload: self.payload(),
+            nest: Some(self),
+        }
     }
 
     fn as_ptr(self) -> *const bindings::nlattr {
@@ -149,16 +173,21 @@ impl Message<'_> {
         })
     }
 
-    /// Adds a number of 32 bits.
-    pub fn put_u32(&mut self, kind: u16, value: u32) -> Result {
-        self.put(kind, &value.to_ne_bytes())
+    /// Adds a number of 32 bits, if there is one: `value` is a number or an `Option`.
+    pub fn put_u32(&mut self, kind: u16, value: impl Into<Option<u32>>) -> Result {
+        match value.into() {
+            Some(value) => self.put(kind, &value.to_ne_bytes()),
+            None => Ok(()),
+        }
     }
 
-    /// Adds a number, in 32 bits if it fits and in 64 if not (`NLA_UINT`).
-    pub fn put_uint(&mut self, kind: u16, value: u64) -> Result {
-        match u32::try_from(value) {
-            Ok(value) => self.put_u32(kind, value),
-            Err(_) => self.put(kind, &value.to_ne_bytes()),
+    /// Adds a number, in 32 bits if it fits and in 64 if not (`NLA_UINT`), if there is one: `value`
+    /// is a number or an `Option`.
+    pub fn put_uint(&mut self, kind: u16, value: impl Into<Option<u64>>) -> Result {
+        match value.into().map(|value| (value, u32::try_from(value))) {
+            Some((_, Ok(value))) => self.put_u32(kind, value),
+            Some((value, Err(_))) => self.put(kind, &value.to_ne_bytes()),
+            None => Ok(()),
         }
     }
 
@@ -167,9 +196,12 @@ impl Message<'_> {
         self.put(kind, value.to_bytes_with_nul())
     }
 
-    /// Adds an attribute without content: its presence is what counts.
-    pub fn put_flag(&mut self, kind: u16) -> Result {
-        self.put(kind, &[])
+    /// Adds an attribute without content if the flag is `set`: its presence is what counts.
+    pub fn put_flag(&mut self, kind: u16, set: bool) -> Result {
+        match set {
+            true => self.put(kind, &[]),
+            false => Ok(()),
+        }
     }
 
     /// Adds an attribute that holds what `fill` adds.
@@ -311,12 +343,7 @@ impl ExtAck<'_> {
 
     /// Does as [`ExtAck::refuse`], for a missing attribute of type `kind`: in `nest`, or at the top of
     /// the message. The error is `EINVAL`.
-    pub fn missing(
-        &mut self,
-        kind: u16,
-        nest: Option<Attribute<'_>>,
-        reason: &'static CStr,
-    ) -> Error {
+    fn missing(&mut self, kind: u16, nest: Option<Attribute<'_>>, reason: &'static CStr) -> Error {
         if let Some(ptr) = self.0 {
             // SAFETY: Valid for writes by the type invariant. The pointer to the nest is compared
             // with the bounds of the message, and no more.

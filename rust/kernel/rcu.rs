@@ -40,10 +40,24 @@ impl Rcu {
     }
 }
 
-impl<'a> From<&'a rcu::Guard> for &'a Rcu {
-    #[inline]
-    fn from(_guard: &'a rcu::Guard) -> Self {
-        // SAFETY: The guard is such a section, and lives for `'a`.
+/// Begins an RCU read-side critical section, which lasts until what is returned is dropped.
+pub fn read_lock() -> Guard {
+    // INVARIANT: Just entered. The guard of the `kernel` crate stays on this thread.
+    Guard(rcu::read_lock())
+}
+
+/// An RCU read-side critical section.
+///
+/// # Invariants
+///
+/// While an instance exists, the thread it belongs to is in such a section.
+pub struct Guard(rcu::Guard);
+
+impl Deref for Guard {
+    type Target = Rcu;
+
+    fn deref(&self) -> &Rcu {
+        // SAFETY: By the type invariant, to the end of the borrow.
         unsafe { Rcu::assume() }
     }
 }
@@ -197,6 +211,15 @@ impl<T: Send + Sync> Slot<T> {
         unsafe { self.0.load(Ordering::Acquire).as_ref() }
     }
 
+    /// Returns what is in the slot now, to be kept for longer than RCU is locked.
+    pub fn hold(&self, rcu: &Rcu) -> Option<Arc<T>> {
+        let content = self.get(rcu)?;
+        // SAFETY: By the type invariant the pointer comes from `Arc::into_raw`, and the slot's count is
+        // not given up before the end of the read-side critical section, so for as long as the borrow
+        // lives.
+        Some(unsafe { ArcBorrow::from_raw(content) }.into())
+    }
+
     /// Replaces the content. Readers may use what was there until [`Retired`] is dropped.
     pub fn replace(&self, new: Option<Arc<T>>) -> Retired<T> {
         // INVARIANT: A pointer from `into_raw`, whose count now is the slot's, or null.
@@ -248,10 +271,8 @@ impl<T: Send + Sync> Current<T> {
 
     /// Returns the present object, to be kept for longer than RCU is locked.
     pub fn hold(&self, rcu: &Rcu) -> Arc<T> {
-        // SAFETY: By the type invariant of `Slot` the pointer comes from `Arc::into_raw`, and the
-        // slot's count is not given up before the end of the read-side critical section, so for as
-        // long as the borrow lives.
-        unsafe { ArcBorrow::from_raw(self.get(rcu)) }.into()
+        // SAFETY: The slot is not empty, by the type invariant.
+        unsafe { self.0.hold(rcu).unwrap_unchecked() }
     }
 
     /// Replaces the object. Readers may use the old one until [`Retired`] is dropped.
@@ -300,15 +321,15 @@ mod tests {
     fn what_a_slot_held_is_dropped_after_it_is_replaced() -> Result {
         let drops = Arc::new(AtomicU32::new(0), GFP_KERNEL)?;
         let slot = Slot::new();
-        assert!(slot.get((&rcu::read_lock()).into()).is_none());
+        assert!(slot.get(&read_lock()).is_none());
 
         let first = Arc::new(Dropped(drops.clone()), GFP_KERNEL)?;
         drop(slot.replace(Some(first)));
-        assert!(slot.get((&rcu::read_lock()).into()).is_some());
+        assert!(slot.get(&read_lock()).is_some());
         assert_eq!(drops.load(Ordering::Relaxed), 0);
 
         let retired = slot.replace(None);
-        assert!(slot.get((&rcu::read_lock()).into()).is_none());
+        assert!(slot.get(&read_lock()).is_none());
         assert_eq!(drops.load(Ordering::Relaxed), 0);
         drop(retired);
         assert_eq!(drops.load(Ordering::Relaxed), 1);
@@ -320,11 +341,11 @@ mod tests {
         let drops = Arc::new(AtomicU32::new(0), GFP_KERNEL)?;
         let object = || Arc::new(Dropped(drops.clone()), GFP_KERNEL);
         let current = Current::new(object()?);
-        let first = current.hold((&rcu::read_lock()).into());
-        assert!(ptr::eq(&*first, current.get((&rcu::read_lock()).into())));
+        let first = current.hold(&read_lock());
+        assert!(ptr::eq(&*first, current.get(&read_lock())));
 
         drop(current.replace(object()?));
-        assert!(!ptr::eq(&*first, current.get((&rcu::read_lock()).into())));
+        assert!(!ptr::eq(&*first, current.get(&read_lock())));
         assert_eq!(drops.load(Ordering::Relaxed), 0);
         drop(first);
         assert_eq!(drops.load(Ordering::Relaxed), 1);

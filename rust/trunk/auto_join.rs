@@ -23,8 +23,7 @@ use crate::{
 };
 use kernel::{
     fmt,
-    prelude::*,
-    sync::rcu, //
+    prelude::*, //
 };
 use netdev::{
     device::{
@@ -57,16 +56,16 @@ fn is_nic(dev: &NetDevice, rtnl: &Rtnl) -> bool {
             .is_none()
 }
 
-/// The trunk that is to have `dev`: of those whose rule it fits, the first by interface index. With
-/// `renamed`, of those whose rule is about names.
+/// Returns the trunk that is to have `dev`, and its rule: of the trunks whose rule `dev` fits, the
+/// first by interface index. With `renamed`, only rules that are about names count.
 fn trunk_for<'a>(
     dev: &NetDevice,
-    net: &Net,
+    net: &'a Net,
     renamed: bool,
     rtnl: &'a Rtnl,
-) -> Option<&'a Device<Trunk>> {
-    let mut rules = Count::Rules.get(net);
-    if rules == 0 || !is_nic(dev, rtnl) {
+) -> Option<(&'a Device<Trunk>, Rule)> {
+    let count = Count::Rules.get(net);
+    if count == 0 || !is_nic(dev, rtnl) {
         return None;
     }
     let candidate = Candidate {
@@ -75,20 +74,12 @@ fn trunk_for<'a>(
         bus: dev.parent_bus(rtnl).map(CStr::to_bytes),
         address: dev.permanent_mac(rtnl).map(|mac| *mac.octets()),
     };
-    let fits = |rule: Rule| rule.matches(&candidate) && !(renamed && rule.name.is_empty());
-    let mut from = 0;
-    // Of the devices of the namespace, no more are looked at than up to its last rule.
-    while rules > 0 {
-        let trunk = Device::<Trunk>::next(net, from, rtnl)?;
-        if let Some(rule) = rule(trunk) {
-            if fits(rule) {
-                return Some(trunk);
-            }
-            rules = rules.saturating_sub(1);
-        }
-        from = trunk.ifindex().checked_add(1)?;
-    }
-    None
+    // The devices of the namespace are looked at up to the trunk with its last rule.
+    let trunks = Device::<Trunk>::all(net, rtnl);
+    let mut rules = trunks
+        .filter_map(|trunk| Some((trunk, rule(trunk)?)))
+        .take(count);
+    rules.find(|(_, rule)| rule.matches(&candidate) && !(renamed && rule.name.is_empty()))
 }
 
 /// Has `dev` wait to join `trunk`.
@@ -105,7 +96,7 @@ pub(crate) fn appeared(dev: &NetDevice, renamed: bool, rtnl: &Rtnl) {
     let Some(net) = dev.net(rtnl) else {
         return;
     };
-    if let Some(trunk) = trunk_for(dev, net, renamed, rtnl) {
+    if let Some((trunk, _)) = trunk_for(dev, net, renamed, rtnl) {
         wait(dev, trunk, renamed, rtnl);
     }
 }
@@ -127,15 +118,11 @@ pub(crate) fn rule_changed(trunk: &Device<Trunk>, old: &Option<Rule>, rtnl: &Rtn
     if new.is_none() {
         return;
     }
-    let mut from = 0;
-    while let Some(dev) = NetDevice::next(net, from, rtnl) {
-        if trunk_for(dev, net, false, rtnl).is_some_and(|first| first.is(trunk)) {
+    for dev in NetDevice::all(net, rtnl) {
+        let first = trunk_for(dev, net, false, rtnl);
+        if first.is_some_and(|(first, _)| first.is(trunk)) {
             wait(dev, trunk, false, rtnl);
         }
-        let Some(next) = dev.ifindex().checked_add(1) else {
-            return;
-        };
-        from = next;
     }
 }
 
@@ -149,12 +136,11 @@ pub(crate) fn end(trunk: &Device<Trunk>, net: &Net, _rtnl: &Rtnl) {
 /// Has the first of those join who wait for it. The others do so in further runs of the work: to
 /// open a device may take long, and there is more that the work is for.
 pub(crate) fn admit(trunk: &Device<Trunk>) -> Result<(), Busy> {
-    let waiting = &trunk.data().get_ref().waiting;
+    let waiting = &trunk.data().waiting;
     if waiting.is_empty() {
         return Ok(());
     }
-    let guard = rtnl::try_lock().ok_or(Busy)?;
-    let rtnl: &Rtnl = &guard;
+    let rtnl = &rtnl::try_lock().ok_or(Busy)?;
     if let (Some(net), Some((ifindex, renamed))) = (trunk.net(rtnl), waiting.take()) {
         if let Some(dev) = NetDevice::by_index(net, ifindex, rtnl) {
             join(trunk, dev, net, renamed, rtnl);
@@ -168,16 +154,13 @@ pub(crate) fn admit(trunk: &Device<Trunk>) -> Result<(), Busy> {
 
 fn join(trunk: &Device<Trunk>, dev: &NetDevice, net: &Net, renamed: bool, rtnl: &Rtnl) {
     // Both may have changed since: the rules and the device.
-    let Some(first) = trunk_for(dev, net, renamed, rtnl) else {
+    let Some((first, rule)) = trunk_for(dev, net, renamed, rtnl) else {
         return;
     };
     if !first.is(trunk) {
         wait(dev, first, renamed, rtnl);
         return;
     }
-    let Some(rule) = rule(trunk) else {
-        return;
-    };
     let (joined, reason) =
         ExtAck::keep(|extack| enslave::join(trunk, dev, rule.priority, extack, rtnl));
     if let Err(err) = joined {
@@ -200,5 +183,5 @@ fn refused(
     pr_warn!("{trunk_name}: {name} does not join: {reason}\n");
     let error = error.to_errno().unsigned_abs() as u16;
     let refusal = Input::Refusal(dev.ifindex(), error);
-    step_later(trunk, refusal, (&rcu::read_lock()).into());
+    step_later(trunk, refusal);
 }

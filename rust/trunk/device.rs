@@ -6,13 +6,12 @@ use crate::{
     auto_join,
     control,
     enslave,
-    module_parameters,
     probe,
     pure::{
-        selector::Selector,
-        state::Input,
-        DEFAULT_BITS,
-        MAX_BITS, //
+        state::{
+            Ending,
+            Input, //
+        }, //
     },
     send,
     settle::{
@@ -29,10 +28,7 @@ use crate::{
     xdp, //
 };
 use core::sync::atomic::Ordering;
-use kernel::{
-    prelude::*,
-    sync::rcu, //
-};
+use kernel::prelude::*;
 use netdev::{
     addr::MacAddr,
     addr_lists::AddrLists,
@@ -54,6 +50,7 @@ use netdev::{
         Message, //
     },
     rcu::{
+        read_lock,
         read_lock_bh,
         RcuBh,
         RcuIrq, //
@@ -72,47 +69,6 @@ use netdev::{
     },
 };
 
-/// What a new trunk begins with.
-#[derive(Clone, Copy)]
-pub(crate) struct Defaults {
-    /// M: the table has 2^M buckets.
-    pub(crate) bits: u32,
-    pub(crate) selector: Selector,
-}
-
-impl Defaults {
-    /// From the module's parameters.
-    ///
-    /// # Errors
-    ///
-    /// `EINVAL` where one is out of range; the kernel's log says which.
-    pub(crate) fn from_parameters() -> Result<Self> {
-        let bits = module_parameters::bits.value();
-        if bits > MAX_BITS {
-            pr_err!("bits: {bits} is out of range 0..{MAX_BITS}\n");
-            return Err(EINVAL);
-        }
-        let number = module_parameters::selector.value();
-        let Some(selector) = Selector::from_u32(number) else {
-            pr_err!(
-                "selector: {number} is out of range 0..{}\n",
-                Selector::ALL.len().saturating_sub(1)
-            );
-            return Err(EINVAL);
-        };
-        Ok(Self { bits, selector })
-    }
-}
-
-impl Default for Defaults {
-    fn default() -> Self {
-        Self {
-            bits: DEFAULT_BITS,
-            selector: Selector::Dmac,
-        }
-    }
-}
-
 /// Priority of a port unless the user says otherwise.
 const WORKING: u16 = 1;
 
@@ -121,9 +77,10 @@ const RETRY: u32 = 2;
 
 const NSEC_PER_MSEC: u64 = 1_000_000;
 
-/// The trunk has been set up or down.
-fn up(dev: &Device<Trunk>, up: bool) {
-    switch::step_later(dev, Input::Up(up), (&rcu::read_lock()).into());
+/// The trunk `dev` has been brought up or down.
+fn up(dev: &Device<Trunk>, up: bool, rtnl: &Rtnl) {
+    switch::step_later(dev, Input::Up(up));
+    probe::run(dev, rtnl);
 }
 
 #[vtable]
@@ -177,9 +134,7 @@ impl Driver for Trunk {
     }
 
     fn new(mac: MacAddr) -> impl PinInit<Self, Error> {
-        // They were in range when the module was loaded, and do not change.
-        let Defaults { bits, selector } = Defaults::from_parameters().unwrap_or_default();
-        Self::empty(mac, bits, selector)
+        Self::empty(mac)
     }
 
     #[inline]
@@ -188,20 +143,18 @@ impl Driver for Trunk {
     }
 
     fn open(dev: &Device<Self>, rtnl: &Rtnl) -> Result {
-        up(dev, true);
-        probe::run(dev, rtnl);
+        up(dev, true, rtnl);
         Ok(())
     }
 
     fn stop(dev: &Device<Self>, rtnl: &Rtnl) {
-        up(dev, false);
-        probe::run(dev, rtnl);
+        up(dev, false, rtnl);
         dev.for_each_port(rtnl, |port, _| dev.unsync_addresses(port, rtnl));
     }
 
     fn uninit(dev: &Device<Self>, net: &Net, rtnl: &Rtnl) {
         auto_join::end(dev, net, rtnl);
-        control::end_claims(dev, net, rtnl);
+        control::end_claims(dev, Ending::All, net);
         probe::run(dev, rtnl);
         enslave::release_all(dev, rtnl);
     }
@@ -218,9 +171,7 @@ impl Driver for Trunk {
             |_, port| enslave::take_mac(port, mac, rtnl),
             |_, port| undo("MAC address", enslave::take_mac(port, old, rtnl)),
         )?;
-        dev.data().set_mac(mac, rtnl);
-        let address = Input::Address(*mac.octets());
-        switch::step_later(dev, address, (&rcu::read_lock()).into());
+        switch::set_mac(dev, mac, rtnl);
         Ok(())
     }
 
@@ -348,7 +299,7 @@ impl Driver for Trunk {
     fn statistics(dev: &Device<Self>, figures: &mut [u64]) {
         let trunk = dev.data();
         // What nobody has noticed yet counts too.
-        switch::follow_links(dev, (&rcu::read_lock()).into());
+        switch::follow_links(dev, &read_lock());
         let totals = *trunk.state.lock().totals();
         trunk.statistics.named(&totals, figures);
     }

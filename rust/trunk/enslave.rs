@@ -12,7 +12,10 @@ use crate::{
         },
     },
     settle,
-    switch::step_later,
+    switch::{
+        set_mac,
+        step_later, //
+    },
     trunk::{
         Port,
         Trunk, //
@@ -22,10 +25,6 @@ use crate::{
 };
 use kernel::{
     prelude::*,
-    sync::{
-        aref::ARef,
-        rcu, //
-    },
     types::ScopeGuard, //
 };
 use netdev::{
@@ -36,7 +35,10 @@ use netdev::{
         NetDevice, //
     },
     netlink::ExtAck,
-    rcu::read_lock_bh,
+    rcu::{
+        read_lock,
+        read_lock_bh, //
+    },
     rtnl::Rtnl,
     time, //
 };
@@ -72,7 +74,7 @@ pub(crate) fn join(
     rtnl: &Rtnl,
 ) -> Result {
     let id = admit(dev, port, extack, rtnl)?;
-    let trunk = dev.data().get_ref();
+    let trunk = dev.data();
     let own_mac = port.mac(rtnl);
     let own_mtu = port.mtu();
 
@@ -112,9 +114,9 @@ pub(crate) fn join(
     let open = ScopeGuard::new(|| port.close(rtnl));
     port.disable_lro(rtnl);
 
-    probe::listen(trunk, port, rtnl)
+    probe::listen(port, trunk.probes.address(), rtnl)
         .map_err(|err| extack.refuse_weakly(err, c"trunk: the port cannot listen to probes"))?;
-    let probes = ScopeGuard::new(|| probe::ignore(trunk, port, rtnl));
+    let probes = ScopeGuard::new(|| probe::ignore(port, trunk.probes.address(), rtnl));
 
     dev.add_vlans_to(port, rtnl).map_err(|err| {
         extack.refuse_weakly(
@@ -158,10 +160,8 @@ pub(crate) fn join(
 
     port.has_joined(rtnl);
     if inherit {
-        trunk.set_mac(own_mac, rtnl);
+        set_mac(dev, own_mac, rtnl);
         dev.steal_mac(own_mac, rtnl);
-        let address = Input::Address(*own_mac.octets());
-        step_later(dev, address, (&rcu::read_lock()).into());
     }
     if let Some(slot) = trunk.ports.get(id.index()) {
         drop(slot.replace(Some(new.clone())));
@@ -169,7 +169,7 @@ pub(crate) fn join(
     if dev.is_up(rtnl) {
         dev.sync_addresses(port, rtnl);
     }
-    step_later(dev, Input::Join(id, known), (&rcu::read_lock()).into());
+    step_later(dev, Input::Join(id, known));
     Trunk::derive_features(dev, rtnl);
     xdp::inherit_features(dev, rtnl);
     settle::tell_lower_state(dev, &new, rtnl);
@@ -224,22 +224,21 @@ fn admit(
 ///
 /// `EINVAL` if `port` is not a port of `dev`.
 pub(crate) fn leave(dev: &Device<Trunk>, port: &NetDevice, going: bool, rtnl: &Rtnl) -> Result {
-    let trunk = dev.data().get_ref();
+    let trunk = dev.data();
     let (_, data) = Device::<Trunk>::of_port(port, rtnl)
         .filter(|(upper, _)| upper.is(dev))
         .ok_or(EINVAL)?;
     let id = data.id;
 
-    let leaving: &Port = &data;
-    probe::say_goodbye(dev, [leaving].into_iter(), &read_lock_bh());
-    let left = step_later(dev, Input::Leave(id), (&rcu::read_lock()).into()).left;
+    probe::say_goodbye(dev, &data, &read_lock_bh());
+    let left = step_later(dev, Input::Leave(id)).left;
     drop(left);
     if let Some(slot) = trunk.ports.get(id.index()) {
         // Frames that had looked the port up before are on their way after this.
         drop(slot.replace(None));
     }
     undo("receive mode", receive_modes(dev, port, false, rtnl));
-    probe::ignore(trunk, port, rtnl);
+    probe::ignore(port, trunk.probes.address(), rtnl);
     dev.unsync_addresses(port, rtnl);
     drop(dev.release(port, rtnl));
     dev.remove_vlans_from(port, rtnl);
@@ -270,12 +269,9 @@ pub(crate) fn leave(dev: &Device<Trunk>, port: &NetDevice, going: bool, rtnl: &R
 /// All ports leave.
 pub(crate) fn release_all(dev: &Device<Trunk>, rtnl: &Rtnl) {
     for slot in &dev.data().ports {
-        let port: Option<ARef<NetDevice>> = {
-            let guard = rcu::read_lock();
-            slot.get((&guard).into()).map(|port| port.dev.clone())
-        };
+        let port = slot.hold(&read_lock());
         if let Some(port) = port {
-            undo("membership", leave(dev, &port, false, rtnl));
+            undo("membership", leave(dev, &port.dev, false, rtnl));
         }
     }
 }

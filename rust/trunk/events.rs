@@ -24,7 +24,7 @@ use netdev::{
         Notice,
         Notifier, //
     },
-    rcu, //
+    rcu::read_lock_bh, //
 };
 
 /// Watches the devices that are ports, and those that may become some.
@@ -42,10 +42,10 @@ impl Notifier for Events {
         match notice.event() {
             Event::Up | Event::Down | Event::Change => {
                 // The timer knows when there is more to do.
-                probe::step_and_send(trunk, Input::Time, &rcu::read_lock_bh());
+                probe::step_and_send(trunk, Input::Time, &read_lock_bh());
                 if let Some((speed, _)) = notice.link_speed().filter(|_| dev.is_operational()) {
                     let speed = Input::Speed(port.id, speed);
-                    switch::step_later(trunk, speed, &rcu::read_lock_bh());
+                    switch::step_later(trunk, speed);
                 }
                 settle::tell_lower_state(trunk, &port, rtnl);
                 Ok(())

@@ -8,14 +8,14 @@ use core::sync::atomic::{
     AtomicUsize,
     Ordering, //
 };
-use kernel::{
-    prelude::*,
-    sync::rcu, //
-};
-use netdev::net::{
-    Net,
-    PerNet,
-    PerNetRegistration, //
+use kernel::prelude::*;
+use netdev::{
+    net::{
+        Net,
+        PerNet,
+        PerNetRegistration, //
+    },
+    rcu::read_lock, //
 };
 
 /// What is counted.
@@ -56,9 +56,8 @@ impl Count {
     }
 
     fn with(self, net: &Net, change: impl FnOnce(&AtomicUsize) -> usize) -> usize {
-        let guard = rcu::read_lock();
-        let counts = ALL.of(net, (&guard).into());
-        counts
+        let rcu = read_lock();
+        ALL.of(net, &rcu)
             .and_then(|counts| counts.get(self as usize))
             .map_or(0, change)
     }

@@ -26,6 +26,7 @@ use crate::{
     },
     trunk::{
         Port,
+        ProbeFrames,
         Trunk, //
     }, //
 };
@@ -76,25 +77,25 @@ pub(crate) fn system(net: &Net) -> u64 {
 
 // Time and frames
 
-/// Takes in what happens, and sends the probes that follow from it.
+/// Takes in what happens, and sends the probes that follow from it, and the tests that are due.
 pub(crate) fn step_and_send(dev: &Device<Trunk>, input: In<'_>, context: &RcuBh) -> Effects {
-    let effects = step(dev, input, context);
-    send_effect(dev, &effects, context);
-    if effects.tests {
-        send_tests(dev, context);
+    let effects = step_once(dev, input, context);
+    let mut due = effects.tests;
+    while due {
+        due = step_once(dev, Input::Test(random_u64()), context).tests;
     }
     effects
 }
 
-/// Sends the tests that are due.
-pub(crate) fn send_tests(dev: &Device<Trunk>, context: &RcuBh) {
-    loop {
-        let effects = step(dev, Input::Test(random_u64()), context);
-        send_effect(dev, &effects, context);
-        if !effects.tests {
-            return;
+/// Takes in what happens, and sends the probe that follows from it.
+fn step_once(dev: &Device<Trunk>, input: In<'_>, context: &RcuBh) -> Effects {
+    let effects = step(dev, input, context);
+    if let Some((id, probe)) = &effects.send {
+        if let Some(port) = dev.data().port(*id, context) {
+            send(&dev.data().probes, port, probe, context);
         }
     }
+    effects
 }
 
 /// Takes a frame that has the EtherType of probes. Returns it if it is of another protocol.
@@ -103,7 +104,7 @@ pub(crate) fn on_frame(port: &Port, skb: Received, context: &RcuBh) -> Option<Re
     let dev = &*port.trunk;
     let mut room = [0; wire::MAX_LEN];
     let bytes = skb.copy_payload(&mut room);
-    let key = dev.data().get_ref().probes.key.get(context);
+    let key = dev.data().probes.key.get(context);
     let read = Probe::read(bytes, key.map(|key| |signed: &[u8]| key.hash(signed)));
     if read.is_err_and(Refused::is_foreign) {
         return Some(skb);
@@ -113,29 +114,22 @@ pub(crate) fn on_frame(port: &Port, skb: Received, context: &RcuBh) -> Option<Re
     None
 }
 
-/// Says goodbye to the peers of `ports`.
-pub(crate) fn say_goodbye<'a>(
-    dev: &Device<Trunk>,
-    ports: impl Iterator<Item = &'a Port>,
-    context: &RcuBh,
-) {
-    for port in ports.filter(|port| port.dev.is_operational()) {
-        let effects = step(dev, Input::Bye(port.id, random_u64()), context);
-        send_effect(dev, &effects, context);
+/// Says goodbye to the peer of `port`.
+pub(crate) fn say_goodbye(dev: &Device<Trunk>, port: &Port, context: &RcuBh) {
+    if port.dev.is_operational() {
+        step_once(dev, Input::Bye(port.id, random_u64()), context);
     }
 }
 
-fn send_effect(dev: &Device<Trunk>, effects: &Effects, context: &RcuBh) {
-    let trunk = dev.data().get_ref();
-    if let Some((id, probe)) = &effects.send {
-        if let Some(port) = trunk.port(*id, context) {
-            send(trunk, port, probe, context);
-        }
+/// Says goodbye to all peers.
+fn say_goodbyes(dev: &Device<Trunk>) {
+    let context = read_lock_bh();
+    for port in dev.data().ports(&context) {
+        say_goodbye(dev, port, &context);
     }
 }
 
-fn send(trunk: &Trunk, port: &Port, probe: &Probe, context: &RcuBh) {
-    let frames = &trunk.probes;
+fn send(frames: &ProbeFrames, port: &Port, probe: &Probe, context: &RcuBh) {
     let key = frames.key.get(context);
     let (payload, len) = probe.write(key.map(|key| |signed: &[u8]| key.hash(signed)));
     let mut frame = [0; HEADER + wire::LEN];
@@ -156,10 +150,9 @@ fn send(trunk: &Trunk, port: &Port, probe: &Probe, context: &RcuBh) {
 
 /// Starts or stops testing, as it is needed: while the trunk is up, or has claims.
 pub(crate) fn run(dev: &Device<Trunk>, rtnl: &Rtnl) {
-    let (runs, needed) = {
-        let state = dev.data().get_ref().state.lock();
-        (state.is_testing(), state.needs_tests())
-    };
+    let state = dev.data().state.lock();
+    let (runs, needed) = (state.is_testing(), state.needs_tests());
+    drop(state);
     match (runs, needed) {
         (false, true) => start(dev, rtnl),
         (true, false) => stop(dev, rtnl),
@@ -179,99 +172,69 @@ fn start(dev: &Device<Trunk>, rtnl: &Rtnl) {
 
 /// Stops testing, and says goodbye to all peers.
 fn stop(dev: &Device<Trunk>, rtnl: &Rtnl) {
-    let trunk = dev.data().get_ref();
     dev.stop_timer(rtnl);
-    let context = read_lock_bh();
-    say_goodbye(dev, trunk.ports(&context), &context);
-    step(dev, Input::Stop, &context);
+    say_goodbyes(dev);
+    step(dev, Input::Stop, &read_lock_bh());
 }
 
 // Settings
 
-/// Other settings, with all they take.
-pub(crate) struct Change {
-    settings: Settings,
+/// Has probes go by `new` settings, and if `key` is given, be signed with it. The state is to go by
+/// the settings next, and then [`end_change`] follows.
+///
+/// # Errors
+///
+/// What a port answers that is to listen to another address. Nothing is changed then.
+pub(crate) fn begin_change(
+    dev: &Device<Trunk>,
+    new: &Settings,
     key: Option<Option<Arc<Key>>>,
+    rtnl: &Rtnl,
+) -> Result {
+    let frames = &dev.data().probes;
+    let (old, address) = (frames.address(), MacAddr::new(new.probe_address));
+    if old != address {
+        Trunk::change_all_ports(
+            dev,
+            rtnl,
+            |port, _| listen(port, address, rtnl),
+            |port, _| ignore(port, address, rtnl),
+        )?;
+    }
+    if new.probes.mode == ProbeMode::Off {
+        say_goodbyes(dev);
+    }
+    if old != address {
+        frames.address.store(address.to_u64(), Ordering::Relaxed);
+        dev.for_each_port(rtnl, |port, _| ignore(port, old, rtnl));
+    }
+    frames
+        .ethertype
+        .store(new.probe_ethertype, Ordering::Relaxed);
+    dev.for_each_port(rtnl, |_, port| port.set_probe_type(new.probe_ethertype));
+    if let Some(key) = key {
+        drop(frames.key.replace(key));
+    }
+    Ok(())
 }
 
-impl Change {
-    /// Prepares to go by these settings and, if it is to be another one, by this key. With RTNL
-    /// held all the time, [`Self::make`] follows.
-    ///
-    /// # Errors
-    ///
-    /// `ENOMEM`, or what a port answers that shall listen to another address.
-    pub(crate) fn prepare(
-        dev: &Device<Trunk>,
-        settings: Settings,
-        key: Option<Option<Key>>,
-        rtnl: &Rtnl,
-    ) -> Result<Self> {
-        let trunk = dev.data().get_ref();
-        let key = match key {
-            Some(Some(key)) => Some(Some(Arc::new(key, GFP_KERNEL)?)),
-            Some(None) => Some(None),
-            None => None,
-        };
-        let address = MacAddr::new(settings.probe_address);
-        if trunk.probes.address() != address {
-            Trunk::change_all_ports(
-                dev,
-                rtnl,
-                |port, _| listen_to(port, address, rtnl),
-                |port, _| ignore_to(port, address, rtnl),
-            )?;
-        }
-        Ok(Self { settings, key })
-    }
-
-    /// Goes by these settings; `settle` has the state go by them.
-    pub(crate) fn make(self, dev: &Device<Trunk>, settle: impl FnOnce(), rtnl: &Rtnl) {
-        let trunk = dev.data().get_ref();
-        let frames = &trunk.probes;
-        let new = &self.settings;
-        if new.probes.mode == ProbeMode::Off {
-            let context = read_lock_bh();
-            say_goodbye(dev, trunk.ports(&context), &context);
-        }
-        let (old, address) = (frames.address(), MacAddr::new(new.probe_address));
-        if old != address {
-            frames.address.store(address.to_u64(), Ordering::Relaxed);
-            dev.for_each_port(rtnl, |port, _| ignore_to(port, old, rtnl));
-        }
-        frames
-            .ethertype
-            .store(new.probe_ethertype, Ordering::Relaxed);
-        dev.for_each_port(rtnl, |_, port| port.set_probe_type(new.probe_ethertype));
-        if let Some(key) = self.key {
-            drop(frames.key.replace(key));
-        }
-        settle();
-        if trunk.state.lock().is_testing() {
-            // It goes by the new settings at once, and does not wait for what was due before.
-            dev.start_timer(rtnl);
-        }
+/// Has tests go by the settings at once, and not wait for what was due before.
+pub(crate) fn end_change(dev: &Device<Trunk>, rtnl: &Rtnl) {
+    if dev.data().state.lock().is_testing() {
+        dev.start_timer(rtnl);
     }
 }
 
-/// Has `port` receive the probes of `trunk`.
-pub(crate) fn listen(trunk: &Trunk, port: &NetDevice, rtnl: &Rtnl) -> Result {
-    listen_to(port, trunk.probes.address(), rtnl)
-}
-
-/// Has `port` receive the probes of `trunk` no longer.
-pub(crate) fn ignore(trunk: &Trunk, port: &NetDevice, rtnl: &Rtnl) {
-    ignore_to(port, trunk.probes.address(), rtnl);
-}
-
-fn listen_to(port: &NetDevice, address: MacAddr, rtnl: &Rtnl) -> Result {
+/// Has `port` receive probes that are sent to `address`.
+pub(crate) fn listen(port: &NetDevice, address: MacAddr, rtnl: &Rtnl) -> Result {
     match address.is_multicast() {
         true => port.add_multicast(address, rtnl),
         false => Ok(()),
     }
 }
 
-fn ignore_to(port: &NetDevice, address: MacAddr, rtnl: &Rtnl) {
+/// Has `port` no longer receive probes that are sent to `address`.
+pub(crate) fn ignore(port: &NetDevice, address: MacAddr, rtnl: &Rtnl) {
     if address.is_multicast() {
         // It fails only if nobody listens.
         let _ = port.remove_multicast(address, rtnl);

@@ -42,7 +42,7 @@ impl RxHandler<Trunk> for Port {
     /// of other protocols under the EtherType of probes are like any. But what bridges build their
     /// spanning tree with is for the trunk: to a bridge that is one link, not several.
     fn receive(&self, upper: &Device<Trunk>, mut skb: Received, context: &RcuBh) -> RxResult {
-        let trunk = upper.data().get_ref();
+        let trunk = upper.data();
         let count = |what| trunk.statistics.count(what, context);
 
         // With a tag, or to another station, it is no probe.

@@ -13,16 +13,14 @@ use crate::{
         Counters,
         Table, //
     },
-    trunk::{
-        Port,
-        Trunk, //
-    }, //
+    trunk::Trunk, //
 };
 use netdev::{
     device::{
         Device,
         NetDevice, //
     },
+    lower::Lower,
     rcu::{
         RcuBh,
         RcuCpu,
@@ -57,7 +55,7 @@ fn plainly(
     context: &RcuBh,
     otherwise: impl FnOnce(SkBuff) -> Xmit,
 ) -> Xmit {
-    let trunk = dev.data().get_ref();
+    let trunk = dev.data();
     let way = || {
         let table = trunk.table.get(context);
         let header = skb.tx_header()?;
@@ -68,7 +66,7 @@ fn plainly(
         port.is_operational().then(|| (port, counters()))
     };
     match way() {
-        Some((port, counters)) => by_bucket(dev, counters, port, skb, context),
+        Some((port, counters)) => send(dev, Some(counters), port, skb, context),
         None => otherwise(skb),
     }
 }
@@ -77,7 +75,7 @@ fn plainly(
 // The arguments are where the core has put them: what calls this has nothing to move.
 #[inline(never)]
 fn hashed(mut skb: SkBuff, dev: &Device<Trunk>, context: &RcuBh) -> Xmit {
-    let trunk = dev.data().get_ref();
+    let trunk = dev.data();
     if trunk.table.get(context).selector == Selector::Flow && skb.hash().is_none() {
         if let Some(hash) = trunk.flow_key.hash(skb.linear()) {
             skb.set_hash(hash);
@@ -92,11 +90,11 @@ fn hashed(mut skb: SkBuff, dev: &Device<Trunk>, context: &RcuBh) -> Xmit {
 #[cold]
 #[inline(never)]
 fn otherwise(mut skb: SkBuff, dev: &Device<Trunk>, context: &RcuBh) -> Xmit {
-    let trunk = dev.data().get_ref();
+    let trunk = dev.data();
     let table = trunk.table.get(context);
     if table.is_special() {
         if let Some(port) = claimed(dev, skb.mark(), context) {
-            return by_mark(dev, port, skb, context);
+            return send(dev, None, &port.dev, skb, context);
         }
     }
     let Some(index) = index(trunk, table.selector, &mut skb) else {
@@ -106,21 +104,22 @@ fn otherwise(mut skb: SkBuff, dev: &Device<Trunk>, context: &RcuBh) -> Xmit {
         return drop(dev, skb, DropReason::DEV_READY, context);
     };
     let counters = table.counters(table.bucket(index), context);
-    by_bucket(dev, counters, &port.dev, skb, context)
+    send(dev, Some(counters), &port.dev, skb, context)
 }
 
-/// Sends a frame by the port of its bucket, which counts it if the port has taken it.
+/// Sends a frame by `port`, and counts it: if the port takes it, in the bucket of `counters`, too.
+/// The frame of a claim counts in no bucket.
 #[inline(always)]
-fn by_bucket(
+fn send(
     dev: &Device<Trunk>,
-    counters: Counters<'_>,
+    counters: Option<Counters<'_>>,
     port: &NetDevice,
     skb: SkBuff,
     context: &RcuBh,
 ) -> Xmit {
     let len = skb.len();
     let xmit = skb.transmit(port, context);
-    if xmit.is_taken() {
+    if let Some(counters) = counters.filter(|_| xmit.is_taken()) {
         counters.count(len);
     }
     count(dev, xmit, len, context);
@@ -131,17 +130,14 @@ fn by_bucket(
 /// other that is usable. Nobody is notified: this may have interrupted the very one who holds the
 /// state's lock.
 pub(crate) fn transmit_netpoll(dev: &Device<Trunk>, mut skb: SkBuff, context: &RcuIrq) -> Xmit {
-    let trunk = dev.data().get_ref();
+    let trunk = dev.data();
     let table = trunk.table.get(context);
     let index = index(trunk, table.selector, &mut skb);
     let port = index
-        .and_then(|index| trunk.lower_in(table.slot(table.bucket(index)), context))
-        .filter(|port| port.dev.is_operational())
-        .or_else(|| {
-            trunk
-                .lowers(context)
-                .find(|port| trunk.live.act().contains(port.id))
-        });
+        .and_then(|index| trunk.port_in(table.slot(table.bucket(index)), context))
+        .filter(|port| port.dev.is_operational());
+    let act = trunk.live.act();
+    let port = port.or_else(|| trunk.ports(context).find(|port| act.contains(port.id)));
     let Some(port) = port else {
         return drop(dev, skb, DropReason::DEV_READY, context);
     };
@@ -153,21 +149,13 @@ pub(crate) fn transmit_netpoll(dev: &Device<Trunk>, mut skb: SkBuff, context: &R
 
 /// The link of the claim that frames of that mark belong to. `None` while the claim has none, and
 /// without a claim: then a frame goes by its bucket as any other.
-fn claimed<'a>(dev: &'a Device<Trunk>, mark: u32, context: &'a RcuBh) -> Option<&'a Port> {
-    let trunk = dev.data().get_ref();
+fn claimed<'a>(dev: &'a Device<Trunk>, mark: u32, context: &'a RcuBh) -> Option<&'a Lower<Trunk>> {
+    let trunk = dev.data();
     let link = || trunk.port(trunk.live.claimed(mark)?, context);
     match link() {
         Some(port) if !port.dev.is_operational() => brought_up_to_date(dev, link, context),
         port => port,
     }
-}
-
-/// Sends a frame of a claim by the claim's link. It counts in no bucket.
-fn by_mark(dev: &Device<Trunk>, port: &Port, skb: SkBuff, context: &RcuBh) -> Xmit {
-    let len = skb.len();
-    let xmit = skb.transmit(&port.dev, context);
-    count(dev, xmit, len, context);
-    xmit
 }
 
 /// Counts a frame of `len` bytes that was handed to a port.
@@ -176,7 +164,7 @@ fn count(dev: &Device<Trunk>, xmit: Xmit, len: u32, context: &RcuCpu) {
     if xmit.is_taken() {
         dev.count_transmitted(len, context);
     } else {
-        let statistics = &dev.data().get_ref().statistics;
+        let statistics = &dev.data().statistics;
         statistics.count(Count::TxRefused, context);
     }
 }
@@ -184,7 +172,7 @@ fn count(dev: &Device<Trunk>, xmit: Xmit, len: u32, context: &RcuCpu) {
 /// Drops a frame that no port can carry.
 #[cold]
 fn drop(dev: &Device<Trunk>, skb: SkBuff, reason: DropReason, context: &RcuCpu) -> Xmit {
-    let statistics = &dev.data().get_ref().statistics;
+    let statistics = &dev.data().statistics;
     statistics.count(Count::TxNoPort, context);
     skb.drop_for(reason);
     Xmit::OK
@@ -193,7 +181,7 @@ fn drop(dev: &Device<Trunk>, skb: SkBuff, reason: DropReason, context: &RcuCpu) 
 /// Sends what XDP programs have redirected to the trunk. Such frames have no mark, so belong to no
 /// claim: each leaves by its bucket.
 pub(crate) fn transmit_xdp(dev: &Device<Trunk>, frames: &mut Frames<'_>, context: &RcuBh) {
-    let trunk = dev.data().get_ref();
+    let trunk = dev.data();
     frames.send(
         |frame| {
             let way = || {
@@ -257,7 +245,7 @@ fn flow(trunk: &Trunk, skb: &mut SkBuff) -> u32 {
     }
 }
 
-/// The port that carries the bucket of `index`.
+/// Returns the port that carries the bucket of `index`.
 #[inline(always)]
 fn port<'a>(
     dev: &Device<Trunk>,
@@ -265,41 +253,27 @@ fn port<'a>(
     table: &'a Table,
     index: u32,
     context: &'a RcuBh,
-) -> Option<&'a Port> {
-    match trunk.port_in(table.slot(table.bucket(index)), context) {
+) -> Option<&'a Lower<Trunk>> {
+    let named = |table: &Table| trunk.port_in(table.slot(table.bucket(index)), context);
+    match named(table) {
         Some(port) if port.dev.is_operational() => Some(port),
-        _ => port_anew(dev, trunk, index, context),
+        // There may be another table by then.
+        _ => brought_up_to_date(dev, || named(trunk.table.get(context)), context),
     }
-}
-
-/// The port that carries the bucket of `index`, when the one that the table named cannot send.
-/// There may be another table by then.
-#[cold]
-fn port_anew<'a>(
-    dev: &Device<Trunk>,
-    trunk: &'a Trunk,
-    index: u32,
-    context: &'a RcuBh,
-) -> Option<&'a Port> {
-    let named = || {
-        let table = trunk.table.get(context);
-        trunk.port_in(table.slot(table.bucket(index)), context)
-    };
-    brought_up_to_date(dev, named, context)
 }
 
 /// The port that is `named`, once the tables are as the ports are now.
 #[cold]
 fn brought_up_to_date<'a>(
     dev: &Device<Trunk>,
-    named: impl Fn() -> Option<&'a Port>,
+    named: impl Fn() -> Option<&'a Lower<Trunk>>,
     context: &RcuBh,
-) -> Option<&'a Port> {
+) -> Option<&'a Lower<Trunk>> {
     switch::follow_links(dev, context);
     match named() {
         // Somebody else has noticed, and is just changing the table.
         Some(port) if !port.dev.is_operational() => {
-            switch::wait_for_change(dev.data().get_ref());
+            switch::wait_for_change(dev.data());
             named()
         }
         port => port,

@@ -27,13 +27,12 @@ pub(crate) struct Busy;
 ///
 /// [`Busy`]: to be tried again.
 pub(crate) fn settle(dev: &Device<Trunk>) -> Result<(), Busy> {
-    let trunk = dev.data().get_ref();
+    let trunk = dev.data();
     if !trunk.state.lock().is_unsettled() {
         return Ok(());
     }
     // Events are not to wait for it, nor is the next failback.
-    let guard = rtnl::try_lock().ok_or(Busy)?;
-    let rtnl: &Rtnl = &guard;
+    let rtnl = &rtnl::try_lock().ok_or(Busy)?;
     let unsettled = trunk.state.lock().take_unsettled();
     if !dev.is_registered(rtnl) {
         return Ok(());

@@ -34,7 +34,7 @@ pub(crate) enum Count {
 
 const COUNTS: usize = Count::RxMulticastFiltered as usize + 1;
 
-/// Names of the figures of `ethtool -S`, in the order of [`Statistics::named`].
+/// Names of the figures of `ethtool -S`, in the order of [`Statistics::own`].
 pub(crate) const NAMES: &[&CStr] = &[
     c"tx_no_port",
     c"rx_own_source",
@@ -46,41 +46,47 @@ pub(crate) const NAMES: &[&CStr] = &[
     c"buckets_moved",
 ];
 
-/// The values of as many figures as [`Statistics::of_trunk`] gives.
-pub(crate) type TrunkFigures = [u64; TRUNK_FIGURES];
+/// An attribute of the netlink family, and its value.
+pub(crate) type Figure = (u16, u64);
 
-/// The number of figures that [`Statistics::of_trunk`] gives.
-pub(crate) const TRUNK_FIGURES: usize = 15;
+/// The number of attributes that are figures, and 1: types of attributes begin at 1.
+pub(crate) const FIGURES: usize = attr::NAMES.len();
 
-/// The number of figures that [`of_port`] gives.
-pub(crate) const PORT_FIGURES: usize = 16;
+/// Counters when they were last reset, by the types of their attributes.
+pub(crate) type Base = [u64; FIGURES];
 
-/// Attributes of the netlink family with their values: those of any device.
-fn of_device(link: &LinkCounters) -> [(u16, u64); 6] {
-    [
+/// Returns what these figures, which are just being reset, count from.
+pub(crate) fn base(figures: impl Iterator<Item = Figure>) -> Base {
+    let mut base = Base::default();
+    for (kind, figure) in figures {
+        if let Some(room) = base.get_mut(usize::from(kind)) {
+            *room = figure;
+        }
+    }
+    base
+}
+
+/// Returns the figures that any device has.
+fn of_device(link: &LinkCounters) -> impl Iterator<Item = Figure> {
+    let figures = [
         (attr::RX_PACKETS, link.rx_packets),
         (attr::RX_BYTES, link.rx_bytes),
         (attr::TX_PACKETS, link.tx_packets),
         (attr::TX_BYTES, link.tx_bytes),
         (attr::RX_DROPPED, link.rx_dropped),
         (attr::TX_DROPPED, link.tx_dropped),
-    ]
+    ];
+    figures.into_iter()
 }
 
-/// Those of a port: of its device, the times that it became usable and unusable, and of its probes.
+/// Returns the figures of a port: of its device, how often it became usable and unusable, and of
+/// its probes.
 pub(crate) fn of_port(
     link: &LinkCounters,
     (ups, downs): (u64, u64),
     probes: &Counts,
-) -> [(u16, u64); PORT_FIGURES] {
-    let [a, b, c, d, e, f] = of_device(link);
-    [
-        a,
-        b,
-        c,
-        d,
-        e,
-        f,
+) -> impl Iterator<Item = Figure> {
+    let own = [
         (attr::PORT_UP, ups),
         (attr::PORT_DOWN, downs),
         (attr::PROBES_SENT, probes.tests_sent),
@@ -91,7 +97,8 @@ pub(crate) fn of_port(
         (attr::PROBES_LIMITED, probes.limited),
         (attr::PROBES_REFUSED, probes.refused),
         (attr::TLVS_UNKNOWN, probes.unknown),
-    ]
+    ];
+    Iterator::chain(of_device(link), own)
 }
 
 /// The counters of a trunk. They only grow, and survive the ports they count for.
@@ -113,56 +120,43 @@ impl Statistics {
         self.0.sum(0).get(count as usize).copied().unwrap_or(0)
     }
 
-    /// What the figures of `ip -s link` lack.
+    /// Adds what the figures of `ip -s link` lack.
     pub(crate) fn link_stats(&self, stats: &mut LinkStats) {
         stats.add_transmit_dropped(self.sum(Count::TxNoPort));
         stats.add_transmit_dropped(self.sum(Count::TxRefused));
         stats.add_multicast(self.sum(Count::RxMulticast));
     }
 
-    /// Those of the trunk: of its device, and its own.
+    /// Returns the figures of the trunk: of its device, and its own.
     pub(crate) fn of_trunk(
         &self,
         link: &LinkCounters,
         totals: &Totals,
-    ) -> [(u16, u64); TRUNK_FIGURES] {
-        let [a, b, c, d, e, f] = of_device(link);
+    ) -> impl Iterator<Item = Figure> {
+        Iterator::chain(of_device(link), self.own(totals))
+    }
+
+    /// Returns the figures that a trunk has and other devices have not.
+    fn own(&self, totals: &Totals) -> [Figure; NAMES.len() + 1] {
+        let filtered = self.sum(Count::RxMulticastFiltered);
         [
-            a,
-            b,
-            c,
-            d,
-            e,
-            f,
             (attr::TX_NO_PORT, self.sum(Count::TxNoPort)),
             (attr::RX_OWN_SOURCE, self.sum(Count::RxOwnSource)),
-            (
-                attr::RX_MULTICAST_FILTERED,
-                self.sum(Count::RxMulticastFiltered),
-            ),
+            (attr::RX_MULTICAST_FILTERED, filtered),
             (attr::PORT_UP, totals.ups),
             (attr::PORT_DOWN, totals.downs),
             (attr::FAILOVERS, totals.failovers),
             (attr::FAILBACKS, totals.failbacks),
             (attr::BUCKETS_MOVED, totals.buckets_moved),
+            // Without a name in `NAMES`.
             (attr::EVENTS_LOST, totals.events_lost),
         ]
     }
 
-    /// The figures of `ethtool -S`.
+    /// Writes the figures of `ethtool -S`.
     pub(crate) fn named(&self, totals: &Totals, figures: &mut [u64]) {
-        let values: [u64; NAMES.len()] = [
-            self.sum(Count::TxNoPort),
-            self.sum(Count::RxOwnSource),
-            self.sum(Count::RxMulticastFiltered),
-            totals.ups,
-            totals.downs,
-            totals.failovers,
-            totals.failbacks,
-            totals.buckets_moved,
-        ];
-        for (figure, value) in figures.iter_mut().zip(values) {
-            *figure = value;
+        for (room, (_, figure)) in figures.iter_mut().zip(self.own(totals)) {
+            *room = figure;
         }
     }
 }

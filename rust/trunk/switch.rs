@@ -12,6 +12,7 @@ use crate::{
             Replacement,
             State, //
         },
+        table::Bucket,
     },
     table::Table,
     trunk::{
@@ -20,16 +21,18 @@ use crate::{
         Trunk, //
     },
 };
+use core::sync::atomic::Ordering;
 use kernel::{
     prelude::*,
-    sync::{
-        rcu,
-        Arc, //
-    },
+    sync::Arc, //
 };
 use netdev::{
+    addr::MacAddr,
     device::Device,
-    rcu::Rcu,
+    rcu::{
+        read_lock,
+        Rcu, //
+    },
     rtnl::Rtnl,
     time, //
 };
@@ -43,7 +46,7 @@ pub(crate) type Effects = state::Effects<KBox<state::Port>>;
 ///
 /// Probes that are to be sent are left to the caller, or to the device's work.
 pub(crate) fn step(dev: &Device<Trunk>, input: In<'_>, rcu: &Rcu) -> Effects {
-    let trunk = dev.data().get_ref();
+    let trunk = dev.data();
     let mut state = trunk.state.lock();
     let table = trunk.table.get(rcu);
     let effects = take(dev, &mut state, table.buckets(), input, rcu);
@@ -58,8 +61,8 @@ pub(crate) fn step(dev: &Device<Trunk>, input: In<'_>, rcu: &Rcu) -> Effects {
 }
 
 /// Takes in what happens, and leaves probes that are to be sent to the device's work.
-pub(crate) fn step_later(dev: &Device<Trunk>, input: In<'_>, rcu: &Rcu) -> Effects {
-    let effects = step(dev, input, rcu);
+pub(crate) fn step_later(dev: &Device<Trunk>, input: In<'_>) -> Effects {
+    let effects = step(dev, input, &read_lock());
     if effects.tests {
         dev.schedule_work(0);
     }
@@ -68,24 +71,22 @@ pub(crate) fn step_later(dev: &Device<Trunk>, input: In<'_>, rcu: &Rcu) -> Effec
 
 /// Returns the present table. RTNL keeps its size, selector and homes as they are.
 pub(crate) fn table(trunk: &Trunk, _rtnl: &Rtnl) -> Arc<Table> {
-    let guard = rcu::read_lock();
-    trunk.table.hold((&guard).into())
+    trunk.table.hold(&read_lock())
 }
 
 /// Puts `new` in the place of the present table.
 pub(crate) fn replace(dev: &Device<Trunk>, new: Arc<Table>, why: Replacement, _rtnl: &Rtnl) {
-    let trunk = dev.data().get_ref();
-    let (work, retired) = {
-        let guard = rcu::read_lock();
-        let rcu: &Rcu = (&guard).into();
-        let mut state = trunk.state.lock();
-        let input = Input::Table(trunk.table.get(rcu).buckets(), why);
-        let effects = take(dev, &mut state, new.buckets(), input, rcu);
-        carry_out(dev, &state, &new);
-        // Under the lock, lest others write to the old one from here on.
-        (effects.work || effects.tests, trunk.table.replace(new))
-    };
-    if work {
+    let trunk = dev.data();
+    let rcu = read_lock();
+    let mut state = trunk.state.lock();
+    let input = Input::Table(trunk.table.get(&rcu).buckets(), why);
+    let effects = take(dev, &mut state, new.buckets(), input, &rcu);
+    carry_out(dev, &state, &new);
+    // Under the lock, lest others write to the old one from here on.
+    let retired = trunk.table.replace(new);
+    drop(state);
+    drop(rcu);
+    if effects.work || effects.tests {
         dev.schedule_work(0);
     }
     // Frames may use the old one until here.
@@ -95,11 +96,11 @@ pub(crate) fn replace(dev: &Device<Trunk>, new: Arc<Table>, why: Replacement, _r
 fn take(
     dev: &Device<Trunk>,
     state: &mut State<Heap>,
-    buckets: &[crate::pure::table::Bucket],
+    buckets: &[Bucket],
     input: In<'_>,
     rcu: &Rcu,
 ) -> Effects {
-    let trunk = dev.data().get_ref();
+    let trunk = dev.data();
     let links = trunk.links(rcu);
     trunk.live.set_links(links);
     state.step(buckets, links, input, time::monotonic_ns)
@@ -108,7 +109,7 @@ fn take(
 /// Has frames go by what has been decided. Under the state's lock, lest of two decisions the older
 /// one come last.
 fn carry_out(dev: &Device<Trunk>, state: &State<Heap>, table: &Table) {
-    let live = &dev.data().get_ref().live;
+    let live = &dev.data().live;
     let decision = state.decision();
     live.set(&decision, state.claims());
     table.set_special(decision.marks);
@@ -120,10 +121,16 @@ fn carry_out(dev: &Device<Trunk>, state: &State<Heap>, table: &Table) {
 /// Has frames go by the links of the ports as they are now, if they have changed. Takes no lock if
 /// they have not.
 pub(crate) fn follow_links(dev: &Device<Trunk>, rcu: &Rcu) {
-    let trunk = dev.data().get_ref();
+    let trunk = dev.data();
     if trunk.links(rcu) != trunk.live.links() {
-        step_later(dev, Input::Links, rcu);
+        step_later(dev, Input::Links);
     }
+}
+
+/// Makes `mac` the trunk's own MAC address.
+pub(crate) fn set_mac(dev: &Device<Trunk>, mac: MacAddr, _rtnl: &Rtnl) {
+    dev.data().mac.store(mac.to_u64(), Ordering::Relaxed);
+    step_later(dev, Input::Address(*mac.octets()));
 }
 
 /// Waits until a change of the table that is under way is done.
@@ -135,7 +142,7 @@ pub(crate) fn wait_for_change(trunk: &Trunk) {
 /// these have failed unnoticed, others are elected first.
 #[inline]
 pub(crate) fn accepts_groups_from(dev: &Device<Trunk>, port: &Port, rcu: &Rcu) -> bool {
-    let trunk = dev.data().get_ref();
+    let trunk = dev.data();
     let accepted = trunk.live.accepted();
     if accepted.contains(port.id) {
         return true;
@@ -167,7 +174,6 @@ mod tests {
                 Desk,
                 Links, //
             },
-            table::Bucket,
         },
         table::filled,
     };

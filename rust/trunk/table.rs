@@ -6,15 +6,17 @@
 //! another table, which takes its place as a whole.
 
 use crate::{
+    module_parameters,
     pure::{
         port::Slot,
         selector::Selector,
         table::{
             inherit,
             Bucket, //
-        }, //
+        },
+        MAX_BITS, //
     },
-    stats::TrunkFigures, //
+    stats::Base, //
 };
 use core::sync::atomic::{
     AtomicU8,
@@ -30,6 +32,27 @@ use netdev::{
     }, //
 };
 
+/// Returns what a new trunk begins with, by the parameters of the module: M (the table has 2^M
+/// buckets) and the selector.
+///
+/// # Errors
+///
+/// `EINVAL` where one is out of range; the kernel's log says which.
+pub(crate) fn defaults() -> Result<(u32, Selector)> {
+    let bits = module_parameters::bits.value();
+    if bits > MAX_BITS {
+        pr_err!("bits: {bits} is out of range 0..{MAX_BITS}\n");
+        return Err(EINVAL);
+    }
+    let number = module_parameters::selector.value();
+    let Some(selector) = Selector::from_u32(number) else {
+        let last = Selector::ALL.len().saturating_sub(1);
+        pr_err!("selector: {number} is out of range 0..{last}\n");
+        return Err(EINVAL);
+    };
+    Ok((bits, selector))
+}
+
 /// A table of a trunk.
 pub(crate) struct Table {
     pub(crate) selector: Selector,
@@ -40,20 +63,30 @@ pub(crate) struct Table {
     /// Frames and bytes sent in each bucket.
     sent: PerCpu<2>,
     /// The trunk's counters when they were last reset.
-    pub(crate) base: TrunkFigures,
+    pub(crate) base: Base,
 }
 
 /// No selector's number.
 const SPECIAL: u8 = u8::MAX;
 
 impl Table {
+    /// Makes the first table of a trunk, by the [`defaults`].
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub(crate) fn first() -> Result<Self> {
+        let (bits, selector) = defaults()?;
+        Self::new(bits, selector)
+    }
+
     /// Makes a table of 2^`bits` buckets without any port.
     ///
     /// # Errors
     ///
     /// `ENOMEM`.
     pub(crate) fn new(bits: u32, selector: Selector) -> Result<Self> {
-        Self::counting_in(bits, selector, PerCpu::new(bits)?, TrunkFigures::default())
+        Self::counting_in(bits, selector, PerCpu::new(bits)?, Base::default())
     }
 
     /// Makes a table to be put in the place of this one: with other bits and another selector, if
@@ -67,7 +100,7 @@ impl Table {
         &self,
         bits: Option<u32>,
         selector: Option<Selector>,
-        counters: Option<TrunkFigures>,
+        counters: Option<Base>,
     ) -> Result<Self> {
         let bits = bits.unwrap_or(self.bits());
         let sent = match bits == self.bits() && counters.is_none() {
@@ -80,12 +113,7 @@ impl Table {
         Ok(new)
     }
 
-    fn counting_in(
-        bits: u32,
-        selector: Selector,
-        sent: PerCpu<2>,
-        base: TrunkFigures,
-    ) -> Result<Self> {
+    fn counting_in(bits: u32, selector: Selector, sent: PerCpu<2>, base: Base) -> Result<Self> {
         Ok(Self {
             selector,
             way: AtomicU8::new(selector as u8),
@@ -130,10 +158,9 @@ impl Table {
 
     /// Says whether frames need a closer look. Under the state's lock.
     pub(crate) fn set_special(&self, special: bool) {
-        let way = if special {
-            SPECIAL
-        } else {
-            self.selector as u8
+        let way = match special {
+            true => SPECIAL,
+            false => self.selector as u8,
         };
         self.way.store(way, Ordering::Relaxed);
     }

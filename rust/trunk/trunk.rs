@@ -34,8 +34,9 @@ use crate::{
         MAX_PORTS, //
     },
     stats::{
+        Base,
         Statistics,
-        PORT_FIGURES, //
+        FIGURES, //
     },
     table::{
         filled,
@@ -43,21 +44,17 @@ use crate::{
     },
     waiting::Waiting, //
 };
-use core::{
-    ops::Deref,
-    sync::atomic::{
-        AtomicBool,
-        AtomicU16,
-        AtomicU64,
-        Ordering, //
-    }, //
+use core::sync::atomic::{
+    AtomicBool,
+    AtomicU16,
+    AtomicU64,
+    Ordering, //
 };
 use kernel::{
     new_mutex,
     prelude::*,
     sync::{
         aref::ARef,
-        rcu,
         Arc,
         Mutex, //
     }, //
@@ -76,6 +73,7 @@ use netdev::{
     lower::Lower,
     random::random_u64,
     rcu::{
+        read_lock,
         Current,
         Rcu,
         Slot as RcuSlot, //
@@ -121,7 +119,7 @@ pub(crate) struct Trunk {
     #[pin]
     pub(crate) program: Mutex<Option<Program>>,
     /// The trunk's own MAC address, to be compared with each frame's in one piece.
-    mac: AtomicU64,
+    pub(crate) mac: AtomicU64,
     /// The trunk is just giving its ports another MTU. Written under RTNL.
     pub(crate) sets_mtu: AtomicBool,
     /// It is just deriving its features from those of its ports. Written under RTNL.
@@ -129,15 +127,15 @@ pub(crate) struct Trunk {
 }
 
 impl Trunk {
-    /// Makes the data of a trunk with 2^`bits` buckets and no ports.
+    /// Makes the data of a trunk without ports, of that MAC address.
     ///
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub(crate) fn empty(mac: MacAddr, bits: u32, selector: Selector) -> impl PinInit<Self, Error> {
+    pub(crate) fn empty(mac: MacAddr) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
             ports: [const { RcuSlot::new() }; PLACES],
-            table: Current::new(Arc::new(Table::new(bits, selector)?, GFP_KERNEL)?),
+            table: Current::new(Arc::new(Table::first()?, GFP_KERNEL)?),
             live: Live::new(),
             state <- new_spinlock_bh!(
                 State::new(
@@ -166,43 +164,27 @@ impl Trunk {
         self.mac.load(Ordering::Relaxed)
     }
 
-    /// Makes this the trunk's own MAC address.
-    pub(crate) fn set_mac(&self, mac: MacAddr, _rtnl: &Rtnl) {
-        self.mac.store(mac.to_u64(), Ordering::Relaxed);
-    }
-
     /// Returns the port of that number.
     #[inline(always)]
-    pub(crate) fn port<'a>(&'a self, id: PortId, rcu: &'a Rcu) -> Option<&'a Port> {
-        self.lower(id, rcu).map(Deref::deref)
+    pub(crate) fn port<'a>(&'a self, id: PortId, rcu: &'a Rcu) -> Option<&'a Lower<Self>> {
+        self.ports.get(id.index())?.get(rcu)
     }
 
     /// Returns the port that a bucket's slot names.
     #[inline(always)]
-    pub(crate) fn port_in<'a>(&'a self, slot: Slot, rcu: &'a Rcu) -> Option<&'a Port> {
-        self.lower_in(slot, rcu).map(Deref::deref)
-    }
-
-    /// Returns the port that a bucket's slot names, as a lower device.
-    #[inline(always)]
-    pub(crate) fn lower_in<'a>(&'a self, slot: Slot, rcu: &'a Rcu) -> Option<&'a Lower<Self>> {
+    pub(crate) fn port_in<'a>(&'a self, slot: Slot, rcu: &'a Rcu) -> Option<&'a Lower<Self>> {
         self.ports.get(usize::from(slot as u8 & LAST))?.get(rcu)
     }
 
-    /// Returns the ports there are.
-    pub(crate) fn ports<'a>(&'a self, rcu: &'a Rcu) -> impl Iterator<Item = &'a Port> {
-        self.lowers(rcu).map(Deref::deref)
-    }
-
-    /// Returns the port of that number, as a lower device.
-    #[inline(always)]
-    pub(crate) fn lower<'a>(&'a self, id: PortId, rcu: &'a Rcu) -> Option<&'a Lower<Self>> {
-        self.ports.get(id.index())?.get(rcu)
-    }
-
-    /// Returns the ports there are, as lower devices.
-    pub(crate) fn lowers<'a>(&'a self, rcu: &'a Rcu) -> impl Iterator<Item = &'a Lower<Self>> {
+    /// Returns all ports.
+    pub(crate) fn ports<'a>(&'a self, rcu: &'a Rcu) -> impl Iterator<Item = &'a Lower<Self>> {
         self.ports.iter().filter_map(move |slot| slot.get(rcu))
+    }
+
+    /// Returns the port whose device is `dev`.
+    pub(crate) fn hold_port(&self, dev: &NetDevice, rcu: &Rcu) -> Option<LinkedPort> {
+        let id = self.ports(rcu).find(|port| port.dev.is(dev))?.id;
+        self.ports.get(id.index())?.hold(rcu)
     }
 
     /// Returns the links as they are. A port is operational once its device takes frames, and then
@@ -224,8 +206,7 @@ impl Trunk {
 
     /// Returns what lower devices are told of the choice of ports.
     pub(crate) fn lag_hash(&self) -> LagHash {
-        let guard = rcu::read_lock();
-        match self.table.get((&guard).into()).selector {
+        match self.table.get(&read_lock()).selector {
             Selector::SmacDmac => LagHash::L2,
             Selector::Flow => LagHash::L34,
             Selector::Dmac | Selector::Smac => LagHash::Unknown,
@@ -240,7 +221,7 @@ impl Trunk {
     /// Derives what the trunk can do for frames from what its ports can. That may change what a
     /// port may do, of which the trunk is notified in turn: not again then.
     pub(crate) fn derive_features(dev: &Device<Self>, rtnl: &Rtnl) {
-        let derives = &dev.data().get_ref().derives;
+        let derives = &dev.data().derives;
         if !derives.swap(true, Ordering::Relaxed) {
             dev.inherit_features(rtnl);
             derives.store(false, Ordering::Relaxed);
@@ -416,7 +397,7 @@ pub(crate) struct Port {
     /// The EtherType of probes, in network order. Here, since each frame is compared with it.
     probe_type: AtomicU16,
     /// Its counters when they were last reset.
-    base: [AtomicU64; PORT_FIGURES],
+    base: [AtomicU64; FIGURES],
 }
 
 /// A port, as the link to it owns it.
@@ -443,7 +424,7 @@ impl Port {
             own_bits: AtomicU64::new(Self::bits_beside(second_mac)),
             probe_mac,
             probe_type: AtomicU16::new(trunk.data().probes.ethertype().to_be()),
-            base: [const { AtomicU64::new(0) }; PORT_FIGURES],
+            base: [const { AtomicU64::new(0) }; FIGURES],
         }
     }
 
@@ -500,14 +481,14 @@ impl Port {
     }
 
     /// Returns its counters when they were last reset.
-    pub(crate) fn base(&self) -> [u64; PORT_FIGURES] {
+    pub(crate) fn base(&self) -> Base {
         self.base.each_ref().map(|it| it.load(Ordering::Relaxed))
     }
 
     /// Resets its counters, which are these now.
-    pub(crate) fn set_base(&self, figures: [u64; PORT_FIGURES], _rtnl: &Rtnl) {
-        for (base, figure) in self.base.iter().zip(figures) {
-            base.store(figure, Ordering::Relaxed);
+    pub(crate) fn set_base(&self, base: Base, _rtnl: &Rtnl) {
+        for (room, figure) in self.base.iter().zip(base) {
+            room.store(figure, Ordering::Relaxed);
         }
     }
 }

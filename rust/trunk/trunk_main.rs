@@ -73,7 +73,7 @@ struct TrunkModule {
 impl kernel::InPlaceModule for TrunkModule {
     fn init(_module: &'static ThisModule) -> impl PinInit<Self, Error> {
         try_pin_init!(Self {
-            _: { device::Defaults::from_parameters()?; },
+            _: { table::defaults()?; },
             _: { probe::choose_secret(); },
             _counts: netns::register()?,
             _sockets <- genl::SocketWatch::new(),

@@ -149,7 +149,10 @@ mod tests {
             m.put_uint(2, 1 << 40)?;
             m.put_uint(3, 8)?;
             m.put_str(4, c"eth0")?;
-            m.put_flag(5)?;
+            m.put_flag(5, true)?;
+            m.put_flag(7, false)?;
+            m.put_u32(7, None)?;
+            m.put_uint(7, None)?;
             m.nest(6, |m| {
                 m.put_u32(1, 10)?;
                 m.nest(2, |m| m.put_u32(1, 11))

@@ -69,12 +69,12 @@ fn condition<T>(
     let Some(attr) = asked.get(kind) else {
         return Ok(None);
     };
-    let octets = match kind {
+    let bytes = match kind {
         join::ADDRESS => attr.payload(),
         // The policy has seen to it that there is a NUL.
         _ => CStr::from_bytes_until_nul(attr.payload()).map_or(&[][..], CStr::to_bytes),
     };
-    let read = read(octets).filter(|_| !octets.is_empty());
+    let read = read(bytes).filter(|_| !bytes.is_empty());
     read.map(Some).ok_or_else(|| {
         let name = name(&join::NAMES, attr);
         extack.refuse_fmt(
@@ -100,5 +100,5 @@ pub(super) fn put(message: &mut Message<'_>, rule: &Rule) -> Result {
     if !rule.address.octets().is_empty() {
         message.put(join::ADDRESS, rule.address.octets())?;
     }
-    message.put_u32(join::PRIORITY, rule.priority.into())
+    message.put_u32(join::PRIORITY, u32::from(rule.priority))
 }

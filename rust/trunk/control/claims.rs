@@ -13,9 +13,7 @@ use super::{
     request::{
         only,
         port_of,
-        required,
-        required_in,
-        trunk_to_set, //
+        trunk_named, //
     },
     SIZE, //
 };
@@ -47,10 +45,7 @@ use crate::{
 };
 use kernel::{
     prelude::*,
-    sync::{
-        aref::ARef,
-        rcu, //
-    }, //
+    sync::aref::ARef, //
 };
 use netdev::{
     device::Device,
@@ -66,55 +61,46 @@ use netdev::{
     },
     net::Net,
     netlink::ExtAck,
-    rcu::Rcu,
-    rtnl::{
-        self,
-        Rtnl, //
-    }, //
+    rcu::{
+        read_lock,
+        Rcu, //
+    },
+    rtnl, //
 };
 
-/// Returns the nest about a claim, and in it the claim's mark.
+/// Returns the nest about a claim, which has nothing but attributes that are `settable`, and in it
+/// the claim's mark.
 fn claim_nest<'r>(
-    attributes: Attributes<'r>,
-    extack: &mut ExtAck<'_>,
-) -> Result<(Attribute<'r>, Attribute<'r>)> {
+    request: &mut Request<'r>,
+    settable: &[u16],
+) -> Result<(Attributes<'r>, Attribute<'r>)> {
+    let attributes = request.attributes();
+    let extack = request.extack();
     let reason = c"claim: what is claimed is not said";
-    let nest = required(attributes, attr::CLAIM, reason, extack)?;
+    let nest = attributes.require(attr::CLAIM, reason, extack)?.nest();
     let reason = c"claim.mark: the mark of its frames is not said";
-    Ok((nest, required_in(nest, claim::MARK, reason, extack)?))
-}
-
-/// Returns the port of `dev` that a claim asks for, and the attribute that names it.
-fn wanted<'r>(
-    dev: &Device<Trunk>,
-    nest: Attribute<'r>,
-    extack: &mut ExtAck<'_>,
-) -> Result<(PortId, Attribute<'r>)> {
-    let reason = c"claim.port: which port is wanted is not said";
-    let attr = required_in(nest, claim::PORT, reason, extack)?;
-    Ok((port_of(dev, "claim.port", attr, extack)?, attr))
+    let mark = nest.require(claim::MARK, reason, extack)?;
+    only(settable, nest, &claim::NAMES, "claim", extack)?;
+    Ok((nest, mark))
 }
 
 pub(super) fn add(request: &mut Request<'_>) -> Result {
-    const SETTABLE: [u16; 3] = [claim::MARK, claim::PORT, claim::NAME];
-
-    let attributes = request.attributes();
-    let (nest, mark_attr) = claim_nest(attributes, request.extack())?;
-    let extack = request.extack();
-    only(&SETTABLE, nest.nest(), &claim::NAMES, "claim", extack)?;
+    let (nest, mark_attr) = claim_nest(request, &[claim::MARK, claim::PORT, claim::NAME])?;
     let mark = mark_attr.to_u32().unwrap_or(0);
     let mut name = [0u8; 32];
-    let said = nest.nest().get(claim::NAME).and_then(Attribute::to_cstr);
+    let said = nest.get(claim::NAME).and_then(Attribute::to_cstr);
     // The policy has seen to it that a NUL is left.
-    for (room, octet) in name.iter_mut().zip(said.map_or(&[][..], CStr::to_bytes)) {
-        *room = *octet;
+    for (room, byte) in name.iter_mut().zip(said.map_or(&[][..], CStr::to_bytes)) {
+        *room = *byte;
     }
 
-    let guard = rtnl::lock();
-    let rtnl: &Rtnl = &guard;
-    let dev = trunk_to_set(request, rtnl)?;
-    let (id, port) = wanted(dev, nest, request.extack())?;
-    check(dev, mark, mark_attr, request.extack())?;
+    let rtnl = &rtnl::lock();
+    let dev = &*trunk_named(request)?;
+    let extack = request.extack();
+    let reason = c"claim.port: which port is wanted is not said";
+    let port = nest.require(claim::PORT, reason, extack)?;
+    let id = port_of(dev, "claim.port", port, extack)?;
+    check(dev, mark, mark_attr, extack)?;
     let holder = Holder {
         mark,
         socket: socket(request.socket()?),
@@ -122,10 +108,10 @@ pub(super) fn add(request: &mut Request<'_>) -> Result {
         name,
     };
     // The links that it may get are tested first, and the answer follows once that is done.
-    let mut asking = dev.data().get_ref().asking.lock();
+    let mut asking = dev.data().asking.lock();
     asking.reserve(1, GFP_KERNEL)?;
     let deferred = request.defer()?;
-    step_later(dev, Input::Claim(id, holder), (&rcu::read_lock()).into());
+    step_later(dev, Input::Claim(id, holder));
     // There is room.
     let _ = asking.push_within_capacity((mark, deferred));
     drop(asking);
@@ -136,7 +122,7 @@ pub(super) fn add(request: &mut Request<'_>) -> Result {
 
 /// Answers the requests for claims of `dev` that can be answered by now.
 pub(super) fn answer(dev: &Device<Trunk>, net: &Net) {
-    let trunk = dev.data().get_ref();
+    let trunk = dev.data();
     loop {
         let Some(claim) = trunk.state.lock().take_answer() else {
             return;
@@ -146,7 +132,7 @@ pub(super) fn answer(dev: &Device<Trunk>, net: &Net) {
         if refused {
             Count::Claims.sub(net, 1);
         }
-        let Some(request) = take_request(trunk, mark) else {
+        let Some(request) = take_request(trunk, |asked| asked == mark) else {
             continue;
         };
         if refused {
@@ -159,8 +145,7 @@ pub(super) fn answer(dev: &Device<Trunk>, net: &Net) {
             continue;
         }
         let replied = request.reply(SIZE, |message| {
-            let guard = rcu::read_lock();
-            let rcu: &Rcu = (&guard).into();
+            let rcu = &read_lock();
             put_identity(message, dev)?;
             message.nest(attr::CLAIM, |message| put(message, dev, &claim, rcu))
         });
@@ -171,15 +156,11 @@ pub(super) fn answer(dev: &Device<Trunk>, net: &Net) {
     }
 }
 
-fn take_request(trunk: &Trunk, mark: u32) -> Option<Deferred> {
+/// Returns the first request for a claim whose mark passes `test`. It waits no longer.
+fn take_request(trunk: &Trunk, test: impl Fn(u32) -> bool) -> Option<Deferred> {
     let mut asking = trunk.asking.lock();
-    let at = asking.iter().position(|(other, _)| *other == mark)?;
+    let at = asking.iter().position(|(mark, _)| test(*mark))?;
     asking.remove(at).ok().map(|(_, request)| request)
-}
-
-/// All claims of `dev` end, which goes away from `net`.
-pub(crate) fn end_all(dev: &Device<Trunk>, net: &Net, _rtnl: &Rtnl) {
-    end(dev, Ending::All, net);
 }
 
 /// Returns a socket as the state knows it.
@@ -209,39 +190,29 @@ fn check(dev: &Device<Trunk>, mark: u32, attr: Attribute<'_>, extack: &mut ExtAc
 }
 
 /// Ends claims of `dev`, which is in `net`.
-fn end(dev: &Device<Trunk>, which: Ending, net: &Net) {
-    let input = Input::EndClaims(which);
-    let effects = step_later(dev, input, (&rcu::read_lock()).into());
-    Count::Claims.sub(net, effects.ended);
+pub(crate) fn end(dev: &Device<Trunk>, which: Ending, net: &Net) {
+    let ended = step_later(dev, Input::EndClaims(which)).ended;
+    Count::Claims.sub(net, ended);
     // Requests for claims that have ended are not answered otherwise.
-    let trunk = dev.data().get_ref();
-    let is_there = |mark: u32| trunk.state.lock().claim(mark).is_some();
-    let ended = |(mark, _): &(u32, Deferred)| !is_there(*mark);
-    if effects.ended > 0 {
-        let mut asking = trunk.asking.lock();
-        while let Some(at) = asking.iter().position(ended) {
-            if let Ok((_, request)) = asking.remove(at) {
-                request.finish(|_, _| Err(ENODEV));
-            }
+    let trunk = dev.data();
+    let is_gone = |mark| trunk.state.lock().claim(mark).is_none();
+    if ended > 0 {
+        while let Some(request) = take_request(trunk, is_gone) {
+            request.finish(|_, _| Err(ENODEV));
         }
     }
 }
 
 pub(super) fn del(request: &mut Request<'_>) -> Result {
-    const SETTABLE: [u16; 1] = [claim::MARK];
-
-    let guard = rtnl::lock();
-    let rtnl: &Rtnl = &guard;
-    let dev = trunk_to_set(request, rtnl)?;
-    let (attributes, socket) = (request.attributes(), socket(request.socket()?));
+    let rtnl = &rtnl::lock();
+    let dev = &*trunk_named(request)?;
+    let socket = socket(request.socket()?);
+    let (_, attr) = claim_nest(request, &[claim::MARK])?;
     let extack = request.extack();
-    let (nest, attr) = claim_nest(attributes, extack)?;
-    only(&SETTABLE, nest.nest(), &claim::NAMES, "claim", extack)?;
     let mark = attr.to_u32().unwrap_or(0);
-    let holder = {
-        let state = dev.data().get_ref().state.lock();
-        state.claim(mark).map(|claim| claim.holder.socket)
-    };
+    let state = dev.data().state.lock();
+    let holder = state.claim(mark).map(|claim| claim.holder.socket);
+    drop(state);
     match holder {
         None => Err(extack.refuse_fmt(
             ENOENT,
@@ -262,7 +233,7 @@ pub(super) fn del(request: &mut Request<'_>) -> Result {
 
 pub(super) fn dump(dump: &mut Dump<'_>) -> Result {
     each_trunk(dump, true, |dump, within, dev, rcu| {
-        let state = &dev.data().get_ref().state;
+        let state = &dev.data().state;
         let next = |number: u64| {
             let at = usize::try_from(number).unwrap_or(usize::MAX);
             let claim = state.lock().claims().get(at).copied()?;
@@ -294,15 +265,11 @@ fn put_link(
     link: Option<PortId>,
     rcu: &Rcu,
 ) -> Result {
-    let trunk = dev.data().get_ref();
+    let trunk = dev.data();
     put_ifindex(message, claim::LINK, trunk, link, rcu)?;
     let state = trunk.state.lock();
-    let peer = link.and_then(|id| Some(state.port(id)?.link.peer?.port));
-    drop(state);
-    match peer {
-        Some(port) => message.put_u32(claim::PEER_PORT, port.into()),
-        None => Ok(()),
-    }
+    let peer = link.and_then(|id| state.port(id)?.link.peer);
+    message.put_u32(claim::PEER_PORT, peer.map(|peer| u32::from(peer.port)))
 }
 
 /// Adds what the holder of a claim is notified of.
@@ -312,12 +279,11 @@ pub(super) fn put_told(
     told: &Told,
     rcu: &Rcu,
 ) -> Result {
-    let trunk = dev.data().get_ref();
     message.nest(attr::CLAIM, |message| {
         message.put_u32(claim::MARK, told.claim.holder.mark)?;
         message.put_u32(claim::PORT, told.claim.holder.ifindex)?;
         put_link(message, dev, told.claim.link, rcu)?;
-        put_ifindex(message, claim::OLD_LINK, trunk, told.old, rcu)?;
+        put_ifindex(message, claim::OLD_LINK, dev.data(), told.old, rcu)?;
         message.put_u32(claim::REASON, told.claim.reason as u32)
     })
 }
@@ -331,17 +297,17 @@ impl SocketsClosed for Holders {
         if Count::Claims.get(net) == 0 {
             return;
         }
-        let socket = socket(id);
+        let which = Ending::Socket(socket(id));
+        let next = |from| {
+            Some(ARef::from(Device::<Trunk>::next_rcu(
+                net,
+                from,
+                &read_lock(),
+            )?))
+        };
         let mut from = 0;
-        loop {
-            let dev: Option<ARef<Device<Trunk>>> = {
-                let guard = rcu::read_lock();
-                Device::<Trunk>::next_rcu(net, from, (&guard).into()).map(ARef::from)
-            };
-            let Some(dev) = dev else {
-                return;
-            };
-            end(&dev, Ending::Socket(socket), net);
+        while let Some(dev) = next(from) {
+            end(&dev, which, net);
             from = dev.ifindex().saturating_add(1);
         }
     }

@@ -5,26 +5,23 @@
 
 use super::{
     put_identity,
-    request::trunk, //
+    request::trunk_named_in, //
 };
 use crate::{
     pure::uapi::attr,
     trunk::Trunk, //
 };
-use kernel::{
-    prelude::*,
-    sync::rcu, //
-};
+use kernel::prelude::*;
 use netdev::{
-    device::{
-        Device,
-        NetDevice, //
-    },
+    device::Device,
     genl::{
         Dump,
         Message, //
     },
-    rcu::Rcu, //
+    rcu::{
+        read_lock,
+        Rcu, //
+    }, //
 };
 
 /// Calls `one` for the trunk that the request names, or else for each in its namespace, from where
@@ -35,15 +32,11 @@ pub(super) fn each_trunk(
     state: bool,
     mut one: impl FnMut(&mut Dump<'_>, &mut u64, &Device<Trunk>, &Rcu) -> Result,
 ) -> Result {
-    let guard = rcu::read_lock();
-    let rcu: &Rcu = (&guard).into();
+    let rcu = &read_lock();
     let (attributes, net) = (dump.attributes(), dump.net());
     let only = match attributes.get(attr::IFINDEX) {
         None => None,
-        Some(_) => {
-            let find = |ifindex| NetDevice::by_index_rcu(net, ifindex, rcu);
-            Some(trunk(attributes, dump.extack(), find)?)
-        }
+        Some(_) => Some(trunk_named_in(attributes, net, dump.extack(), rcu)?),
     };
     loop {
         let [from, mut within, ..] = *dump.position();

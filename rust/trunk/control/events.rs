@@ -28,10 +28,7 @@ use crate::{
     },
     trunk::Trunk, //
 };
-use kernel::{
-    prelude::*,
-    sync::rcu, //
-};
+use kernel::prelude::*;
 use netdev::{
     device::{
         Device,
@@ -42,7 +39,10 @@ use netdev::{
         Message, //
     },
     net::Net,
-    rcu::Rcu, //
+    rcu::{
+        read_lock,
+        Rcu, //
+    }, //
 };
 
 /// The place of the group `events` among those of the family.
@@ -54,11 +54,8 @@ const AT_ONCE: u32 = 256;
 /// Notifies listeners, and holders of claims, of what has happened to a trunk and they do not know
 /// yet.
 pub(crate) fn tell(dev: &Device<Trunk>) {
-    let state = &dev.data().get_ref().state;
-    let net = {
-        let guard = rcu::read_lock();
-        dev.hold_net((&guard).into())
-    };
+    let state = &dev.data().state;
+    let net = dev.hold_net(&read_lock());
     let Some(net) = net else {
         return;
     };
@@ -70,9 +67,8 @@ pub(crate) fn tell(dev: &Device<Trunk>) {
         let socket = told.claim.holder.socket.port_id;
         // A holder that is gone, or does not read, misses it; claim-get has the link.
         let _ = FAMILY.unicast(&net, socket, SIZE, cmd::CLAIM_NTF, |message| {
-            let guard = rcu::read_lock();
             put_identity(message, dev)?;
-            claims::put_told(message, dev, &told, (&guard).into())
+            claims::put_told(message, dev, &told, &read_lock())
         });
     }
     for _ in 0..AT_ONCE {
@@ -80,8 +76,7 @@ pub(crate) fn tell(dev: &Device<Trunk>) {
             return;
         };
         let told = FAMILY.multicast(&net, EVENTS, SIZE, notification(event.kind), |message| {
-            let guard = rcu::read_lock();
-            put_notification(message, dev, seq, &event, &net, (&guard).into())
+            put_notification(message, dev, seq, &event, &net, &read_lock())
         });
         // A listener who has no room left is told so by the core.
         if told.is_err_and(|err| err != ENOBUFS) {
@@ -94,7 +89,7 @@ pub(crate) fn tell(dev: &Device<Trunk>) {
 pub(super) fn dump(dump: &mut Dump<'_>) -> Result {
     let net = dump.net();
     each_trunk(dump, false, |dump, within, dev, rcu| {
-        let state = &dev.data().get_ref().state;
+        let state = &dev.data().state;
         let next = |seq| state.lock().event(seq).map(|(n, event)| (n, *event));
         nests(
             dump,
@@ -119,7 +114,7 @@ fn put_notification(
     put_identity(message, dev)?;
     if let EventKind::Config = happened.kind {
         settings::put(message, dev, rcu)?;
-        let mut ports = dev.data().get_ref().ports(rcu);
+        let mut ports = dev.data().ports(rcu);
         if let Some(port) = ports.find(|port| port.dev.ifindex() == happened.port) {
             ports::put(message, port, rcu)?;
         }
@@ -129,20 +124,20 @@ fn put_notification(
 
 /// Adds something that happened, the `seq`th thing.
 fn put(message: &mut Message<'_>, seq: u64, happened: &Event, net: &Net, rcu: &Rcu) -> Result {
-    let put_device = |message: &mut Message<'_>, ifindex: u32, index: u16, name: u16| {
-        if ifindex == 0 {
-            return Ok(());
-        }
-        message.put_u32(index, ifindex)?;
-        NetDevice::by_index_rcu(net, ifindex, rcu)
-            .map_or(Ok(()), |dev| message.put_str(name, &dev.current_name()))
-    };
-
     message.put_uint(event::SEQ, seq)?;
     message.put_uint(event::TIME, happened.time)?;
     message.put_u32(event::KIND, happened.kind as u32)?;
-    put_device(message, happened.port, event::PORT, event::PORT_NAME)?;
-    put_device(message, happened.other, event::OTHER, event::OTHER_NAME)?;
+    for (ifindex, index, name) in [
+        (happened.port, event::PORT, event::PORT_NAME),
+        (happened.other, event::OTHER, event::OTHER_NAME),
+    ] {
+        if ifindex != 0 {
+            message.put_u32(index, ifindex)?;
+            if let Some(dev) = NetDevice::by_index_rcu(net, ifindex, rcu) {
+                message.put_str(name, &dev.current_name())?;
+            }
+        }
+    }
     if let Some((old, new)) = happened.states {
         message.put_u32(event::OLD_STATE, old as u32)?;
         message.put_u32(event::NEW_STATE, new as u32)?;
@@ -150,24 +145,24 @@ fn put(message: &mut Message<'_>, seq: u64, happened: &Event, net: &Net, rcu: &R
     if happened.mark != 0 {
         message.put_u32(event::MARK, happened.mark)?;
     }
-    if let Some(detection) = happened.detection {
-        message.put_uint(event::DETECTION_NS, detection)?;
-    }
+    message.put_uint(event::DETECTION_NS, happened.detection)?;
+    let switch = u64::from(happened.switch);
     match happened.kind {
-        EventKind::PortState => message.put_u32(event::REASON, happened.reason as u32)?,
-        EventKind::Failover | EventKind::Failback | EventKind::ClaimMoved => {
+        EventKind::PortState => message.put_u32(event::REASON, happened.reason as u32),
+        EventKind::ClaimMoved => {
             message.put_u32(event::REASON, happened.reason as u32)?;
-            message.put_uint(event::SWITCH_NS, happened.switch.into())?;
+            message.put_uint(event::SWITCH_NS, switch)
         }
-        _ => {}
-    }
-    match notification(happened.kind) {
-        cmd::PORT_NTF if happened.states.is_some() => Ok(()),
-        _ if happened.kind == EventKind::JoinRefused => {
-            message.put_u32(event::ERROR, happened.error.into())
+        EventKind::Failover | EventKind::Failback => {
+            message.put_u32(event::REASON, happened.reason as u32)?;
+            message.put_uint(event::SWITCH_NS, switch)?;
+            message.put_u32(event::BUCKETS, happened.buckets)
         }
-        cmd::PEER_NTF | cmd::CLAIM_NTF => Ok(()),
-        _ => message.put_u32(event::BUCKETS, happened.buckets),
+        EventKind::Join | EventKind::Leave | EventKind::Table | EventKind::Config => {
+            message.put_u32(event::BUCKETS, happened.buckets)
+        }
+        EventKind::JoinRefused => message.put_u32(event::ERROR, u32::from(happened.error)),
+        _ => Ok(()),
     }
 }
 

@@ -29,17 +29,17 @@ use crate::{
     },
     trunk::Trunk, //
 };
-use kernel::{
-    prelude::*,
-    sync::rcu, //
-};
+use kernel::prelude::*;
 use netdev::{
     device::Device,
     genl::{
         Message,
         Request, //
     },
-    rcu::Rcu, //
+    rcu::{
+        read_lock,
+        Rcu, //
+    }, //
 };
 
 mod auto_join;
@@ -55,7 +55,7 @@ mod table;
 
 pub(crate) use self::{
     claims::{
-        end_all as end_claims,
+        end as end_claims,
         Holders, //
     },
     events::tell,
@@ -111,10 +111,8 @@ fn put_ifindex(
     port: Option<PortId>,
     rcu: &Rcu,
 ) -> Result {
-    match port.and_then(|id| trunk.port(id, rcu)) {
-        Some(port) => message.put_u32(kind, port.dev.ifindex()),
-        None => Ok(()),
-    }
+    let port = port.and_then(|id| trunk.port(id, rcu));
+    message.put_u32(kind, port.map(|port| port.dev.ifindex()))
 }
 
 /// Answers `request` with a message about `dev`, of which `fill` writes what follows the trunk's
@@ -125,8 +123,7 @@ fn reply(
     fill: impl FnOnce(&mut Message<'_>, &Rcu) -> Result,
 ) -> Result {
     request.reply(SIZE, |message| {
-        let guard = rcu::read_lock();
         put_identity(message, dev)?;
-        fill(message, (&guard).into())
+        fill(message, &read_lock())
     })
 }

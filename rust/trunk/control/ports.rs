@@ -11,14 +11,11 @@ use super::{
     put_ifindex,
     reply,
     request::{
-        device,
-        not_a_port,
         number,
         only,
-        port_nest,
-        port_to_set,
+        port_named,
         small_number,
-        trunk_to_set, //
+        trunk_named, //
     }, //
 };
 use crate::{
@@ -28,12 +25,10 @@ use crate::{
             Peer,
             RoundTrip, //
         },
-        history::Reason,
         port::{
             to_slot,
             PortId,
-            PortSet,
-            PortView, //
+            Slot, //
         },
         state::{
             Input,
@@ -52,52 +47,23 @@ use crate::{
         Trunk, //
     }, //
 };
-use kernel::{
-    prelude::*,
-    sync::{
-        aref::ARef,
-        rcu, //
-    }, //
-};
+use kernel::prelude::*;
 use netdev::{
-    device::{
-        Device,
-        NetDevice, //
-    },
     genl::{
         Dump,
         Message,
         Request, //
     },
     rcu::Rcu,
-    rtnl::{
-        self,
-        Rtnl, //
-    }, //
+    rtnl, //
 };
 
 pub(super) fn get(request: &mut Request<'_>) -> Result {
-    let (attributes, net) = (request.attributes(), request.net());
-    let extack = request.extack();
-    let (_, attr) = port_nest(attributes, extack)?;
-    let (trunk, id): (ARef<Device<Trunk>>, PortId) = {
-        let guard = rcu::read_lock();
-        let rcu: &Rcu = (&guard).into();
-        let find = |ifindex| NetDevice::by_index_rcu(net, ifindex, rcu);
-        let dev = device("port.ifindex", attr, extack, find)?;
-        let found = dev
-            .master_rcu(rcu)
-            .and_then(Device::<Trunk>::from_netdev)
-            .and_then(|trunk| {
-                let mut ports = trunk.data().get_ref().ports(rcu);
-                Some((trunk.into(), ports.find(|port| port.dev.is(dev))?.id))
-            });
-        found.ok_or_else(|| not_a_port(dev, attr, extack))?
-    };
-    reply(request, &trunk, |message, rcu| {
-        let port = trunk.data().get_ref().port(id, rcu).ok_or(ENODEV)?;
+    let (asked, _) = port_named(request)?;
+    reply(request, &asked.trunk, |message, rcu| {
+        let port = asked.trunk.data().port(asked.id, rcu).ok_or(ENODEV)?;
         // Another may have got the number meanwhile.
-        if Some(port.dev.ifindex()) != attr.to_u32() {
+        if !port.dev.is(&asked.dev) {
             return Err(ENODEV);
         }
         put(message, port, rcu)
@@ -126,7 +92,7 @@ pub(super) fn each_port(
 
 pub(super) fn dump(dump: &mut Dump<'_>) -> Result {
     each_trunk(dump, true, |dump, within, dev, rcu| {
-        each_port(within, dev.data().get_ref(), rcu, |port| {
+        each_port(within, dev.data(), rcu, |port| {
             dump::message(dump, dev, |message| put(message, port, rcu))
         })
     })
@@ -135,9 +101,8 @@ pub(super) fn dump(dump: &mut Dump<'_>) -> Result {
 pub(super) fn set(request: &mut Request<'_>) -> Result {
     const SETTABLE: [u16; 4] = [port::IFINDEX, port::PRIORITY, port::WEIGHT, port::ENABLED];
 
-    let guard = rtnl::lock();
-    let rtnl: &Rtnl = &guard;
-    let (dev, port, asked) = port_to_set(request, rtnl)?;
+    let rtnl = &rtnl::lock();
+    let (port, asked) = port_named(request)?;
     only(&SETTABLE, asked, &port::NAMES, "port", request.extack())?;
     let settings = PortSettings {
         priority: small_number(asked, port::PRIORITY),
@@ -145,80 +110,74 @@ pub(super) fn set(request: &mut Request<'_>) -> Result {
         enabled: number(asked, port::ENABLED).map(|number| number != 0),
     };
     let speed = port.dev.link_speed(rtnl).map(|(speed, _)| speed);
-    let input = Input::Port(port.id, settings, speed);
-    step_later(dev, input, (&rcu::read_lock()).into());
+    step_later(&port.trunk, Input::Port(port.id, settings, speed));
     Ok(())
 }
 
 pub(super) fn failback(request: &mut Request<'_>) -> Result {
     const SETTABLE: [u16; 1] = [port::IFINDEX];
 
-    let guard = rtnl::lock();
-    let rtnl: &Rtnl = &guard;
+    let rtnl = &rtnl::lock();
     let attributes = request.attributes();
-    let (dev, ports) = if attributes.get(attr::PORT).is_some() {
-        let (dev, port, asked) = port_to_set(request, rtnl)?;
-        only(&SETTABLE, asked, &port::NAMES, "port", request.extack())?;
-        if let Some(attr) = attributes.get(attr::IFINDEX) {
-            if !trunk_to_set(request, rtnl)?.is(dev) {
-                return Err(request.extack().refuse_fmt(
-                    EINVAL,
-                    Some(attr),
-                    fmt!("ifindex: the port is one of {}", dev.name(rtnl)),
-                ));
-            }
+    if attributes.get(attr::PORT).is_none() {
+        let ports = PortId::all().collect();
+        let dev = trunk_named(request)?;
+        step_later(&dev, Input::Release(ports));
+        return Ok(());
+    }
+    let (port, asked) = port_named(request)?;
+    only(&SETTABLE, asked, &port::NAMES, "port", request.extack())?;
+    if let Some(attr) = attributes.get(attr::IFINDEX) {
+        if !trunk_named(request)?.is(&port.trunk) {
+            return Err(request.extack().refuse_fmt(
+                EINVAL,
+                Some(attr),
+                fmt!("ifindex: the port is one of {}", port.trunk.name(rtnl)),
+            ));
         }
-        (dev, [port.id].into_iter().collect())
-    } else {
-        (
-            trunk_to_set(request, rtnl)?,
-            PortId::all().collect::<PortSet>(),
-        )
-    };
-    step_later(dev, Input::Release(ports), (&rcu::read_lock()).into());
+    }
+    let ports = [port.id].into_iter().collect();
+    step_later(&port.trunk, Input::Release(ports));
     Ok(())
 }
 
 /// Adds a port's settings and state. `ENODEV` for one that is just joining or leaving.
 pub(super) fn put(message: &mut Message<'_>, port: &Port, rcu: &Rcu) -> Result {
-    let trunk = port.trunk.data().get_ref();
-    let table = trunk.table.get(rcu);
-    let state = State::of(trunk, port.id).ok_or(ENODEV)?;
-    // Decisions are not kept waiting for this.
-    let count = |test: &dyn Fn(&Bucket) -> bool| {
-        let buckets = table.buckets().iter().filter(|bucket| test(bucket));
-        buckets.fold(0u32, |sum, _| sum.saturating_add(1))
-    };
+    let trunk = port.trunk.data();
+    let buckets = trunk.table.get(rcu).buckets();
+    // Before the state is locked: decisions are not kept waiting for this.
     let slot = to_slot(Some(port.id));
+    let count =
+        |of: fn(&Bucket) -> Slot| buckets.iter().filter(|bucket| of(bucket) == slot).count();
+    let (homes, carried) = (count(Bucket::home), count(Bucket::slot));
 
     message.nest(attr::PORT, |message| {
         put_identity(message, port)?;
+        let state = trunk.state.lock();
+        let known = state.port(port.id).ok_or(ENODEV)?;
+        let view = state.ports().get(port.id).ok_or(ENODEV)?;
+        let stand_ins = state.stand_ins();
+        let claims = state.claims().iter();
+        let claims = claims.filter(|claim| claim.link == Some(port.id));
+
         message.put_u32(port::ID, port.id.index() as u32)?;
-        message.put_u32(port::PRIORITY, state.view.priority.into())?;
-        message.put_u32(port::WEIGHT, state.weight.into())?;
-        message.put_u32(port::SHARE, state.view.weight.into())?;
-        message.put_u32(port::ENABLED, state.enabled.into())?;
-        message.put_u32(port::STATE, state.view.state as u32)?;
-        message.put_u32(port::REASON, state.reason as u32)?;
-        message.put_uint(port::SINCE, state.since)?;
-        message.put_u32(port::HOMES, count(&|bucket| bucket.home() == slot))?;
-        message.put_u32(port::BUCKETS, count(&|bucket| bucket.slot() == slot))?;
-        put_ifindex(
-            message,
-            port::STANDS_IN_FOR,
-            trunk,
-            state.stands_in_for,
-            rcu,
-        )?;
-        put_ifindex(message, port::STAND_IN, trunk, state.stand_in, rcu)?;
-        if state.view.is_held_back() {
-            message.put_flag(port::HELD_BACK)?;
-        }
-        if state.in_use {
-            message.put_flag(port::IN_USE)?;
-        }
-        message.put_u32(port::CLAIMS, state.claims)?;
-        put_tested(message, &state.link)
+        message.put_u32(port::PRIORITY, u32::from(view.priority))?;
+        message.put_u32(port::WEIGHT, u32::from(known.weight))?;
+        message.put_u32(port::SHARE, u32::from(view.weight))?;
+        message.put_u32(port::ENABLED, u32::from(known.is_enabled()))?;
+        message.put_u32(port::STATE, view.state as u32)?;
+        message.put_u32(port::REASON, known.why() as u32)?;
+        message.put_uint(port::SINCE, known.since)?;
+        message.put_u32(port::HOMES, homes as u32)?;
+        message.put_u32(port::BUCKETS, carried as u32)?;
+        let home = stand_ins.home_of(port.id);
+        put_ifindex(message, port::STANDS_IN_FOR, trunk, home, rcu)?;
+        let stand_in = stand_ins.of(port.id);
+        put_ifindex(message, port::STAND_IN, trunk, stand_in, rcu)?;
+        message.put_flag(port::HELD_BACK, view.is_held_back())?;
+        message.put_flag(port::IN_USE, state.view().in_use.contains(port.id))?;
+        message.put_u32(port::CLAIMS, claims.count() as u32)?;
+        put_tested(message, &known.link)
     })
 }
 
@@ -228,100 +187,29 @@ pub(super) fn put_identity(message: &mut Message<'_>, port: &Port) -> Result {
     message.put_str(port::IFNAME, &port.dev.current_name())
 }
 
-/// What is known of a port.
-struct State {
-    view: PortView,
-    /// As set by the user; 0 is by speed.
-    weight: u16,
-    enabled: bool,
-    /// Why it is not usable as of now.
-    reason: Reason,
-    /// When it became what it is, in ns.
-    since: u64,
-    stands_in_for: Option<PortId>,
-    stand_in: Option<PortId>,
-    /// It serves buckets or claims, and so many of these.
-    in_use: bool,
-    claims: u32,
-    link: Tested,
-}
-
-impl State {
-    /// Returns what is known of the port of that number, if the trunk has it.
-    fn of(trunk: &Trunk, id: PortId) -> Option<Self> {
-        let state = trunk.state.lock();
-        let port = state.port(id)?;
-        let claims = state.claims().iter();
-        let claims = claims.filter(|claim| claim.link == Some(id));
-        Some(Self {
-            view: *state.ports().get(id)?,
-            weight: port.weight,
-            enabled: port.is_enabled(),
-            reason: port.why(),
-            since: port.since,
-            stands_in_for: state.stand_ins().home_of(id),
-            stand_in: state.stand_ins().of(id),
-            in_use: state.view().in_use.contains(id),
-            claims: claims.fold(0, |sum: u32, _| sum.saturating_add(1)),
-            link: Tested::of(&port.link),
-        })
-    }
-}
-
-/// What is known of a link from probes.
-struct Tested {
-    probed: bool,
-    peer: Option<Peer>,
-    trip: Option<RoundTrip>,
-    late: Option<u64>,
-    rounds: u64,
-    missed: u64,
-}
-
-impl Tested {
-    fn of(link: &Link) -> Self {
-        Self {
-            probed: link.is_probed(),
-            peer: link.peer,
-            trip: link.round_trip,
-            late: link.late,
-            rounds: link.counts.rounds,
-            missed: link.counts.missed,
-        }
-    }
-}
-
-fn put_tested(message: &mut Message<'_>, link: &Tested) -> Result {
-    if link.probed {
-        message.put_flag(port::PROBED)?;
-    }
+/// Adds what is known of a link from probes.
+fn put_tested(message: &mut Message<'_>, link: &Link) -> Result {
+    message.put_flag(port::PROBED, link.is_probed())?;
     if let Some(peer) = &link.peer {
         message.nest(port::PEER, |message| put_peer(message, peer))?;
     }
-    message.put_uint(port::ROUNDS, link.rounds)?;
-    message.put_uint(port::ROUNDS_MISSED, link.missed)?;
-    if let Some(trip) = link.trip {
-        message.put_uint(port::ROUND_TRIP_LAST, trip.last)?;
-        message.put_uint(port::ROUND_TRIP_MIN, trip.min)?;
-        message.put_uint(port::ROUND_TRIP_AVG, trip.avg)?;
+    message.put_uint(port::ROUNDS, link.counts.rounds)?;
+    message.put_uint(port::ROUNDS_MISSED, link.counts.missed)?;
+    if let Some(RoundTrip { last, min, avg }) = link.round_trip {
+        message.put_uint(port::ROUND_TRIP_LAST, last)?;
+        message.put_uint(port::ROUND_TRIP_MIN, min)?;
+        message.put_uint(port::ROUND_TRIP_AVG, avg)?;
     }
-    match link.late {
-        Some(late) => message.put_uint(port::ROUND_TRIP_LATE, late),
-        None => Ok(()),
-    }
+    message.put_uint(port::ROUND_TRIP_LATE, link.late)
 }
 
 fn put_peer(message: &mut Message<'_>, peer: &Peer) -> Result {
     message.put_uint(peer::SYSTEM, peer.identity.system)?;
     message.put_u32(peer::TRUNK, peer.identity.trunk)?;
-    message.put_u32(peer::PORT, peer.port.into())?;
-    message.put_u32(peer::PRIORITY, peer.priority.into())?;
-    if peer.usable {
-        message.put_flag(peer::USABLE)?;
-    }
-    if peer.in_use {
-        message.put_flag(peer::IN_USE)?;
-    }
+    message.put_u32(peer::PORT, u32::from(peer.port))?;
+    message.put_u32(peer::PRIORITY, u32::from(peer.priority))?;
+    message.put_flag(peer::USABLE, peer.usable)?;
+    message.put_flag(peer::IN_USE, peer.in_use)?;
     message.put_u32(peer::INTERVAL, peer.interval)?;
     message.put_uint(peer::HEARD, peer.heard)?;
     match &peer.address {

@@ -18,7 +18,10 @@ use crate::{
         wire, //
     }, //
 };
-use kernel::prelude::*;
+use kernel::{
+    prelude::*,
+    sync::Arc, //
+};
 use netdev::{
     addr::MacAddr,
     genl::{
@@ -41,7 +44,7 @@ pub(super) fn read(
     new: &mut Settings,
     net: &Net,
     extack: &mut ExtAck<'_>,
-) -> Result<Option<Option<Key>>> {
+) -> Result<Option<Option<Arc<Key>>>> {
     let asked = |kind| number(attributes, kind);
     let count = |kind| asked(kind).map(|number| u8::try_from(number).unwrap_or(u8::MAX));
     let old = new.probes;
@@ -78,8 +81,8 @@ pub(super) fn read(
         ));
     }
     if let Some(attr) = attributes.get(attr::PROBE_ADDRESS) {
-        let octets = attr.payload().first_chunk::<6>();
-        let address = MacAddr::new(octets.copied().unwrap_or_default());
+        let bytes = attr.payload().first_chunk::<6>();
+        let address = MacAddr::new(bytes.copied().unwrap_or_default());
         if address.to_u64() == 0 || address.is_broadcast() {
             let reason = fmt!("probe-address: neither a station nor a group of some is that");
             return Err(extack.refuse_fmt(EINVAL, Some(attr), reason));
@@ -100,15 +103,14 @@ pub(super) fn read(
     let Some(attr) = attributes.get(attr::KEY) else {
         return Ok(None);
     };
-    let key = match (
-        attr.payload().is_empty(),
-        attr.payload().first_chunk::<16>(),
-    ) {
-        (true, _) => None,
-        (_, Some(octets)) => Some(Key::from_octets(*octets)),
-        _ => {
-            let reason = fmt!("key: it has 16 bytes, or for no key none");
-            return Err(extack.refuse_fmt(EINVAL, Some(attr), reason));
+    let key = match attr.payload() {
+        [] => None,
+        bytes => {
+            let bytes = bytes.first_chunk::<16>().ok_or_else(|| {
+                let reason = fmt!("key: it has 16 bytes, or for no key none");
+                extack.refuse_fmt(EINVAL, Some(attr), reason)
+            })?;
+            Some(Arc::new(Key::from_octets(*bytes), GFP_KERNEL)?)
         }
     };
     new.keyed = key.is_some();
@@ -122,14 +124,12 @@ pub(super) fn put(message: &mut Message<'_>, settings: &Settings) -> Result {
     message.put_u32(attr::PROBE, probes.mode as u32)?;
     message.put_u32(attr::INTERVAL, probes.interval)?;
     message.put_u32(attr::REPLY_TIMEOUT, probes.reply_timeout)?;
-    message.put_u32(attr::MISSES, probes.misses.into())?;
-    message.put_u32(attr::HITS, probes.hits.into())?;
+    message.put_u32(attr::MISSES, u32::from(probes.misses))?;
+    message.put_u32(attr::HITS, u32::from(probes.hits))?;
     message.put_u32(attr::HOLD_DOWN, probes.hold_down)?;
     message.put_u32(attr::PEERS, probes.peers as u32)?;
-    message.put_u32(attr::PROBE_ETHERTYPE, settings.probe_ethertype.into())?;
+    let ethertype = u32::from(settings.probe_ethertype);
+    message.put_u32(attr::PROBE_ETHERTYPE, ethertype)?;
     message.put(attr::PROBE_ADDRESS, &settings.probe_address)?;
-    match settings.keyed {
-        true => message.put_flag(attr::KEYED),
-        false => Ok(()),
-    }
+    message.put_flag(attr::KEYED, settings.keyed)
 }

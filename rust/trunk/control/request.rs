@@ -18,10 +18,7 @@ use crate::{
 };
 use kernel::{
     prelude::*,
-    sync::{
-        aref::ARef,
-        rcu, //
-    }, //
+    sync::aref::ARef, //
 };
 use netdev::{
     device::{
@@ -33,35 +30,15 @@ use netdev::{
         Attributes,
         Request, //
     },
+    net::Net,
     netlink::ExtAck,
-    rtnl::Rtnl, //
+    rcu::{
+        read_lock,
+        Rcu, //
+    }, //
 };
 
 // Attributes
-
-/// Returns the attribute of type `kind`, which must be there.
-pub(super) fn required<'r>(
-    attributes: Attributes<'r>,
-    kind: u16,
-    reason: &'static CStr,
-    extack: &mut ExtAck<'_>,
-) -> Result<Attribute<'r>> {
-    attributes
-        .get(kind)
-        .ok_or_else(|| extack.missing(kind, None, reason))
-}
-
-/// Returns the attribute of type `kind` in `nest`, which must be there.
-pub(super) fn required_in<'r>(
-    nest: Attribute<'r>,
-    kind: u16,
-    reason: &'static CStr,
-    extack: &mut ExtAck<'_>,
-) -> Result<Attribute<'r>> {
-    nest.nest()
-        .get(kind)
-        .ok_or_else(|| extack.missing(kind, Some(nest), reason))
-}
 
 /// Returns the name of `attr`, by these names of its attribute set.
 pub(super) fn name(names: &[&'static str], attr: Attribute<'_>) -> &'static str {
@@ -101,15 +78,16 @@ pub(super) fn small_number(attributes: Attributes<'_>, kind: u16) -> Option<u16>
 
 // Devices
 
-/// Returns the device that `attr` names by its interface index, found by `find`.
-pub(super) fn device<'a>(
+/// Returns the device of `net` that `attr` names by its interface index.
+fn device<'a>(
     what: &str,
     attr: Attribute<'_>,
+    net: &Net,
     extack: &mut ExtAck<'_>,
-    find: impl FnOnce(u32) -> Option<&'a NetDevice>,
+    rcu: &'a Rcu,
 ) -> Result<&'a NetDevice> {
     let ifindex = attr.to_u32().unwrap_or(0);
-    find(ifindex).ok_or_else(|| {
+    NetDevice::by_index_rcu(net, ifindex, rcu).ok_or_else(|| {
         extack.refuse_fmt(
             ENODEV,
             Some(attr),
@@ -118,15 +96,16 @@ pub(super) fn device<'a>(
     })
 }
 
-/// Returns the trunk that a request names, found by `find`.
-pub(super) fn trunk<'a>(
+/// Returns the trunk of `net` that a request names.
+pub(super) fn trunk_named_in<'a>(
     attributes: Attributes<'_>,
+    net: &Net,
     extack: &mut ExtAck<'_>,
-    find: impl FnOnce(u32) -> Option<&'a NetDevice>,
+    rcu: &'a Rcu,
 ) -> Result<&'a Device<Trunk>> {
     let reason = c"ifindex: which trunk is not said";
-    let attr = required(attributes, attr::IFINDEX, reason, extack)?;
-    let dev = device("ifindex", attr, extack, find)?;
+    let attr = attributes.require(attr::IFINDEX, reason, extack)?;
+    let dev = device("ifindex", attr, net, extack, rcu)?;
     Device::from_netdev(dev).ok_or_else(|| {
         extack.refuse_fmt(
             EINVAL,
@@ -136,63 +115,38 @@ pub(super) fn trunk<'a>(
     })
 }
 
-/// Returns the trunk that a question is about.
-pub(super) fn trunk_asked(request: &mut Request<'_>) -> Result<ARef<Device<Trunk>>> {
+/// Returns the trunk that a request names. It stays registered while RTNL is held.
+pub(super) fn trunk_named(request: &mut Request<'_>) -> Result<ARef<Device<Trunk>>> {
     let (attributes, net) = (request.attributes(), request.net());
-    let guard = rcu::read_lock();
-    let find = |ifindex| NetDevice::by_index_rcu(net, ifindex, (&guard).into());
-    Ok(trunk(attributes, request.extack(), find)?.into())
-}
-
-/// Returns the trunk that a request is to change.
-pub(super) fn trunk_to_set<'a>(
-    request: &mut Request<'_>,
-    rtnl: &'a Rtnl,
-) -> Result<&'a Device<Trunk>> {
-    let (attributes, net) = (request.attributes(), request.net());
-    let find = |ifindex| NetDevice::by_index(net, ifindex, rtnl);
-    trunk(attributes, request.extack(), find)
+    Ok(trunk_named_in(attributes, net, request.extack(), &read_lock())?.into())
 }
 
 // Ports
 
-/// Returns the nest about a port, and in it the port's interface index.
-pub(super) fn port_nest<'r>(
-    attributes: Attributes<'r>,
-    extack: &mut ExtAck<'_>,
-) -> Result<(Attribute<'r>, Attribute<'r>)> {
-    let reason = c"port: which port is not said";
-    let nest = required(attributes, attr::PORT, reason, extack)?;
-    let reason = c"port.ifindex: which port is not said";
-    Ok((nest, required_in(nest, port::IFINDEX, reason, extack)?))
-}
-
-/// Refuses `dev`, which `attr` names as a port.
-pub(super) fn not_a_port(dev: &NetDevice, attr: Attribute<'_>, extack: &mut ExtAck<'_>) -> Error {
-    extack.refuse_fmt(
-        EINVAL,
-        Some(attr),
-        fmt!(
-            "port.ifindex: {} is not a port of a trunk",
-            &*dev.current_name()
-        ),
-    )
-}
-
-/// Returns the port that a request is to change, its trunk, and the attributes about it.
-pub(super) fn port_to_set<'a, 'r>(
-    request: &mut Request<'r>,
-    rtnl: &'a Rtnl,
-) -> Result<(&'a Device<Trunk>, LinkedPort, Attributes<'r>)> {
+/// Returns the port that a request names, and the attributes about it. It stays a port while RTNL
+/// is held.
+pub(super) fn port_named<'r>(request: &mut Request<'r>) -> Result<(LinkedPort, Attributes<'r>)> {
     let (attributes, net) = (request.attributes(), request.net());
     let extack = request.extack();
-    let (nest, attr) = port_nest(attributes, extack)?;
-    let find = |ifindex| NetDevice::by_index(net, ifindex, rtnl);
-    let dev = device("port.ifindex", attr, extack, find)?;
-    let Some((trunk, port)) = Device::<Trunk>::of_port(dev, rtnl) else {
-        return Err(not_a_port(dev, attr, extack));
-    };
-    Ok((trunk, port, nest.nest()))
+    let reason = c"port: which port is not said";
+    let nest = attributes.require(attr::PORT, reason, extack)?.nest();
+    let reason = c"port.ifindex: which port is not said";
+    let attr = nest.require(port::IFINDEX, reason, extack)?;
+    let rcu = &read_lock();
+    let dev = device("port.ifindex", attr, net, extack, rcu)?;
+    let trunk = dev.master_rcu(rcu).and_then(Device::<Trunk>::from_netdev);
+    let port = trunk.and_then(|trunk| trunk.data().hold_port(dev, rcu));
+    let port = port.ok_or_else(|| {
+        extack.refuse_fmt(
+            EINVAL,
+            Some(attr),
+            fmt!(
+                "port.ifindex: {} is not a port of a trunk",
+                &*dev.current_name()
+            ),
+        )
+    })?;
+    Ok((port, nest))
 }
 
 /// Returns the port of `dev` that `attr` names by its interface index.
@@ -203,8 +157,8 @@ pub(super) fn port_of(
     extack: &mut ExtAck<'_>,
 ) -> Result<PortId> {
     let ifindex = attr.to_u32().unwrap_or(0);
-    let guard = rcu::read_lock();
-    let mut ports = dev.data().get_ref().ports((&guard).into());
+    let rcu = &read_lock();
+    let mut ports = dev.data().ports(rcu);
     let port = ports.find(|port| port.dev.ifindex() == ifindex);
     port.map(|port| port.id).ok_or_else(|| {
         extack.refuse_fmt(

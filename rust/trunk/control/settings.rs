@@ -15,8 +15,7 @@ use super::{
         name,
         number,
         only,
-        trunk_asked,
-        trunk_to_set, //
+        trunk_named, //
     },
     FAMILY, //
 };
@@ -47,10 +46,7 @@ use crate::{
 };
 use kernel::{
     prelude::*,
-    sync::{
-        rcu,
-        Arc, //
-    }, //
+    sync::Arc, //
 };
 use netdev::{
     device::Device,
@@ -63,7 +59,10 @@ use netdev::{
     },
     link_ops,
     netlink::ExtAck,
-    rcu::Rcu,
+    rcu::{
+        read_lock,
+        Rcu, //
+    },
     rtnl::{
         self,
         Rtnl, //
@@ -95,7 +94,7 @@ const SETTINGS: [u16; 17] = [
 ];
 
 pub(super) fn get(request: &mut Request<'_>) -> Result {
-    let dev = trunk_asked(request)?;
+    let dev = trunk_named(request)?;
     reply(request, &dev, |message, rcu| put(message, &dev, rcu))
 }
 
@@ -106,10 +105,9 @@ pub(super) fn dump(dump: &mut Dump<'_>) -> Result {
 }
 
 pub(super) fn set(request: &mut Request<'_>) -> Result {
-    let guard = rtnl::lock();
-    let rtnl: &Rtnl = &guard;
-    let dev = trunk_to_set(request, rtnl)?;
-    change(dev, request.attributes(), request.extack(), rtnl)
+    let rtnl = &rtnl::lock();
+    let dev = trunk_named(request)?;
+    change(&dev, request.attributes(), request.extack(), rtnl)
 }
 
 /// Does what a link message says of settings: the attributes and policy of `trunk-set`, as
@@ -133,8 +131,7 @@ pub(crate) fn link_set(
 
 /// Writes the settings into a link message, in the form that `trunk-get` has.
 pub(crate) fn link_get(dev: &Device<Trunk>, message: &mut Message<'_>) -> Result {
-    let guard = rcu::read_lock();
-    match put(message, dev, (&guard).into()) {
+    match put(message, dev, &read_lock()) {
         // It is about to be gone.
         Err(err) if err == ENODEV => Ok(()),
         result => result,
@@ -175,7 +172,7 @@ fn change(
     };
     let bits = asked(attr::BITS).map(|bits| bits.min(MAX_BITS));
 
-    let trunk = dev.data().get_ref();
+    let trunk = dev.data();
     let old = *trunk.state.lock().settings();
     let mut new = old;
     new.failback = asked(attr::FAILBACK)
@@ -191,28 +188,24 @@ fn change(
     let table = table(trunk, rtnl);
     let bits = bits.filter(|bits| *bits != table.bits());
     let selector = selector.filter(|selector| *selector != table.selector);
-    let next = match bits.is_some() || selector.is_some() {
-        true => Some(Arc::new(
+    let next = match (bits, selector) {
+        (None, None) => None,
+        _ => Some(Arc::new(
             table.successor(bits, selector, None)?,
             GFP_KERNEL,
         )?),
-        false => None,
     };
-    let change = match new == old {
-        true => None,
-        false => Some(probe::Change::prepare(dev, new, key, rtnl)?),
-    };
+    if new != old {
+        probe::begin_change(dev, &new, key, rtnl)?;
+    }
 
     // Nothing can fail from here on.
-    let settle = || match next {
+    match next {
         Some(next) => replace(dev, next, Replacement::Settings(new), rtnl),
-        None => {
-            step_later(dev, Input::Settings(new), (&rcu::read_lock()).into());
-        }
-    };
-    match change {
-        Some(change) => change.make(dev, settle, rtnl),
-        None => settle(),
+        None => drop(step_later(dev, Input::Settings(new))),
+    }
+    if new != old {
+        probe::end_change(dev, rtnl);
     }
     rule_changed(dev, &old.join, rtnl);
     Ok(())
@@ -220,12 +213,11 @@ fn change(
 
 /// Adds a trunk's settings and state.
 pub(super) fn put(message: &mut Message<'_>, dev: &Device<Trunk>, rcu: &Rcu) -> Result {
-    let trunk = dev.data().get_ref();
+    let trunk = dev.data();
     let table = trunk.table.get(rcu);
-    let (settings, redundancy) = {
-        let state = trunk.state.lock();
-        (*state.settings(), state.ports().redundancy())
-    };
+    let state = trunk.state.lock();
+    let (settings, redundancy) = (*state.settings(), state.ports().redundancy());
+    drop(state);
     let role = match (table.selector, settings.rx_group) {
         (Selector::Dmac, RxGroup::Auto) => Some(Role::Server),
         (Selector::Smac, RxGroup::Auto) => Some(Role::Switch),
@@ -234,9 +226,7 @@ pub(super) fn put(message: &mut Message<'_>, dev: &Device<Trunk>, rcu: &Rcu) -> 
 
     message.put_u32(attr::BITS, table.bits())?;
     message.put_u32(attr::SELECTOR, table.selector as u32)?;
-    if let Some(role) = role {
-        message.put_u32(attr::ROLE, role as u32)?;
-    }
+    message.put_u32(attr::ROLE, role.map(|role| role as u32))?;
     message.put_u32(attr::FAILBACK, settings.failback as u32)?;
     message.put_u32(attr::FAILBACK_DELAY, settings.failback_delay)?;
     message.put_u32(attr::RX_GROUP, settings.rx_group as u32)?;

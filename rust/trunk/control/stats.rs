@@ -12,17 +12,18 @@ use super::{
         put_identity, //
     },
     reply,
-    request::{
-        trunk_asked,
-        trunk_to_set, //
-    }, //
+    request::trunk_named, //
 };
 use crate::{
     pure::{
         state::Replacement,
         uapi::attr, //
     },
-    stats,
+    stats::{
+        self,
+        Base,
+        Figure, //
+    },
     switch::{
         replace,
         table, //
@@ -34,10 +35,7 @@ use crate::{
 };
 use kernel::{
     prelude::*,
-    sync::{
-        rcu,
-        Arc, //
-    }, //
+    sync::Arc, //
 };
 use netdev::{
     device::Device,
@@ -46,15 +44,15 @@ use netdev::{
         Message,
         Request, //
     },
-    rcu::Rcu,
-    rtnl::{
-        self,
-        Rtnl, //
-    }, //
+    rcu::{
+        read_lock,
+        Rcu, //
+    },
+    rtnl, //
 };
 
 pub(super) fn get(request: &mut Request<'_>) -> Result {
-    let dev = trunk_asked(request)?;
+    let dev = trunk_named(request)?;
     reply(request, &dev, |message, rcu| put_trunk(message, &dev, rcu))
 }
 
@@ -65,7 +63,7 @@ pub(super) fn dump(dump: &mut Dump<'_>) -> Result {
             *within = 1;
         }
         let mut id = within.wrapping_sub(1);
-        let result = each_port(&mut id, dev.data().get_ref(), rcu, |port| {
+        let result = each_port(&mut id, dev.data(), rcu, |port| {
             dump::message(dump, dev, |message| put_port(message, port, rcu))
         });
         *within = id.wrapping_add(1);
@@ -74,37 +72,34 @@ pub(super) fn dump(dump: &mut Dump<'_>) -> Result {
 }
 
 pub(super) fn reset(request: &mut Request<'_>) -> Result {
-    let guard = rtnl::lock();
-    let rtnl: &Rtnl = &guard;
-    let dev = trunk_to_set(request, rtnl)?;
-    let trunk = dev.data().get_ref();
-    let base = {
-        let guard = rcu::read_lock();
-        trunk_figures(dev, (&guard).into()).map(|(_, value)| value)
-    };
+    let rtnl = &rtnl::lock();
+    let dev = &*trunk_named(request)?;
+    let trunk = dev.data();
+    let base = stats::base(trunk_figures(dev, &read_lock()));
     // Nothing is reset unless this succeeds.
-    let next = table(trunk, rtnl).successor(None, None, Some(base))?;
-    let next = Arc::new(next, GFP_KERNEL)?;
-    {
-        let guard = rcu::read_lock();
-        for port in trunk.ports((&guard).into()) {
-            if let Some(figures) = port_figures(port, (&guard).into()) {
-                port.set_base(figures.map(|(_, value)| value), rtnl);
-            }
+    let next = Arc::new(
+        table(trunk, rtnl).successor(None, None, Some(base))?,
+        GFP_KERNEL,
+    )?;
+    let rcu = read_lock();
+    for port in trunk.ports(&rcu) {
+        if let Some(figures) = port_figures(port, &rcu) {
+            port.set_base(stats::base(figures), rtnl);
         }
     }
+    drop(rcu);
     replace(dev, next, Replacement::Counters, rtnl);
     Ok(())
 }
 
 /// Adds the counters of a trunk since they were last reset.
 fn put_trunk(message: &mut Message<'_>, dev: &Device<Trunk>, rcu: &Rcu) -> Result {
-    let table = dev.data().get_ref().table.get(rcu);
-    put_figures(message, &trunk_figures(dev, rcu), &table.base)
+    let table = dev.data().table.get(rcu);
+    put_figures(message, trunk_figures(dev, rcu), &table.base)
 }
 
-fn trunk_figures(dev: &Device<Trunk>, rcu: &Rcu) -> [(u16, u64); stats::TRUNK_FIGURES] {
-    let trunk = dev.data().get_ref();
+fn trunk_figures(dev: &Device<Trunk>, rcu: &Rcu) -> impl Iterator<Item = Figure> {
+    let trunk = dev.data();
     let totals = *trunk.state.lock().totals();
     trunk.statistics.of_trunk(&dev.counters(rcu), &totals)
 }
@@ -114,13 +109,13 @@ fn trunk_figures(dev: &Device<Trunk>, rcu: &Rcu) -> [(u16, u64); stats::TRUNK_FI
 fn put_port(message: &mut Message<'_>, port: &Port, rcu: &Rcu) -> Result {
     let figures = port_figures(port, rcu).ok_or(ENODEV)?;
     message.nest(attr::PORT, |message| put_identity(message, port))?;
-    put_figures(message, &figures, &port.base())
+    put_figures(message, figures, &port.base())
 }
 
 /// Returns the counters of a port; `None` if it is just joining or leaving.
-fn port_figures(port: &Port, rcu: &Rcu) -> Option<[(u16, u64); stats::PORT_FIGURES]> {
+fn port_figures(port: &Port, rcu: &Rcu) -> Option<impl Iterator<Item = Figure>> {
     let link = port.dev.counters(rcu);
-    let state = port.trunk.data().get_ref().state.lock();
+    let state = port.trunk.data().state.lock();
     let known = state.port(port.id)?;
     Some(stats::of_port(
         &link,
@@ -129,10 +124,15 @@ fn port_figures(port: &Port, rcu: &Rcu) -> Option<[(u16, u64); stats::PORT_FIGUR
     ))
 }
 
-fn put_figures(message: &mut Message<'_>, figures: &[(u16, u64)], base: &[u64]) -> Result {
+fn put_figures(
+    message: &mut Message<'_>,
+    figures: impl Iterator<Item = Figure>,
+    base: &Base,
+) -> Result {
     message.nest(attr::STATISTICS, |message| {
-        for ((attribute, figure), base) in figures.iter().zip(base) {
-            message.put_uint(*attribute, figure.wrapping_sub(*base))?;
+        for (kind, figure) in figures {
+            let base = base.get(usize::from(kind)).copied().unwrap_or(0);
+            message.put_uint(kind, figure.wrapping_sub(base))?;
         }
         Ok(())
     })

@@ -12,10 +12,7 @@ use super::{
     request::{
         only,
         port_of,
-        required,
-        required_in,
-        trunk_asked,
-        trunk_to_set, //
+        trunk_named, //
     }, //
 };
 use crate::{
@@ -41,31 +38,29 @@ use crate::{
 };
 use kernel::{
     prelude::*,
-    sync::{
-        rcu,
-        Arc, //
-    }, //
+    sync::Arc, //
 };
 use netdev::{
     device::Device,
     genl::{
         Attribute,
+        Attributes,
         Dump,
         Message,
         Request, //
     },
     netlink::ExtAck,
-    rcu::Rcu,
-    rtnl::{
-        self,
-        Rtnl, //
-    }, //
+    rcu::{
+        read_lock,
+        Rcu, //
+    },
+    rtnl, //
 };
 
 /// Returns the number of the bucket that `nest` is about, of a table of so many buckets.
-fn bucket_number(nest: Attribute<'_>, buckets: usize, extack: &mut ExtAck<'_>) -> Result<usize> {
+fn bucket_number(nest: Attributes<'_>, buckets: usize, extack: &mut ExtAck<'_>) -> Result<usize> {
     let reason = c"bucket.index: which bucket is not said";
-    let attr = required_in(nest, bucket::INDEX, reason, extack)?;
+    let attr = nest.require(bucket::INDEX, reason, extack)?;
     let index = attr.to_u32().map_or(usize::MAX, |index| index as usize);
     if index >= buckets {
         let last = buckets.saturating_sub(1);
@@ -79,15 +74,14 @@ fn bucket_number(nest: Attribute<'_>, buckets: usize, extack: &mut ExtAck<'_>) -
 }
 
 pub(super) fn get(request: &mut Request<'_>) -> Result {
-    let dev = trunk_asked(request)?;
+    let dev = trunk_named(request)?;
     let reason = c"bucket: which bucket is not said";
-    let nest = required(request.attributes(), attr::BUCKET, reason, request.extack())?;
-    let trunk = dev.data().get_ref();
-    let buckets = {
-        let guard = rcu::read_lock();
-        trunk.table.get((&guard).into()).buckets().len()
-    };
-    let number = bucket_number(nest, buckets, request.extack())?;
+    let attributes = request.attributes();
+    let extack = request.extack();
+    let nest = attributes.require(attr::BUCKET, reason, extack)?.nest();
+    let trunk = dev.data();
+    let buckets = trunk.table.get(&read_lock()).buckets().len();
+    let number = bucket_number(nest, buckets, extack)?;
     reply(request, &dev, |message, rcu| {
         message.nest(attr::BUCKET, |message| put(message, trunk, number, rcu))
     })
@@ -95,9 +89,9 @@ pub(super) fn get(request: &mut Request<'_>) -> Result {
 
 pub(super) fn dump(dump: &mut Dump<'_>) -> Result {
     each_trunk(dump, true, |dump, within, dev, rcu| {
-        let trunk = dev.data().get_ref();
-        let buckets = trunk.table.get(rcu).buckets().len() as u64;
-        let next = |number| (number < buckets).then_some((number, ()));
+        let trunk = dev.data();
+        let buckets = trunk.table.get(rcu).buckets().len();
+        let next = |number| (number < buckets as u64).then_some((number, ()));
         nests(
             dump,
             dev,
@@ -112,28 +106,26 @@ pub(super) fn dump(dump: &mut Dump<'_>) -> Result {
 pub(super) fn set(request: &mut Request<'_>) -> Result {
     const SETTABLE: [u16; 2] = [bucket::INDEX, bucket::HOME];
 
-    let guard = rtnl::lock();
-    let rtnl: &Rtnl = &guard;
-    let dev = trunk_to_set(request, rtnl)?;
+    let rtnl = &rtnl::lock();
+    let dev = &*trunk_named(request)?;
     let attributes = request.attributes();
     let extack = request.extack();
-    let trunk = dev.data().get_ref();
 
     let automatic = attributes.get(attr::TABLE_AUTO).is_some();
     if !automatic {
         let reason = c"bucket: neither a bucket nor table-auto is given";
-        required(attributes, attr::BUCKET, reason, extack)?;
+        attributes.require(attr::BUCKET, reason, extack)?;
     }
-    let old = table(trunk, rtnl);
+    let old = table(dev.data(), rtnl);
     let next = old.successor(None, None, None)?;
     if automatic {
         next.buckets().iter().for_each(|it| it.choose(NO_PORT));
     }
     let nests = attributes.iter().filter(|attr| attr.kind() == attr::BUCKET);
-    for nest in nests {
-        only(&SETTABLE, nest.nest(), &bucket::NAMES, "bucket", extack)?;
+    for nest in nests.map(Attribute::nest) {
+        only(&SETTABLE, nest, &bucket::NAMES, "bucket", extack)?;
         let number = bucket_number(nest, next.buckets().len(), extack)?;
-        let home = match nest.nest().get(bucket::HOME) {
+        let home = match nest.get(bucket::HOME) {
             Some(attr) => to_slot(Some(home(dev, attr, extack)?)),
             None => NO_PORT,
         };
@@ -163,15 +155,14 @@ fn home(dev: &Device<Trunk>, attr: Attribute<'_>, extack: &mut ExtAck<'_>) -> Re
 fn put(message: &mut Message<'_>, trunk: &Trunk, number: usize, rcu: &Rcu) -> Result {
     let table = trunk.table.get(rcu);
     let state = table.buckets().get(number).ok_or(ENODEV)?;
-    let [frames, octets] = table.sent(number);
+    let [frames, bytes] = table.sent(number);
     let (home, chosen) = (state.home(), state.chosen());
 
     message.put_u32(bucket::INDEX, number as u32)?;
     put_ifindex(message, bucket::HOME, trunk, from_slot(home), rcu)?;
     put_ifindex(message, bucket::PORT, trunk, from_slot(state.slot()), rcu)?;
-    if from_slot(chosen).is_some() && chosen == home {
-        message.put_flag(bucket::USER_SET)?;
-    }
+    let user_set = from_slot(chosen).is_some() && chosen == home;
+    message.put_flag(bucket::USER_SET, user_set)?;
     message.put_uint(bucket::TX_PACKETS, frames)?;
-    message.put_uint(bucket::TX_BYTES, octets)
+    message.put_uint(bucket::TX_BYTES, bytes)
 }
