@@ -4,8 +4,8 @@
 //!
 //! A device that appears, or gets a name, and fits the rule of a trunk waits there by its interface
 //! index. It joins in the trunk's work, not at once: its driver may still be setting it up, and
-//! whoever has made it may be about to give it a name. It is looked up again then, so that nobody
-//! has to wait for us if it goes away, or changes, before that.
+//! udev may be about to give it a name. It is looked up again then. So it may go away or change
+//! before that, and its removal does not wait for the trunk.
 
 use crate::{
     enslave,
@@ -38,13 +38,13 @@ use netdev::{
     }, //
 };
 
-/// The rule of a trunk.
+/// Returns the rule of a trunk.
 fn rule(dev: &Device<Trunk>) -> Option<Rule> {
     dev.data().state.lock().settings().join
 }
 
-/// Is this one of the devices that rules are about? Not what is stacked on others or made to have
-/// ports itself, nor what is a port of a trunk already.
+/// Returns whether rules apply to `dev`: not if it is stacked on other devices, takes ports itself,
+/// or is a port of a trunk already.
 fn is_nic(dev: &NetDevice, rtnl: &Rtnl) -> bool {
     dev.is_ethernet()
         && !dev.is_loopback()
@@ -91,7 +91,7 @@ fn wait(dev: &NetDevice, trunk: &Device<Trunk>, renamed: bool, rtnl: &Rtnl) {
     }
 }
 
-/// A device is there that was not, or has got another name.
+/// Has `dev`, which is new or has a new name, wait to join the trunk whose rule it fits.
 pub(crate) fn appeared(dev: &NetDevice, renamed: bool, rtnl: &Rtnl) {
     let Some(net) = dev.net(rtnl) else {
         return;
@@ -101,7 +101,8 @@ pub(crate) fn appeared(dev: &NetDevice, renamed: bool, rtnl: &Rtnl) {
     }
 }
 
-/// A trunk may have another rule than before: devices that are there already join by it.
+/// Takes note of the rule of `trunk`, which was `old` before: devices that exist already join by
+/// it.
 pub(crate) fn rule_changed(trunk: &Device<Trunk>, old: &Option<Rule>, rtnl: &Rtnl) {
     let new = rule(trunk);
     if new == *old {
@@ -126,15 +127,15 @@ pub(crate) fn rule_changed(trunk: &Device<Trunk>, old: &Option<Rule>, rtnl: &Rtn
     }
 }
 
-/// The trunk goes away from `net`, and its rule with it.
+/// Takes note that `trunk` goes away from `net`, and its rule with it.
 pub(crate) fn end(trunk: &Device<Trunk>, net: &Net, _rtnl: &Rtnl) {
     if rule(trunk).is_some() {
         Count::Rules.sub(net, 1);
     }
 }
 
-/// Has the first of those join who wait for it. The others do so in further runs of the work: to
-/// open a device may take long, and there is more that the work is for.
+/// Has the first device join that waits for it. Each other one joins in a further run of the work:
+/// opening a device may take long, and the work has more to do.
 pub(crate) fn admit(trunk: &Device<Trunk>) -> Result<(), Busy> {
     let waiting = &trunk.data().waiting;
     if waiting.is_empty() {
@@ -171,7 +172,7 @@ fn join(trunk: &Device<Trunk>, dev: &NetDevice, net: &Net, renamed: bool, rtnl: 
     }
 }
 
-/// Says that `dev` does not join, and why.
+/// Logs and records that `dev` does not join, and why.
 fn refused(
     trunk: &Device<Trunk>,
     dev: &NetDevice,

@@ -69,10 +69,10 @@ use netdev::{
     },
 };
 
-/// Priority of a port unless the user says otherwise.
+/// The default priority of a port.
 const WORKING: u16 = 1;
 
-/// Until it is tried again to get RTNL, in ms.
+/// Time until RTNL is tried again, in ms.
 const RETRY: u32 = 2;
 
 const NSEC_PER_MSEC: u64 = 1_000_000;
@@ -215,7 +215,7 @@ impl Driver for Trunk {
         rtnl: &Rtnl,
     ) {
         dev.for_each_port(rtnl, |port, _| {
-            // A port that cannot hears less than it should; the others are not worse off for it.
+            // A port that refuses receives less than it should. The other ports are not affected.
             let heard = promiscuous
                 .map_or(Ok(()), |on| port.promiscuous(on, rtnl))
                 .and(all_multicast.map_or(Ok(()), |on| port.all_multicast(on, rtnl)));
@@ -278,14 +278,14 @@ impl Driver for Trunk {
 
     fn work(dev: &Device<Self>) {
         let joined = auto_join::admit(dev);
-        // Buckets return whose port has waited long enough.
+        // A port that has waited long enough gets its buckets back.
         probe::step_and_send(dev, Input::Links, &read_lock_bh());
         let wait = dev.data().state.lock().failback_in(time::monotonic_ns());
         let wait = wait.map(|ns| {
             let ms = ns.div_ceil(NSEC_PER_MSEC);
             u32::try_from(ms).unwrap_or(u32::MAX).max(1)
         });
-        control::tell(dev);
+        control::notify(dev);
         let again = joined.and(settle(dev)).err().map(|Busy| RETRY);
         if let Some(ms) = [wait, again].into_iter().flatten().min() {
             dev.schedule_work(ms);
@@ -298,7 +298,7 @@ impl Driver for Trunk {
 
     fn statistics(dev: &Device<Self>, figures: &mut [u64]) {
         let trunk = dev.data();
-        // What nobody has noticed yet counts too.
+        // A failure that nobody has noticed yet counts, too.
         switch::follow_links(dev, &read_lock());
         let totals = *trunk.state.lock().totals();
         trunk.statistics.named(&totals, figures);

@@ -52,7 +52,7 @@ pub(crate) fn take_mac(port: &Port, mac: MacAddr, rtnl: &Rtnl) -> Result {
 }
 
 /// Returns whether the trunk may take over the MAC address of its first port: not if the user has
-/// given it one.
+/// set an address.
 fn inherits_mac(dev: &Device<Trunk>, rtnl: &Rtnl) -> bool {
     let made_up = matches!(
         dev.mac_source(rtnl),
@@ -65,7 +65,7 @@ fn inherits_mac(dev: &Device<Trunk>, rtnl: &Rtnl) -> bool {
 ///
 /// # Errors
 ///
-/// Each refusal says in `extack` what is wrong, and leaves both devices as they were.
+/// Each refusal gives its reason in `extack`, and leaves both devices as they were.
 pub(crate) fn join(
     dev: &Device<Trunk>,
     port: &NetDevice,
@@ -84,7 +84,7 @@ pub(crate) fn join(
     }
     let mtu = ScopeGuard::new(|| undo("MTU", port.set_mtu(own_mtu, rtnl)));
 
-    // Set before the device is opened: many cannot change it afterwards.
+    // Set before the device is opened: many drivers cannot change it afterwards.
     let inherit = inherits_mac(dev, rtnl);
     let second_mac = if inherit {
         dev.announce_mac(own_mac, extack, rtnl)?;
@@ -105,7 +105,7 @@ pub(crate) fn join(
     port.set_no_addrconf(true, rtnl);
     let addrconf = ScopeGuard::new(|| port.set_no_addrconf(false, rtnl));
 
-    // Before it is opened: many begin anew for another program.
+    // Before the device is opened: many drivers restart it for another program.
     xdp::join(dev, port, extack, rtnl)?;
     let program = ScopeGuard::new(|| xdp::leave(dev, port, rtnl));
 
@@ -172,11 +172,15 @@ pub(crate) fn join(
     step_later(dev, Input::Join(id, known));
     Trunk::derive_features(dev, rtnl);
     xdp::inherit_features(dev, rtnl);
-    settle::tell_lower_state(dev, &new, rtnl);
+    settle::notify_lower_state(dev, &new, rtnl);
     Ok(())
 }
 
-/// Decides whether `port` may become a port of `dev`, and under which number.
+/// Returns the number under which `port` may become a port of `dev`.
+///
+/// # Errors
+///
+/// Why it may not, with the reason in `extack`.
 fn admit(
     dev: &Device<Trunk>,
     port: &NetDevice,
@@ -234,7 +238,7 @@ pub(crate) fn leave(dev: &Device<Trunk>, port: &NetDevice, going: bool, rtnl: &R
     let left = step_later(dev, Input::Leave(id)).left;
     drop(left);
     if let Some(slot) = trunk.ports.get(id.index()) {
-        // Frames that had looked the port up before are on their way after this.
+        // This waits until frames that have looked the port up have been handed to it.
         drop(slot.replace(None));
     }
     undo("receive mode", receive_modes(dev, port, false, rtnl));
@@ -266,7 +270,7 @@ pub(crate) fn leave(dev: &Device<Trunk>, port: &NetDevice, going: bool, rtnl: &R
     Ok(())
 }
 
-/// All ports leave.
+/// Has all ports leave.
 pub(crate) fn release_all(dev: &Device<Trunk>, rtnl: &Rtnl) {
     for slot in &dev.data().ports {
         let port = slot.hold(&read_lock());
@@ -276,8 +280,8 @@ pub(crate) fn release_all(dev: &Device<Trunk>, rtnl: &Rtnl) {
     }
 }
 
-/// Has `port` receive for `mac`: as its own address; or, if it does not change that while it is up
-/// or at all, beside its own. It is returned then.
+/// Has `port` receive for `mac`: as its own address, or, if its driver refuses to change that, as a
+/// second address, which is returned.
 fn set_or_add_mac(
     port: &NetDevice,
     mac: MacAddr,
@@ -289,7 +293,7 @@ fn set_or_add_mac(
     }
     match port.set_mac(mac, extack, rtnl) {
         Ok(()) => Ok(None),
-        // Another has it, who would get the frames.
+        // Another device has the address, and would get the frames.
         Err(err) if err == EADDRINUSE => Err(err),
         Err(_) => {
             port.add_unicast(mac, rtnl)?;
@@ -309,7 +313,7 @@ fn forget_mac(port: &NetDevice, mac: Option<MacAddr>, rtnl: &Rtnl) {
     }
 }
 
-/// Has `port` receive all that the trunk `dev` wants to receive, or no longer.
+/// Has `port` receive all that the trunk `dev` wants to receive; unless `on`, no longer.
 fn receive_modes(dev: &Device<Trunk>, port: &NetDevice, on: bool, rtnl: &Rtnl) -> Result {
     if dev.is_promiscuous(rtnl) {
         port.promiscuous(on, rtnl)?;

@@ -2,9 +2,9 @@
 
 //! What happens to ports.
 //!
-//! The table does not wait for these events, since the loss of a carrier may be announced up to a
-//! second late: transmit and receive look for themselves. They serve for what nobody sends a frame
-//! into: a link that comes back, and one that fails in silence.
+//! The table does not wait for these events, because the loss of a carrier may be announced up to a
+//! second late: transmit and receive look at the links themselves. The events matter for links that
+//! no frame is sent by: one that comes back, and one that fails while it is idle.
 
 use crate::{
     auto_join,
@@ -27,7 +27,7 @@ use netdev::{
     rcu::read_lock_bh, //
 };
 
-/// Watches the devices that are ports, and those that may become some.
+/// Watches the devices that are ports, and those that may become ports.
 pub(crate) struct Events;
 
 impl Notifier for Events {
@@ -41,13 +41,13 @@ impl Notifier for Events {
         };
         match notice.event() {
             Event::Up | Event::Down | Event::Change => {
-                // The timer knows when there is more to do.
+                // When the next probe is due, the timer comes.
                 probe::step_and_send(trunk, Input::Time, &read_lock_bh());
                 if let Some((speed, _)) = notice.link_speed().filter(|_| dev.is_operational()) {
                     let speed = Input::Speed(port.id, speed);
                     switch::step_later(trunk, speed);
                 }
-                settle::tell_lower_state(trunk, &port, rtnl);
+                settle::notify_lower_state(trunk, &port, rtnl);
                 Ok(())
             }
             Event::FeaturesChanged => {
@@ -59,7 +59,7 @@ impl Notifier for Events {
                 Ok(())
             }
             Event::Unregister => enslave::leave(trunk, dev, true, rtnl),
-            // The trunk says what MTU its ports have: frames of its own would not fit otherwise.
+            // Only the trunk changes the MTU of its ports: its frames would not fit otherwise.
             Event::PreChangeMtu if !trunk.data().sets_mtu(rtnl) => Err(EBUSY),
             Event::PreChangeMtu
             | Event::PreTypeChange

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What each network namespace has of trunks, counted. Devices and sockets come and go by the
-//! hundred; where there is no rule for devices and no claim of a socket, trunks are not searched
-//! for them.
+//! Counts of what trunks have in each network namespace. Devices and sockets come and go by the
+//! hundred. In a namespace without rules for devices or claims of sockets, no trunk is asked about
+//! them.
 
 use core::sync::atomic::{
     AtomicUsize,
@@ -31,7 +31,7 @@ const COUNTS: usize = Count::Claims as usize + 1;
 
 static ALL: PerNet<COUNTS> = PerNet::new();
 
-/// For as long as it exists, there are counts.
+/// While it exists, there are counts.
 pub(crate) type Registration = PerNetRegistration<COUNTS>;
 
 /// Begins to count. To be called once, when the module is loaded.
@@ -50,7 +50,7 @@ impl Count {
         self.with(net, |count| count.fetch_add(n, Ordering::Relaxed));
     }
 
-    /// Notes that there are `n` less in `net`.
+    /// Notes that there are `n` fewer in `net`.
     pub(crate) fn sub(self, net: &Net, n: usize) {
         self.with(net, |count| count.fetch_sub(n, Ordering::Relaxed));
     }

@@ -2,8 +2,8 @@
 
 //! Probes as frames: sent and received, when they are due, and by which settings.
 //!
-//! What a probe means is decided by [`pure::state`](crate::pure::state), in the context of the
-//! timer or of the frame: no RTNL, no allocation, nothing waited for.
+//! [`pure::state`](crate::pure::state) decides what a probe means, in the context of the timer or
+//! of the frame: it takes no RTNL, allocates nothing and waits for nothing.
 
 use crate::{
     pure::{
@@ -61,15 +61,16 @@ use netdev::{
 /// Bytes of an Ethernet header.
 const HEADER: usize = 14;
 
-/// What a system tells its name from; another one each time the module is loaded.
+/// The key of the hash that identifies this system. There is another each time the module is
+/// loaded.
 static SECRET: SetOnce<Key> = SetOnce::new();
 
-/// Chooses what peers tell this system by. To be called once, when the module is loaded.
+/// Chooses the key of the system's identity. To be called once, when the module is loaded.
 pub(crate) fn choose_secret() {
     SECRET.populate(Key::random());
 }
 
-/// Returns what tells this system, that is the network namespace, from others.
+/// Returns what identifies this system, that is, the network namespace, for peers.
 pub(crate) fn system(net: &Net) -> u64 {
     let hash = |key: &Key| key.hash(&net.cookie().to_be_bytes());
     SECRET.as_ref().map_or(0, hash)
@@ -141,7 +142,7 @@ fn send(frames: &ProbeFrames, port: &Port, probe: &Probe, context: &RcuBh) {
     }
     let bytes = frame.get(..len.saturating_add(HEADER));
     if let Some(skb) = bytes.and_then(SkBuff::new_frame) {
-        // A test that is refused is one that nobody answers.
+        // A test that the queue refuses counts as one that nobody answers.
         let _ = skb.transmit(&port.dev, context);
     }
 }
@@ -184,7 +185,7 @@ fn stop(dev: &Device<Trunk>, rtnl: &Rtnl) {
 ///
 /// # Errors
 ///
-/// What a port answers that is to listen to another address. Nothing is changed then.
+/// The error of a port that is to listen to another address. Nothing is changed then.
 pub(crate) fn begin_change(
     dev: &Device<Trunk>,
     new: &Settings,

@@ -37,10 +37,10 @@ impl RxHandler<Trunk> for Port {
         }
     }
 
-    /// Of what a switch floods to all ports, the trunk gets one copy, and nothing that it has sent
-    /// itself. Frames to link-local addresses stay with the port; probes are nobody else's. Frames
-    /// of other protocols under the EtherType of probes are like any. But what bridges build their
-    /// spanning tree with is for the trunk: to a bridge that is one link, not several.
+    /// The trunk gets one copy of a frame that a switch floods to all ports, and none of a frame
+    /// that it has sent itself. Frames to link-local addresses stay with the port, except those of
+    /// the spanning tree of bridges: for a bridge the trunk is one link. Probes are for nobody
+    /// else. A frame of another protocol with the EtherType of probes is treated as any frame.
     fn receive(&self, upper: &Device<Trunk>, mut skb: Received, context: &RcuBh) -> RxResult {
         let trunk = upper.data();
         let count = |what| trunk.statistics.count(what, context);
@@ -55,7 +55,8 @@ impl RxHandler<Trunk> for Port {
         if skb.is_for_host() {
             RxResult::Another(skb)
         } else if skb.is_for_other() && !is_own(upper, &skb) {
-            // The port has kept an address of its own, and takes the trunk's for another's.
+            // The port has kept an address of its own, and takes the trunk's for that of another
+            // host.
             if skb.header().dst.to_u64() == trunk.mac() {
                 skb.set_for_host();
             }
@@ -73,7 +74,7 @@ impl RxHandler<Trunk> for Port {
             RxResult::Another(skb)
         } else {
             count(Count::RxMulticastFiltered);
-            // Who listens to the port itself may still want it.
+            // Sockets that listen to the port itself may still want it.
             RxResult::Exact(skb)
         }
     }
@@ -92,12 +93,12 @@ impl Port {
     }
 }
 
-/// Returns whether the frame was sent by the trunk itself.
+/// Returns whether the trunk itself has sent the frame.
 fn is_own(dev: &Device<Trunk>, skb: &Received) -> bool {
     !skb.header().src_differs(dev.data().mac(), MacAddr::BITS)
 }
 
-/// Is the frame meant for whoever is at this end of the cable, and not for the trunk as a whole?
+/// Returns whether the frame is meant for the port at this end of the cable, not for the trunk.
 fn stays_with_port(skb: &Received) -> bool {
     let dst = &skb.header().dst;
     dst.is_link_local() && !dst.is_bridge_group()

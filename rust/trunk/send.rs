@@ -35,9 +35,9 @@ use netdev::{
     xdp::Frames,
 };
 
-/// Sends a frame by the port that carries its bucket, or if there are claims, by the link of the
-/// one it belongs to. Takes no lock, unless the port has just failed: then the frame itself
-/// switches the table over, and is not lost.
+/// Sends a frame by the port that carries its bucket, or by the link of the claim that it belongs
+/// to. Takes no lock, unless the port has just failed: then the frame itself switches the table
+/// over, and is not lost.
 ///
 /// Returns what the port's queueing discipline says of the frame, or success if the trunk itself
 /// drops it.
@@ -46,8 +46,8 @@ pub(crate) fn transmit(dev: &Device<Trunk>, skb: SkBuff, context: &RcuBh) -> Xmi
     plainly(dev, skb, context, |skb| hashed(skb, dev, context))
 }
 
-/// Sends a frame for which nothing is to be done: it has all that its selector asks for, and a port
-/// that can send. Nothing is called before the port has the frame. All others are for `otherwise`.
+/// Sends a frame that needs no preparation: it has all that its selector asks for, and its port can
+/// send. Nothing is called before the port has the frame. Any other frame is handed to `otherwise`.
 #[inline(always)]
 fn plainly(
     dev: &Device<Trunk>,
@@ -72,7 +72,7 @@ fn plainly(
 }
 
 /// Sends a frame that may lack nothing but a hash.
-// The arguments are where the core has put them: what calls this has nothing to move.
+// The arguments are in the registers in which the core passes them, so the caller moves none.
 #[inline(never)]
 fn hashed(mut skb: SkBuff, dev: &Device<Trunk>, context: &RcuBh) -> Xmit {
     let trunk = dev.data();
@@ -85,8 +85,8 @@ fn hashed(mut skb: SkBuff, dev: &Device<Trunk>, context: &RcuBh) -> Xmit {
     otherwise(skb, dev, context)
 }
 
-/// Sends a frame, whatever has to be done for it: there are claims; its headers are in pieces; this
-/// knows no hash for it; its port cannot send.
+/// Sends a frame that needs more: there are claims, or its headers are in pieces, or its flow is
+/// one that only the kernel can hash, or its port cannot send.
 #[cold]
 #[inline(never)]
 fn otherwise(mut skb: SkBuff, dev: &Device<Trunk>, context: &RcuBh) -> Xmit {
@@ -107,8 +107,8 @@ fn otherwise(mut skb: SkBuff, dev: &Device<Trunk>, context: &RcuBh) -> Xmit {
     send(dev, Some(counters), &port.dev, skb, context)
 }
 
-/// Sends a frame by `port`, and counts it: if the port takes it, in the bucket of `counters`, too.
-/// The frame of a claim counts in no bucket.
+/// Sends a frame by `port`, and counts it; if the port takes it, also in the bucket of `counters`.
+/// A frame of a claim counts in no bucket.
 #[inline(always)]
 fn send(
     dev: &Device<Trunk>,
@@ -126,9 +126,9 @@ fn send(
     xmit
 }
 
-/// A frame of netpoll leaves by the port that carries its bucket, or if that has failed, by any
-/// other that is usable. Nobody is notified: this may have interrupted the very one who holds the
-/// state's lock.
+/// Sends a frame of netpoll by the port that carries its bucket, or, if that port has failed, by
+/// any port that is `act`. Notifies nobody: this may have interrupted the holder of the state's
+/// lock.
 pub(crate) fn transmit_netpoll(dev: &Device<Trunk>, mut skb: SkBuff, context: &RcuIrq) -> Xmit {
     let trunk = dev.data();
     let table = trunk.table.get(context);
@@ -147,8 +147,8 @@ pub(crate) fn transmit_netpoll(dev: &Device<Trunk>, mut skb: SkBuff, context: &R
     xmit
 }
 
-/// The link of the claim that frames of that mark belong to. `None` while the claim has none, and
-/// without a claim: then a frame goes by its bucket as any other.
+/// Returns the link of the claim that frames of that mark belong to. `None` without a claim, and
+/// while the claim has no link: then a frame goes by its bucket.
 fn claimed<'a>(dev: &'a Device<Trunk>, mark: u32, context: &'a RcuBh) -> Option<&'a Lower<Trunk>> {
     let trunk = dev.data();
     let link = || trunk.port(trunk.live.claimed(mark)?, context);
@@ -178,8 +178,8 @@ fn drop(dev: &Device<Trunk>, skb: SkBuff, reason: DropReason, context: &RcuCpu) 
     Xmit::OK
 }
 
-/// Sends what XDP programs have redirected to the trunk. Such frames have no mark, so belong to no
-/// claim: each leaves by its bucket.
+/// Sends frames that XDP programs have redirected to the trunk. They have no mark, so they belong
+/// to no claim: each leaves by its bucket.
 pub(crate) fn transmit_xdp(dev: &Device<Trunk>, frames: &mut Frames<'_>, context: &RcuBh) {
     let trunk = dev.data();
     frames.send(
@@ -211,7 +211,7 @@ pub(crate) fn transmit_xdp(dev: &Device<Trunk>, frames: &mut Frames<'_>, context
     );
 }
 
-/// The number that names a frame's bucket. `None` if it has no Ethernet header.
+/// Returns the number that names a frame's bucket. `None` if the frame has no Ethernet header.
 fn index(trunk: &Trunk, selector: Selector, skb: &mut SkBuff) -> Option<u32> {
     if skb.tx_header().is_none() && !skb.pull(EthHeader::LEN as u32) {
         return None;
@@ -224,14 +224,15 @@ fn index(trunk: &Trunk, selector: Selector, skb: &mut SkBuff) -> Option<u32> {
     selector.index(header.dst.octets(), header.src.octets(), || flow)
 }
 
-/// The hash of a frame's flow. Whoever sees the frame after this has it, too: a port with several
-/// queues chooses one by it.
+/// Returns the hash of a frame's flow, and writes it into the frame: a port with several queues
+/// chooses one by it.
 fn flow(trunk: &Trunk, skb: &mut SkBuff) -> u32 {
     if let Some(hash) = skb.hash() {
         return hash;
     }
     let mut hash = trunk.flow_key.hash(skb.linear());
-    // Headers that are in pieces get into one, so that frames have the hash that XDP has for them.
+    // Headers in pieces are put into one piece, so that a frame has the hash that XDP computes for
+    // it.
     let len = skb.len().min(flow::ENOUGH as u32);
     if hash.is_none() && skb.linear().len() < len as usize && skb.pull(len) {
         hash = trunk.flow_key.hash(skb.linear());
@@ -262,7 +263,7 @@ fn port<'a>(
     }
 }
 
-/// The port that is `named`, once the tables are as the ports are now.
+/// Brings the table up to date with the links, and returns the port that is `named` then.
 #[cold]
 fn brought_up_to_date<'a>(
     dev: &Device<Trunk>,
@@ -271,7 +272,7 @@ fn brought_up_to_date<'a>(
 ) -> Option<&'a Lower<Trunk>> {
     switch::follow_links(dev, context);
     match named() {
-        // Somebody else has noticed, and is just changing the table.
+        // Another CPU has noticed before, and is just changing the table.
         Some(port) if !port.dev.is_operational() => {
             switch::wait_for_change(dev.data());
             named()

@@ -17,30 +17,30 @@ use netdev::{
     }, //
 };
 
-/// Somebody else holds RTNL.
+/// RTNL is held by another thread.
 pub(crate) struct Busy;
 
-/// Notifies those who watch the ports of their states and neighbours of the way that frames take
-/// now, and stops tests that nobody needs.
+/// Notifies watchers of the ports of the ports' states, and neighbours of the way that frames take
+/// now; starts tests, or stops those that nobody needs.
 ///
 /// # Errors
 ///
-/// [`Busy`]: to be tried again.
+/// [`Busy`]: the caller tries again.
 pub(crate) fn settle(dev: &Device<Trunk>) -> Result<(), Busy> {
     let trunk = dev.data();
     if !trunk.state.lock().is_unsettled() {
         return Ok(());
     }
-    // Events are not to wait for it, nor is the next failback.
+    // Does not wait for RTNL, since events and the next failback would wait, too.
     let rtnl = &rtnl::try_lock().ok_or(Busy)?;
     let unsettled = trunk.state.lock().take_unsettled();
     if !dev.is_registered(rtnl) {
         return Ok(());
     }
-    // Who is above the trunk hears of its carrier at once, as above a bond.
+    // Devices above the trunk are notified of its carrier at once, as above a bond.
     dev.sync_carrier(rtnl);
     probe::run(dev, rtnl);
-    dev.for_each_port(rtnl, |_, port| tell_lower_state(dev, port, rtnl));
+    dev.for_each_port(rtnl, |_, port| notify_lower_state(dev, port, rtnl));
     if unsettled.announce && dev.is_up(rtnl) {
         dev.notify_peers(rtnl);
         dev.rejoin_groups(rtnl);
@@ -48,8 +48,8 @@ pub(crate) fn settle(dev: &Device<Trunk>) -> Result<(), Busy> {
     Ok(())
 }
 
-/// Notifies those who watch `port` whether its link is up, and whether the trunk sends by it.
-pub(crate) fn tell_lower_state(dev: &Device<Trunk>, port: &Port, rtnl: &Rtnl) {
+/// Notifies watchers of `port` whether its link is up, and whether the trunk sends by it.
+pub(crate) fn notify_lower_state(dev: &Device<Trunk>, port: &Port, rtnl: &Rtnl) {
     let act = dev.data().live.act().contains(port.id);
     let up = port.dev.is_operational();
     dev.lower_state_changed(&port.dev, up, up && act, rtnl);

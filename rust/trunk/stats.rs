@@ -20,15 +20,15 @@ use netdev::{
 /// What is counted on each CPU, besides the frames and bytes that the core counts for any device.
 #[derive(Clone, Copy)]
 pub(crate) enum Count {
-    /// Frames dropped since no port could carry them, or since they were no frames.
+    /// Frames dropped because no port could carry them, or because they had no whole header.
     TxNoPort,
-    /// Frames dropped since the port they were handed to did not take them: its queue was full.
+    /// Frames dropped because their port did not take them: its queue was full.
     TxRefused,
     /// Received multicast frames; broadcast is not among them, as everywhere in Linux.
     RxMulticast,
-    /// Frames dropped that the trunk itself had sent: a switch flooded them back.
+    /// Received frames dropped because the trunk itself had sent them: a switch flooded them back.
     RxOwnSource,
-    /// Copies of group-addressed frames, on ports that they are not accepted from.
+    /// Group-addressed frames received by a port from which they are not accepted: further copies.
     RxMulticastFiltered,
 }
 
@@ -49,7 +49,7 @@ pub(crate) const NAMES: &[&CStr] = &[
 /// An attribute of the netlink family, and its value.
 pub(crate) type Figure = (u16, u64);
 
-/// The number of attributes that are figures, and 1: types of attributes begin at 1.
+/// One more than the highest type of an attribute that is a figure.
 pub(crate) const FIGURES: usize = attr::NAMES.len();
 
 /// Counters when they were last reset, by the types of their attributes.

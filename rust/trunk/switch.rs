@@ -41,10 +41,10 @@ use netdev::{
 pub(crate) type In<'a> = Input<'a, KBox<state::Port>>;
 pub(crate) type Effects = state::Effects<KBox<state::Port>>;
 
-/// Takes in what happens, and has frames go by what is decided. Where bottom halves may be
+/// Takes in what happens, and has frames go by what is decided. May be called with bottom halves
 /// disabled.
 ///
-/// Probes that are to be sent are left to the caller, or to the device's work.
+/// Sends no probes: that is left to the caller.
 pub(crate) fn step(dev: &Device<Trunk>, input: In<'_>, rcu: &Rcu) -> Effects {
     let trunk = dev.data();
     let mut state = trunk.state.lock();
@@ -60,7 +60,7 @@ pub(crate) fn step(dev: &Device<Trunk>, input: In<'_>, rcu: &Rcu) -> Effects {
     effects
 }
 
-/// Takes in what happens, and leaves probes that are to be sent to the device's work.
+/// Takes in what happens, and leaves it to the device's work to send the probes that are due.
 pub(crate) fn step_later(dev: &Device<Trunk>, input: In<'_>) -> Effects {
     let effects = step(dev, input, &read_lock());
     if effects.tests {
@@ -82,14 +82,14 @@ pub(crate) fn replace(dev: &Device<Trunk>, new: Arc<Table>, why: Replacement, _r
     let input = Input::Table(trunk.table.get(&rcu).buckets(), why);
     let effects = take(dev, &mut state, new.buckets(), input, &rcu);
     carry_out(dev, &state, &new);
-    // Under the lock, lest others write to the old one from here on.
+    // Under the lock, so that nobody writes to the old table from here on.
     let retired = trunk.table.replace(new);
     drop(state);
     drop(rcu);
     if effects.work || effects.tests {
         dev.schedule_work(0);
     }
-    // Frames may use the old one until here.
+    // Frames may use the old table until here.
     drop(retired);
 }
 
@@ -106,8 +106,8 @@ fn take(
     state.step(buckets, links, input, time::monotonic_ns)
 }
 
-/// Has frames go by what has been decided. Under the state's lock, lest of two decisions the older
-/// one come last.
+/// Has frames go by what has been decided. Under the state's lock, so that of two decisions the
+/// newer one is carried out last.
 fn carry_out(dev: &Device<Trunk>, state: &State<Heap>, table: &Table) {
     let live = &dev.data().live;
     let decision = state.decision();
@@ -138,8 +138,8 @@ pub(crate) fn wait_for_change(trunk: &Trunk) {
     drop(trunk.state.lock());
 }
 
-/// Returns whether `port` is one from which the trunk accepts group-addressed frames. Should all of
-/// these have failed unnoticed, others are elected first.
+/// Returns whether `port` is one from which the trunk accepts group-addressed frames. If all such
+/// ports have failed and nobody has noticed, other ports are elected first.
 #[inline]
 pub(crate) fn accepts_groups_from(dev: &Device<Trunk>, port: &Port, rcu: &Rcu) -> bool {
     let trunk = dev.data();

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The table that frames go by: which port carries which bucket, and what is counted of each.
+//! The table that frames go by: which port carries which bucket, and the counters of each bucket.
 //!
-//! A table is one object. Slots change in place; another size, selector or choice of homes makes
-//! another table, which takes its place as a whole.
+//! A table is one object. Slots change in place. For another size, selector or choice of homes, a
+//! new table replaces the old one as a whole.
 
 use crate::{
     module_parameters,
@@ -56,7 +56,7 @@ pub(crate) fn defaults() -> Result<(u32, Selector)> {
 /// A table of a trunk.
 pub(crate) struct Table {
     pub(crate) selector: Selector,
-    /// The selector's number, or [`SPECIAL`]: one look tells all. Written under the state's lock.
+    /// The selector's number, or [`SPECIAL`]: one load for both. Written under the state's lock.
     way: AtomicU8,
     /// Written under the state's lock, once the table is in use.
     buckets: PowerOfTwo<Bucket>,
@@ -89,9 +89,9 @@ impl Table {
         Self::counting_in(bits, selector, PerCpu::new(bits)?, Base::default())
     }
 
-    /// Makes a table to be put in the place of this one: with other bits and another selector, if
-    /// these are given, and the same homes. Unless its size is another, or `counters` are given
-    /// that it begins to count from, it goes on counting where this one does.
+    /// Makes a table that is to replace this one: with `bits` and `selector`, if they are given,
+    /// and the same homes. It has the same counters of buckets, unless its size is another one or
+    /// `counters` are given, which are what the trunk's counters count from then.
     ///
     /// # Errors
     ///
@@ -124,8 +124,8 @@ impl Table {
     }
 
     /// Returns the number of a frame with these addresses, whose low bits are its bucket; `flow` is
-    /// asked for its hash. `None` if there is none, or if frames [need a closer
-    /// look](Self::is_special).
+    /// called for its hash. `None` if there is none, or if frames
+    /// [need a closer look](Self::is_special).
     #[inline(always)]
     pub(crate) fn index(
         &self,
@@ -150,13 +150,13 @@ impl Table {
         }
     }
 
-    /// Returns whether frames need a closer look: there are claims, so that a frame's port may be
-    /// found by its mark.
+    /// Returns whether frames need a closer look: there are claims, so the mark of a frame may
+    /// decide its port.
     pub(crate) fn is_special(&self) -> bool {
         self.way.load(Ordering::Relaxed) == SPECIAL
     }
 
-    /// Says whether frames need a closer look. Under the state's lock.
+    /// Sets whether frames need a closer look. Under the state's lock.
     pub(crate) fn set_special(&self, special: bool) {
         let way = match special {
             true => SPECIAL,
@@ -199,7 +199,7 @@ impl Table {
     }
 }
 
-/// Frames and bytes that are sent in a bucket, as this CPU counts them.
+/// The counters of this CPU for the frames and bytes that are sent in a bucket.
 #[derive(Clone, Copy)]
 pub(crate) struct Counters<'a>(&'a [Counter; 2]);
 

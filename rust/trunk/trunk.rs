@@ -87,8 +87,8 @@ use netdev::{
 /// The number of events that are remembered.
 const EVENTS: usize = 256;
 
-/// As many as there are slots that are not negative; [`NO_PORT`](crate::pure::port::NO_PORT) names
-/// the last.
+/// As many as there are slots that are not negative;
+/// [`NO_PORT`](crate::pure::port::NO_PORT) names the last.
 const PLACES: usize = LAST as usize + 1;
 const LAST: u8 = 0x7f;
 
@@ -97,8 +97,8 @@ static_assert!(MAX_PORTS < PLACES);
 /// The data of a trunk device.
 #[pin_data]
 pub(crate) struct Trunk {
-    /// The ports, by number. Changed under RTNL. The last place is always empty: it is the one that
-    /// a bucket without a port names.
+    /// The ports, by number. Changed under RTNL. The last place is always empty: a bucket without a
+    /// port names it.
     pub(crate) ports: [RcuSlot<Lower<Trunk>>; PLACES],
     /// Replaced under RTNL and the state's lock.
     pub(crate) table: Current<Table>,
@@ -113,16 +113,16 @@ pub(crate) struct Trunk {
     #[pin]
     pub(crate) waiting: Waiting,
     pub(crate) statistics: Statistics,
-    /// What the hash of a flow is made with.
+    /// The key of the hash of flows.
     pub(crate) flow_key: flow::Key,
     /// The XDP program that all ports run. Changed under RTNL.
     #[pin]
     pub(crate) program: Mutex<Option<Program>>,
-    /// The trunk's own MAC address, to be compared with each frame's in one piece.
+    /// The trunk's own MAC address as one number, since it is compared with that of each frame.
     pub(crate) mac: AtomicU64,
     /// The trunk is just giving its ports another MTU. Written under RTNL.
     pub(crate) sets_mtu: AtomicBool,
-    /// It is just deriving its features from those of its ports. Written under RTNL.
+    /// The trunk is just deriving its features from those of its ports. Written under RTNL.
     derives: AtomicBool,
 }
 
@@ -204,7 +204,7 @@ impl Trunk {
         links
     }
 
-    /// Returns what lower devices are told of the choice of ports.
+    /// Returns how ports are chosen, in the words that lower devices know.
     pub(crate) fn lag_hash(&self) -> LagHash {
         match self.table.get(&read_lock()).selector {
             Selector::SmacDmac => LagHash::L2,
@@ -218,8 +218,8 @@ impl Trunk {
         self.sets_mtu.load(Ordering::Relaxed)
     }
 
-    /// Derives what the trunk can do for frames from what its ports can. That may change what a
-    /// port may do, of which the trunk is notified in turn: not again then.
+    /// Derives the features of the trunk from those of its ports. That may change the features of a
+    /// port, of which the trunk is notified in turn: it does nothing then.
     pub(crate) fn derive_features(dev: &Device<Self>, rtnl: &Rtnl) {
         let derives = &dev.data().derives;
         if !derives.swap(true, Ordering::Relaxed) {
@@ -228,7 +228,11 @@ impl Trunk {
         }
     }
 
-    /// Does `change` to each port; if one refuses, does `undo` to those before it.
+    /// Calls `change` for each port; if one refuses, calls `undo` for those before it.
+    ///
+    /// # Errors
+    ///
+    /// The error of the port that refuses.
     pub(crate) fn change_all_ports(
         dev: &Device<Self>,
         rtnl: &Rtnl,
@@ -267,7 +271,7 @@ impl Memory for Heap {
     type Desk = KBox<Desk>;
 }
 
-/// Made here, so that it is on nobody else's stack.
+/// A function of its own, so that the desk is on the stack of no caller.
 #[inline(never)]
 fn empty_desk() -> Result<KBox<Desk>> {
     Ok(KBox::new(Desk::default(), GFP_KERNEL)?)
@@ -316,14 +320,14 @@ impl Live {
         }
     }
 
-    /// The state knows the links as these. Under its lock.
+    /// Sets the links as the state knows them. Under the state's lock.
     pub(crate) fn set_links(&self, links: Links) {
         self.operational
             .store(links.operational.bits(), Ordering::Relaxed);
         self.started.store(links.started.bits(), Ordering::Relaxed);
     }
 
-    /// Takes over a decision, and the links of the claims. Under the state's lock.
+    /// Writes a decision, and the links of the claims. Under the state's lock.
     pub(crate) fn set(&self, decision: &state::Decision, claims: &[Claim]) {
         self.accepted
             .store(decision.accepted.bits(), Ordering::Relaxed);
@@ -349,12 +353,12 @@ impl Live {
     }
 }
 
-/// What the frames of probes look like. Changed under RTNL.
+/// What the frames of probes have in common. Changed under RTNL.
 pub(crate) struct ProbeFrames {
-    /// What they are signed with, if anything.
+    /// The key that they are signed with, if there is one.
     pub(crate) key: RcuSlot<Key>,
     pub(crate) ethertype: AtomicU16,
-    /// Where they are sent to, as [`MacAddr::to_u64`] has it.
+    /// The address that they are sent to, as [`MacAddr::to_u64`].
     pub(crate) address: AtomicU64,
 }
 
@@ -372,29 +376,30 @@ impl ProbeFrames {
         self.ethertype.load(Ordering::Relaxed)
     }
 
-    /// Returns where they are sent to.
+    /// Returns the address that they are sent to.
     pub(crate) fn address(&self) -> MacAddr {
         MacAddr::from_u64(self.address.load(Ordering::Relaxed))
     }
 }
 
-/// A port of a trunk: what its frames and those who change it need. What is known of its link is in
-/// the trunk's state.
+/// A port of a trunk: what is needed for its frames, and to change it. What is known of its link is
+/// in the trunk's state.
 pub(crate) struct Port {
     pub(crate) id: PortId,
     pub(crate) dev: ARef<NetDevice>,
     pub(crate) trunk: ARef<Device<Trunk>>,
-    /// What the device had before, and gets back.
+    /// What the device had before it joined, and gets back when it leaves.
     pub(crate) own_mac: MacAddr,
     pub(crate) own_mtu: u32,
-    /// The trunk's address, if the port receives for it beside its own. Written under RTNL.
+    /// The trunk's address, if the port receives for it as well as for its own. Written under RTNL.
     second_mac: AtomicU64,
     /// See [`Port::own_bits`]. None with a second address: such a port takes frames to the trunk for
     /// another's.
     own_bits: AtomicU64,
     /// The address that its probes come from.
     probe_mac: MacAddr,
-    /// The EtherType of probes, in network order. Here, since each frame is compared with it.
+    /// The EtherType of probes, in network order. Here, because each received frame is compared
+    /// with it.
     probe_type: AtomicU16,
     /// Its counters when they were last reset.
     base: [AtomicU64; FIGURES],
@@ -454,13 +459,14 @@ impl Port {
         MacAddr::new([first ^ LOCAL, b, c, d, e, f])
     }
 
-    /// Returns the trunk's address, if the port receives for it beside its own, which it keeps.
+    /// Returns the trunk's address, if the port receives for it as well as for its own.
+    #[inline(always)]
     pub(crate) fn second_mac(&self) -> Option<MacAddr> {
         let mac = self.second_mac.load(Ordering::Relaxed);
         (mac != 0).then_some(MacAddr::from_u64(mac))
     }
 
-    /// Says which address it receives for beside its own.
+    /// Sets the address that it receives for as well as for its own.
     pub(crate) fn set_second_mac(&self, mac: Option<MacAddr>, _rtnl: &Rtnl) {
         let bits = Self::bits_beside(mac);
         self.own_bits.store(bits, Ordering::Relaxed);
@@ -485,7 +491,7 @@ impl Port {
         self.base.each_ref().map(|it| it.load(Ordering::Relaxed))
     }
 
-    /// Resets its counters, which are these now.
+    /// Resets its counters, which are `base` now.
     pub(crate) fn set_base(&self, base: Base, _rtnl: &Rtnl) {
         for (room, figure) in self.base.iter().zip(base) {
             room.store(figure, Ordering::Relaxed);

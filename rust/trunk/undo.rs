@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Errors of what undoes something.
+//! Errors of steps that undo something.
 
 use kernel::prelude::*;
 
-/// Warns if something cannot be undone: there is nobody to return the error to.
+/// Logs a warning if something cannot be undone: the error cannot be returned to anybody.
 pub(crate) fn undo(what: &str, result: Result) {
     if let Err(err) = result {
         pr_warn!(

@@ -25,6 +25,11 @@ impl Waiting {
         })
     }
 
+    /// Adds a device, which waits for no more than its new name if it is `renamed`.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
     pub(crate) fn add(&self, ifindex: u32, renamed: bool) -> Result {
         let mut devices = self.devices.lock();
         let renamed = renamed && devices.get(&ifindex).is_none_or(|old| *old);
@@ -32,13 +37,14 @@ impl Waiting {
         Ok(())
     }
 
-    /// Returns the first of them, which waits no longer.
+    /// Removes the first device, and returns it.
     pub(crate) fn take(&self) -> Option<(u32, bool)> {
         let mut devices = self.devices.lock();
         let (_, first) = devices.cursor_front_mut()?.remove_current();
         Some(first.to_key_value())
     }
 
+    /// Returns whether no device waits.
     pub(crate) fn is_empty(&self) -> bool {
         self.devices.lock().is_empty()
     }

@@ -20,11 +20,12 @@ use netdev::{
     },
 };
 
-/// Makes this the trunk's program; without one it has none any more.
+/// Makes `program` the trunk's program, which replaces the one before; `None` removes it.
 ///
 /// # Errors
 ///
-/// What a port has against it: then all run what they did before. To have none cannot fail.
+/// The error of a port that refuses it: then all ports run what they did before. Removing cannot
+/// fail.
 pub(crate) fn set(
     dev: &Device<Trunk>,
     program: Option<Program>,
@@ -32,7 +33,7 @@ pub(crate) fn set(
     rtnl: &Rtnl,
 ) -> Result {
     let trunk = dev.data();
-    // RTNL keeps it as it is.
+    // It does not change while RTNL is held.
     let old = trunk.program.lock().clone();
     match &program {
         Some(new) => Trunk::change_all_ports(
@@ -55,7 +56,7 @@ pub(crate) fn set(
 ///
 /// # Errors
 ///
-/// What it has against it, as `extack` says.
+/// The error of the device, if it refuses the program; `extack` has the reason.
 pub(crate) fn join(
     dev: &Device<Trunk>,
     port: &NetDevice,
@@ -66,7 +67,7 @@ pub(crate) fn join(
     program.map_or(Ok(()), |program| run(port, &program, extack, rtnl))
 }
 
-/// Has a device that is not a port any more run it no longer.
+/// Removes the trunk's program from a device that is no longer a port.
 pub(crate) fn leave(dev: &Device<Trunk>, port: &NetDevice, rtnl: &Rtnl) {
     let any = dev.data().program.lock().is_some();
     if any {
@@ -74,7 +75,7 @@ pub(crate) fn leave(dev: &Device<Trunk>, port: &NetDevice, rtnl: &Rtnl) {
     }
 }
 
-/// What the trunk can do is what all its ports can.
+/// Makes the XDP features of the trunk those that all its ports have.
 pub(crate) fn inherit_features(dev: &Device<Trunk>, rtnl: &Rtnl) {
     let mut common = None;
     dev.for_each_port(rtnl, |port, _| {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Of a trunk's settings the rule by which devices join: read from a request, and shown.
+//! The setting of a trunk by which devices join by themselves, its rule: read from a request, and
+//! shown.
 
 use super::request::{
     name,
@@ -25,7 +26,7 @@ use netdev::{
     netlink::ExtAck, //
 };
 
-/// Returns the rule in `nest`, `None` if that is empty.
+/// Returns the rule in `nest`, `None` if the nest is empty.
 pub(super) fn rule(nest: Attribute<'_>, extack: &mut ExtAck<'_>) -> Result<Option<Rule>> {
     const SETTABLE: [u16; 5] = [
         join::NAME,
@@ -59,7 +60,7 @@ pub(super) fn rule(nest: Attribute<'_>, extack: &mut ExtAck<'_>) -> Result<Optio
     }
 }
 
-/// Returns the condition of that type, read by `read`. One that is there is not to be empty.
+/// Returns the condition of that type, read by `read`. Refuses an empty one.
 fn condition<T>(
     asked: Attributes<'_>,
     kind: u16,
@@ -71,7 +72,7 @@ fn condition<T>(
     };
     let bytes = match kind {
         join::ADDRESS => attr.payload(),
-        // The policy has seen to it that there is a NUL.
+        // By the policy there is a NUL.
         _ => CStr::from_bytes_until_nul(attr.payload()).map_or(&[][..], CStr::to_bytes),
     };
     let read = read(bytes).filter(|_| !bytes.is_empty());
@@ -92,7 +93,7 @@ pub(super) fn put(message: &mut Message<'_>, rule: &Rule) -> Result {
         (join::DRIVER, rule.driver.with_nul()),
         (join::BUS, rule.bus.with_nul()),
     ] {
-        // No more than the NUL says nothing.
+        // A text that is only the NUL is no condition.
         if text.len() > 1 {
             message.put(kind, text)?;
         }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Claims: made, ended and shown, and what their holders are notified of. A claim ends with the
-//! socket that made it.
+//! Claims: made, ended and shown, and notifications of their holders. A claim ends with the socket
+//! that made it.
 
 use super::{
     dump::{
@@ -89,7 +89,7 @@ pub(super) fn add(request: &mut Request<'_>) -> Result {
     let mark = mark_attr.to_u32().unwrap_or(0);
     let mut name = [0u8; 32];
     let said = nest.get(claim::NAME).and_then(Attribute::to_cstr);
-    // The policy has seen to it that a NUL is left.
+    // By the policy it is short enough for a NUL to be left.
     for (room, byte) in name.iter_mut().zip(said.map_or(&[][..], CStr::to_bytes)) {
         *room = *byte;
     }
@@ -193,7 +193,7 @@ fn check(dev: &Device<Trunk>, mark: u32, attr: Attribute<'_>, extack: &mut ExtAc
 pub(crate) fn end(dev: &Device<Trunk>, which: Ending, net: &Net) {
     let ended = step_later(dev, Input::EndClaims(which)).ended;
     Count::Claims.sub(net, ended);
-    // Requests for claims that have ended are not answered otherwise.
+    // Nothing else answers the requests for claims that have ended.
     let trunk = dev.data();
     let is_gone = |mark| trunk.state.lock().claim(mark).is_none();
     if ended > 0 {
@@ -273,7 +273,7 @@ fn put_link(
 }
 
 /// Adds what the holder of a claim is notified of.
-pub(super) fn put_told(
+pub(super) fn put_moved(
     message: &mut Message<'_>,
     dev: &Device<Trunk>,
     told: &Told,

@@ -24,9 +24,10 @@ use netdev::{
     }, //
 };
 
-/// Calls `one` for the trunk that the request names, or else for each in its namespace, from where
-/// the dump was interrupted. How far it is within a trunk is the number `one` is given. With
-/// `state`, what is shown of one trunk belongs together, and the receiver is told if it does not.
+/// Calls `one` for the trunk that the request names, or else for each trunk in its namespace, from
+/// where the dump was interrupted. `one` gets, and moves on, a number that says how far the dump is
+/// within the trunk. With `state`, what is shown of a trunk that the request names is one state,
+/// and the receiver is notified if it is not.
 pub(super) fn each_trunk(
     dump: &mut Dump<'_>,
     state: bool,
@@ -59,7 +60,7 @@ pub(super) fn each_trunk(
         };
         note_state(dump);
         let result = one(dump, &mut within, dev, rcu);
-        // What has changed meanwhile, the next message tells, or the end of the dump.
+        // The next message, or the end of the dump, reports what has changed meanwhile.
         note_state(dump);
         *dump.position() = match result {
             Ok(()) => [u64::from(ifindex).wrapping_add(1), 0, 0, 0],
@@ -82,7 +83,7 @@ pub(super) fn message(
 }
 
 /// Adds messages about `dev`, each with as many nests `kind` as there is room for, from number `at`
-/// on. `next` has what is number so much or more, and its number; `put` writes it.
+/// on. `next` returns the first item from a number on, and its number; `put` writes it.
 pub(super) fn nests<T>(
     dump: &mut Dump<'_>,
     dev: &Device<Trunk>,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Events: notifications of them to those who listen and to holders of claims, and the history.
+//! Events: notifications of them to listeners and to holders of claims, and the history.
 
 use super::{
     claims,
@@ -51,9 +51,8 @@ const EVENTS: u32 = 0;
 /// Events notified in one go, before others have their turn.
 const AT_ONCE: u32 = 256;
 
-/// Notifies listeners, and holders of claims, of what has happened to a trunk and they do not know
-/// yet.
-pub(crate) fn tell(dev: &Device<Trunk>) {
+/// Notifies listeners, and holders of claims, of what has happened to a trunk since the last call.
+pub(crate) fn notify(dev: &Device<Trunk>) {
     let state = &dev.data().state;
     let net = dev.hold_net(&read_lock());
     let Some(net) = net else {
@@ -65,10 +64,10 @@ pub(crate) fn tell(dev: &Device<Trunk>) {
             break;
         };
         let socket = told.claim.holder.socket.port_id;
-        // A holder that is gone, or does not read, misses it; claim-get has the link.
+        // A holder that is gone or does not read misses it; `claim-get` shows the link.
         let _ = FAMILY.unicast(&net, socket, SIZE, cmd::CLAIM_NTF, |message| {
             put_identity(message, dev)?;
-            claims::put_told(message, dev, &told, &read_lock())
+            claims::put_moved(message, dev, &told, &read_lock())
         });
     }
     for _ in 0..AT_ONCE {
@@ -78,7 +77,7 @@ pub(crate) fn tell(dev: &Device<Trunk>) {
         let told = FAMILY.multicast(&net, EVENTS, SIZE, notification(event.kind), |message| {
             put_notification(message, dev, seq, &event, &net, &read_lock())
         });
-        // A listener who has no room left is told so by the core.
+        // The core notifies a listener that has no room left.
         if told.is_err_and(|err| err != ENOBUFS) {
             state.lock().count_lost();
         }
@@ -122,7 +121,7 @@ fn put_notification(
     message.nest(attr::EVENT, |message| put(message, seq, happened, net, rcu))
 }
 
-/// Adds something that happened, the `seq`th thing.
+/// Adds event number `seq`.
 fn put(message: &mut Message<'_>, seq: u64, happened: &Event, net: &Net, rcu: &Rcu) -> Result {
     message.put_uint(event::SEQ, seq)?;
     message.put_uint(event::TIME, happened.time)?;

@@ -20,7 +20,7 @@
 //!
 //! `Documentation/netlink/specs/trunk.yaml` describes the messages. The policies made from it have
 //! checked types, lengths and ranges of what arrives here. A request that changes something is
-//! checked to its end before anything is changed, and holds RTNL meanwhile.
+//! checked as a whole before anything is changed, and holds RTNL meanwhile.
 
 use crate::{
     pure::{
@@ -58,7 +58,7 @@ pub(crate) use self::{
         end as end_claims,
         Holders, //
     },
-    events::tell,
+    events::notify,
     settings::{
         link_get,
         link_set,

@@ -62,7 +62,7 @@ pub(super) fn get(request: &mut Request<'_>) -> Result {
     let (asked, _) = port_named(request)?;
     reply(request, &asked.trunk, |message, rcu| {
         let port = asked.trunk.data().port(asked.id, rcu).ok_or(ENODEV)?;
-        // Another may have got the number meanwhile.
+        // Another port may have got the number meanwhile.
         if !port.dev.is(&asked.dev) {
             return Err(ENODEV);
         }
@@ -145,7 +145,7 @@ pub(super) fn failback(request: &mut Request<'_>) -> Result {
 pub(super) fn put(message: &mut Message<'_>, port: &Port, rcu: &Rcu) -> Result {
     let trunk = port.trunk.data();
     let buckets = trunk.table.get(rcu).buckets();
-    // Before the state is locked: decisions are not kept waiting for this.
+    // Before the state is locked, so that decisions do not wait for this.
     let slot = to_slot(Some(port.id));
     let count =
         |of: fn(&Bucket) -> Slot| buckets.iter().filter(|bucket| of(bucket) == slot).count();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Of a trunk's settings those about probes: read from a request, and shown.
+//! The settings of a trunk that are about probes: read from a request, and shown.
 
 use super::request::{
     number,
@@ -33,12 +33,13 @@ use netdev::{
     siphash::Key, //
 };
 
-/// The shortest interval, in µs, where not an administrator of the machine decides: rounds are paid
-/// for by nobody's share of the processors. Of the bridge's tests of links (CFM) 3.3 ms are the
-/// shortest, for each port; here a round is for up to 64 ports.
+/// The shortest interval, in µs, that may be set in a namespace whose administrator is not that of
+/// the machine: rounds count in nobody's share of the processors. The bridge's tests of links (CFM)
+/// have 3.3 ms for each port at least; here a round is for up to 64 ports.
 const SHORTEST: u32 = 10_000;
 
-/// Takes over what a request says of probes, and returns the key, if it is about that.
+/// Writes the settings that a request has into `new`. Returns the key, if the request has one:
+/// `None` in it removes the key.
 pub(super) fn read(
     attributes: Attributes<'_>,
     new: &mut Settings,
@@ -118,7 +119,7 @@ pub(super) fn read(
     Ok(Some(key))
 }
 
-/// Adds the settings of probes. Of the key no more than that there is one.
+/// Adds the settings of probes. Of the key, adds only that there is one.
 pub(super) fn put(message: &mut Message<'_>, settings: &Settings) -> Result {
     let probes = settings.probes;
     message.put_u32(attr::PROBE, probes.mode as u32)?;

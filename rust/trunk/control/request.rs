@@ -40,7 +40,7 @@ use netdev::{
 
 // Attributes
 
-/// Returns the name of `attr`, by these names of its attribute set.
+/// Returns the name of `attr` among `names`, which are those of its attribute set.
 pub(super) fn name(names: &[&'static str], attr: Attribute<'_>) -> &'static str {
     names.get(usize::from(attr.kind())).unwrap_or(&"")
 }

@@ -72,7 +72,7 @@ use netdev::{
 /// Bytes that are enough for [`put`], the attribute around it included.
 pub(crate) const TRUNK_SIZE: usize = 512;
 
-/// Attributes that set something, where the trunk is named by other means.
+/// The attributes that set something, where the trunk is named in another way.
 const SETTINGS: [u16; 17] = [
     attr::BITS,
     attr::SELECTOR,
@@ -110,15 +110,15 @@ pub(super) fn set(request: &mut Request<'_>) -> Result {
     change(&dev, request.attributes(), request.extack(), rtnl)
 }
 
-/// Does what a link message says of settings: the attributes and policy of `trunk-set`, as
-/// `IFLA_INFO_DATA`.
+/// Changes the settings that a link message has in `IFLA_INFO_DATA`: attributes and policy are
+/// those of `trunk-set`.
 pub(crate) fn link_set(
     dev: &Device<Trunk>,
     attributes: Attributes<'_>,
     extack: &mut ExtAck<'_>,
     rtnl: &Rtnl,
 ) -> Result {
-    // rtnetlink lets pass what it has no policy for, and numbers that are too long.
+    // rtnetlink lets attributes without a policy pass, and numbers that are too long.
     only(&SETTINGS, attributes, &attr::NAMES, "data", extack)?;
     let other = [attr::PROBE_ADDRESS, attr::KEY, attr::AUTO_JOIN];
     let is_odd = |attr: &Attribute<'_>| !other.contains(&attr.kind()) && attr.to_u32().is_none();
@@ -132,7 +132,7 @@ pub(crate) fn link_set(
 /// Writes the settings into a link message, in the form that `trunk-get` has.
 pub(crate) fn link_get(dev: &Device<Trunk>, message: &mut Message<'_>) -> Result {
     match put(message, dev, &read_lock()) {
-        // It is about to be gone.
+        // The trunk is about to go.
         Err(err) if err == ENODEV => Ok(()),
         result => result,
     }
