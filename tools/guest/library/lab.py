@@ -357,6 +357,26 @@ def write(path, value):
         file.write(str(value))
 
 
+TRACING = "/sys/kernel/tracing"
+
+
+@contextlib.contextmanager
+def kprobe(function, arguments=""):
+    """While the block runs, the kernel traces calls of one of its functions, with these arguments as
+    Documentation/trace/kprobetrace.rst writes them."""
+    attempt(f"mount -t tracefs tracefs {TRACING}")
+    try:
+        write(f"{TRACING}/kprobe_events", f"p:lab/{function} {function} {arguments}")
+    except OSError:
+        raise Skipped("no kprobes")
+    write(f"{TRACING}/events/lab/{function}/enable", 1)
+    try:
+        yield
+    finally:
+        write(f"{TRACING}/events/lab/{function}/enable", 0)
+        write(f"{TRACING}/kprobe_events", "")
+
+
 # Frames
 
 

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """What neighbours and switches are told when frames take another way."""
 
+import contextlib
+
 from hosts import *
 
 ARP, IPV4, IGMP = 0x0806, 0x0800, 2
@@ -74,3 +76,53 @@ def test_neighbours_and_switches_are_told_of_the_way(how):
     told("eth1")
     member.close()
     member6.close()
+
+
+@contextlib.contextmanager
+def lower_states():
+    """A function that returns what watchers of lower devices were told since it was called last: (the
+    device, by its address in the kernel; whether its link is up; whether the trunk sends by it)."""
+    with kprobe("netdev_lower_state_changed", "dev=$arg1 up=+0($arg2):b1@0/8 tx=+0($arg2):b1@1/8"):
+        seen = 0
+
+        def told():
+            nonlocal seen
+            lines = re.findall(r" dev=(\S+) up=(\d) tx=(\d)", read(f"{TRACING}/trace"))
+            new, seen = lines[seen:], len(lines)
+            return [(dev, up == "1", tx == "1") for dev, up, tx in new]
+
+        yield told
+
+
+def test_watchers_of_ports_learn_by_which_the_trunk_sends():
+    """
+    trunk0 ─┬─ eth1 ─  ✗ ─ sw1 ─┬─ trunk0    the cable of eth1 loses all, and eth1 keeps its carrier: its
+            └─ eth2 ────── sw2 ─┘ spare      link is up, and the trunk does not send by it. Any event of
+                                             eth1 says the same
+    """
+    pair = Pair((1, 2))
+    server, panel = pair.server, pair.panel
+    with lower_states() as told:
+
+        def on_an_event():
+            """What is told when eth1 gets an alias, which changes neither its link nor the table."""
+            told()
+            with server.netns:
+                ip("link set eth1 alias an-alias")
+            return told()
+
+        found = []
+        eventually(lambda: found.append(on_an_event()) or len(found[-1]) == 1, "nothing else happens")
+        [(eth1, *state)] = found[-1]
+        equal(state, [True, True], "eth1 at first: up, sends")
+
+        def of_eth1(told):
+            return {tuple(state) for dev, *state in told if dev == eth1}
+
+        panel.lose("eth1")
+        eventually(lambda: (True, False) in of_eth1(told()), "that the trunk does not send by eth1 any more is told")
+        equal(of_eth1(on_an_event()), {(True, False)}, "eth1 while it fails in silence: up, sends")
+        panel.heal("eth1")
+        eventually(lambda: (True, True) in of_eth1(told()), "that the trunk sends by eth1 again is told")
+        panel.pull("eth1")
+        eventually(lambda: (False, False) in of_eth1(told()), "that eth1 is down is told")

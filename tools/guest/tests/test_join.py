@@ -527,23 +527,11 @@ def test_only_the_administrator_sets_a_rule():
     equal(trunk.control.get()["auto-join"]["name"], "dummy*", "the rule")
 
 
-TRACING = "/sys/kernel/tracing"
-
-
 @contextlib.contextmanager
 def counting(function):
     """A function that says how often one of the kernel's was called so far."""
-    attempt(f"mount -t tracefs tracefs {TRACING}")
-    try:
-        write(f"{TRACING}/kprobe_events", f"p:lab/{function} {function}")
-    except OSError:
-        raise Skipped("no kprobes")
-    write(f"{TRACING}/events/lab/{function}/enable", 1)
-    try:
+    with kprobe(function):
         yield lambda: sum(int(line.split()[1]) for line in read(f"{TRACING}/kprobe_profile").splitlines())
-    finally:
-        write(f"{TRACING}/events/lab/{function}/enable", 0)
-        write(f"{TRACING}/kprobe_events", "")
 
 
 def test_what_a_namespace_does_is_no_work_in_others():
