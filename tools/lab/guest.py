@@ -332,6 +332,21 @@ def show(guest, line=lambda text: print(text, flush=True)):
     return guest.status
 
 
+def with_result(guest):
+    """Runs a guest for what it prints. Returns how its command ended, and the result that it left
+    with lab.leave(), or None."""
+    result, plain = None, without_ktap()
+
+    def line(text):
+        nonlocal result
+        if text.startswith("RESULT-JSON "):
+            result = json.loads(text.removeprefix("RESULT-JSON "))
+        else:
+            plain(text)
+
+    return show(guest, line), result
+
+
 def demo(layout=None):
     """The report on the kernel at the end is worth a line only if there is something in it."""
     colour = "lab.color=1" if sys.stdout.isatty() else ""
@@ -370,23 +385,12 @@ def bench(name="bench"):
     is left in build/bench."""
     guest = Guest("stock", ["python3", f"/tests/{name}.py"], name=name, arguments="tsc=reliable clocksource=tsc",
                   options=["-smp", "1", "-icount", "shift=0,sleep=off", *CPU.get(name, [])], beside=BESIDE.get(name, []))
-    results, plain = None, without_ktap()
-
-    def line(text):
-        nonlocal results
-        if text == "BENCH-JSON-BEGIN":
-            results = []
-        elif text == "BENCH-JSON-END":
-            out = TOP / f"build/bench/{'results' if name == 'bench' else name}.json"
-            out.parent.mkdir(parents=True, exist_ok=True)
-            out.write_text("\n".join(results) + "\n")
-            results = None
-        elif results is not None:
-            results.append(text)
-        else:
-            plain(text)
-
-    return show(guest, line)
+    status, result = with_result(guest)
+    if result is not None:
+        out = TOP / f"build/bench/{'results' if name == 'bench' else name}.json"
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(json.dumps(result, indent=1) + "\n")
+    return status
 
 
 def main(what, *words):

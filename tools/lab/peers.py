@@ -101,21 +101,12 @@ def run(kind, words):
     made_from = [Path("/var/lib/dpkg/status"), Path(__file__), Path(initramfs.__file__), guest.LAB / "peers.packages",
                  *sorted(RUNNER.iterdir())]
     more = initramfs.cached(tree.parent, f"peers-{tree.name}", made_from, lambda to: stage(tree, to))
-    rows, plain = None, guest.without_ktap()
-
-    def line(text):
-        nonlocal rows
-        if text.startswith("PEERS-JSON "):
-            rows = json.loads(text.removeprefix("PEERS-JSON "))
-        else:
-            plain(text)
-
     # The tests wait a lot, and give up after so many seconds. Here a nanosecond goes by with each
     # instruction, and none while nothing runs: a busy machine changes nothing, and waiting takes no time.
-    status = guest.show(guest.Guest(
+    status, rows = guest.with_result(guest.Guest(
         kind, ["python3", "/tests/peers/run.py", *words], name=f"peers-{kind}", checks="",
         arguments="tsc=reliable clocksource=tsc", options=["-smp", "1", "-icount", "shift=0,sleep=off"],
-        more=more), line)
+        more=more))
     return status if rows is not None else 1, rows or []
 
 

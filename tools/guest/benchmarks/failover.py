@@ -205,7 +205,7 @@ def measured(name, near, far, untried):
 
 
 def in_child(function, *arguments):
-    """In a process of its own, so that namespaces go with it; its result."""
+    """Calls a function in a process of its own, so that its namespaces end with it. Returns its result."""
     reading, writing = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -213,14 +213,14 @@ def in_child(function, *arguments):
             os.write(writing, json.dumps(function(*arguments)).encode())
             os._exit(0)
         except BaseException as error:
-            print(f"{arguments[0]}: {error!r}", flush=True)
+            print(f"{brief(arguments)}: {error!r}", flush=True)
             os._exit(1)
     os.close(writing)
     text = b""
     while more := os.read(reading, 65536):
         text += more
     os.close(reading)
-    expect(os.waitpid(pid, 0)[1] == 0, f"{arguments[0]} was not measured")
+    expect(os.waitpid(pid, 0)[1] == 0, f"{brief(arguments)} was not measured")
     return json.loads(text)
 
 
@@ -240,9 +240,7 @@ def main():
         if "ok" in row:
             verdict = "ok" if row["ok"] else "MISSED"
             print(f"\n{row['name']}, {row['failure']}: {row['ms']['max']} ms at most, {verdict}: the bar is {row['bar_ms']} ms")
-    print("BENCH-JSON-BEGIN")
-    print(json.dumps(rows, indent=1))
-    print("BENCH-JSON-END", flush=True)
+    leave(rows)
     return 0 if all(row.get("ok", True) for row in rows) else 1
 
 

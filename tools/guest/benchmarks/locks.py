@@ -23,7 +23,6 @@ The guest's only processor takes a nanosecond of the guest's time for an instruc
 each time is longer by that, and by as much for each probe that is met meanwhile.
 """
 
-import json
 import re
 import struct
 import sys
@@ -270,9 +269,7 @@ def main():
             times[0] += " MISSED" * (not row["ok"])
             print(f"| {row['name']} | {' | '.join(times)} |", flush=True)
             rows.append(row)
-    print("BENCH-JSON-BEGIN")
-    print(json.dumps(rows, indent=1))
-    print("BENCH-JSON-END", flush=True)
+    leave(rows)
     return 0 if all(row["ok"] for row in rows) else 1
 
 

@@ -62,6 +62,11 @@ def note(text):
         print(f"# {line}", flush=True)
 
 
+def leave(result):
+    """Prints the result of a benchmark as JSON in one line, from which tools/lab/guest.py takes it."""
+    print("RESULT-JSON " + json.dumps(result), flush=True)
+
+
 def eventually(condition, what):
     """Waits until condition() holds; there is a limit for the hung, which measures nothing. `what`:
     what has not happened then, or a function that says that and how things are."""
