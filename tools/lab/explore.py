@@ -18,6 +18,7 @@ import time
 import guest
 import ktap
 import seeds
+import threads
 
 FUZZ = 60  # seconds of a round of the fuzzer
 CASES = "32"  # of each property, in a round
@@ -109,7 +110,7 @@ PACKAGES = [word for package in ("trunk-core", "trunk-fuzz", "trunk-nl") for wor
 def main(minutes, kinds, cargo_test, ran):
     """What they are run by: see run-tests. Returns the exit status."""
     os.environ.setdefault("PROPTEST_CASES", CASES)
-    explorer, errors = Explorer(minutes), []
+    explorer = Explorer(minutes)
 
     def properties(report, seed):
         done, passed = cargo_test(report, *PACKAGES, seed=seed)
@@ -130,20 +131,11 @@ def main(minutes, kinds, cargo_test, ran):
         in_guest(explorer, kind, name, seed, report, ran)
 
     def work(rounds):
-        try:
-            for where, run in rounds:
-                if explorer.left() <= 0:
-                    return
-                explorer.round(where, seeds.fresh(), run)
-        except BaseException as error:
-            errors.append(error)
+        for where, run in rounds:
+            if explorer.left() <= 0:
+                return
+            explorer.round(where, seeds.fresh(), run)
 
     workers = [on_host(), *map(in_guests, range(max(1, os.cpu_count() - 1)))]
-    workers = [threading.Thread(target=work, args=(rounds,), daemon=True) for rounds in workers]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    for error in errors:
-        raise error
+    threads.side_by_side(functools.partial(work, rounds) for rounds in workers)
     return 0 if explorer.summary() else 1
