@@ -1,19 +1,19 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""What a trunk costs: instructions a packet, beside bonding and the least there can be, in one run.
+"""Measures what a trunk costs in instructions per packet, beside bonding and the floor, in one run.
 
-In a guest whose clock is the instruction counter (-icount shift=0), what pktgen takes for nanoseconds
-are instructions. Each figure is the least of three passes, for interrupts only add to it; a pass before
-them warms caches and allocators up. Frames are not shared with pktgen: a NIC shares none either, and of
-a shared frame each receive handler makes a copy first.
+The clock of the guest is the instruction counter (-icount shift=0), so the nanoseconds of pktgen are
+instructions. Each figure is the least of three passes, since interrupts only add to it. A pass before
+them warms up caches and allocators. Frames are not shared with pktgen, as those of a NIC are not: a
+receive handler would copy a shared frame first.
 
     pktgen ─► above0 ─┬─ dummy1        pktgen, as if received, ─► dummy1 ─► above0
                       ├─  …
                       └─ dummy4
 
-above0 is a trunk, a bond, or the floor: a device in C that hands down and up, and does nothing else
-(tools/lab/floor). What a device adds is the difference to a bare dummy1. Ratios are given of what
-trunk and bonding add, and of how much each adds to what the floor adds.
+above0 is a trunk, a bond, or the floor: a device in C that hands frames down and up, and does nothing
+else (tools/lab/floor). The cost of a device is what it adds to a bare dummy1. There are two ratios of
+trunk to bonding: of the cost, and of the cost above the floor's.
 """
 
 import collections
@@ -25,15 +25,15 @@ import time
 import bpf
 import lab
 
-COUNT, WARM_UP = 40_000, 5_000  # packets of a pass; of the one before them
+COUNT, WARM_UP = 40_000, 5_000  # packets of a pass, and of the first one
 PORTS = [f"dummy{n}" for n in range(1, 5)]
-WARM, DEVICES = 5, 50  # of each kind, made before memory is measured, and meanwhile
+WARM, DEVICES = 5, 50  # devices of each kind that are made before memory is measured, and meanwhile
 BOND = "bond mode balance-xor miimon 100 xmit_hash_policy"
 PEER = {selector: "layer3+4" if selector == "flow" else "layer2" for selector in lab.SELECTORS}
 
-# A way for a frame to go: how pktgen sends it, the transmit queues of each port, whether it is for the
-# host itself, and whether it has a flow hash already, as that of a TCP socket has: a program at the
-# device's egress sets it there.
+# The way of a frame: how pktgen sends it, the number of transmit queues of each port, whether the frame is
+# for the host itself, and whether it has a flow hash already, as frames of TCP sockets have. A program at
+# the device's egress sets the hash.
 Way = collections.namedtuple("Way", "mode queues host hashed", defaults=(1, False, False))
 WAYS = {
     "transmit": Way("start_xmit"),
@@ -44,8 +44,8 @@ WAYS = {
     "receive, for others": Way("netif_receive"),
 }
 
-# (way, selector) → the most that a trunk may add: as a part of what bonding adds, and the same of what
-# either adds to the floor. Rows without are for the record.
+# (way, selector) → the most that a trunk may add: its ratio to what bonding adds, and the ratio of both
+# above the floor. Rows without a bar are for the record.
 BARS = {
     ("transmit", "dmac"): (0.80, 0.35),
     ("transmit", "flow"): (0.85, None),
@@ -60,7 +60,7 @@ MEMORY_BAR = 0.6
 
 
 def pktgen(dev, way, to):
-    """Instructions a packet, sent to or received by this device; `to`: the host's own address."""
+    """Returns the instructions per packet that this device sends or receives. `to`: the host's address."""
     thread, device = "/proc/net/pktgen/kpktgend_0", f"/proc/net/pktgen/{dev}"
     lab.write(thread, "rem_device_all\n")
     lab.write(thread, f"add_device {dev}\n")
@@ -68,7 +68,7 @@ def pktgen(dev, way, to):
     if way.host:
         lines.append(f"dst_mac {lab.show(to)}")
     else:
-        # Addresses of other hosts: what is received, the stack above drops at once.
+        # Addresses of other hosts: the stack drops such received frames at once.
         lines += ["dst_mac 02:00:00:00:00:00", "dst_mac_count 32"]
     for line in lines:
         lab.write(device, line + "\n")
@@ -89,7 +89,7 @@ def settings(way):
 
 
 def command(name):
-    """What to run for a row, and what it does."""
+    """Returns the command of a row, and what it does."""
     way = WAYS[name]
     words = [f"count {COUNT}", *settings(way), "dst_mac that of the host" if way.host else "dst_mac_count 32"]
     words += [f"ports with numtxqueues {way.queues}"] * (way.queues > 1) + ["bpf_set_hash at egress"] * way.hashed
@@ -97,8 +97,8 @@ def command(name):
 
 
 def measure(kind, way):
-    """Instructions a packet that way through a device of this kind above the four ports; without one,
-    through the bare first port. The floor has one port."""
+    """Returns the instructions per packet for this way through a device of this kind above the four ports;
+    without a kind, through the bare first port. The floor has one port."""
     ports = PORTS if kind and kind != "floor" else PORTS[:1]
     above = "above0" if kind else ports[0]
     if kind:
@@ -124,7 +124,7 @@ def measure(kind, way):
 
 
 def memory(*kinds):
-    """Bytes that a device of each kind with four ports takes, the ports' own left out."""
+    """Returns the bytes that a device of each kind with four ports takes, without the ports."""
     netlink = lab.Rtnetlink()
     every = range(WARM + DEVICES)
     ports = {(kind, n): [f"{kind}{n}port{m}" for m in range(len(PORTS))] for kind in kinds for n in every}
@@ -138,7 +138,7 @@ def memory(*kinds):
                 netlink.master(port, f"{kind}above{n}")
 
     def free():
-        """Once what was in use has been given back, which RCU puts off."""
+        """Waits until RCU has freed what is not in use any more. Returns the free bytes."""
         now = 0
         for _ in range(10):
             time.sleep(1)
@@ -148,14 +148,14 @@ def memory(*kinds):
                 break
         return now
 
-    # The first of each kind take what later ones have in common.
+    # The first devices of a kind also take what all of them share.
     for kind in kinds:
         make(kind, every[:WARM])
     taken = []
     for kind in kinds:
         before = free()
         make(kind, every[WARM:])
-        # Nothing is given back before both are measured, lest the other take what is left over.
+        # Nothing is freed before both are measured: the second one would use that memory.
         taken.append((before - free()) / DEVICES)
     for dev in [f"{kind}above{n}" for kind, n in ports] + sum(ports.values(), []):
         netlink.delete(dev)
@@ -163,7 +163,7 @@ def memory(*kinds):
 
 
 def compared(name, selector, ours, peer, floor):
-    """A row of the report."""
+    """Returns a row of the report."""
     ratio, above = ours / peer, (ours - floor) / (peer - floor)
     bar, above_bar = BARS.get((name, selector), (None, None))
     return {
@@ -176,12 +176,12 @@ def compared(name, selector, ours, peer, floor):
 
 
 def meets(ratio, bar):
-    """Ratios have two digits: from run to run they differ in the third."""
+    """Returns whether a ratio meets its bar. Ratios have two digits: runs differ in the third."""
     return bar is None or round(ratio, 2) <= bar
 
 
 def in_markdown(rows):
-    """The table of the README."""
+    """Yields the lines of the README's table."""
     yield "| | floor | bonding | trunk | trunk / bonding | bar | above the floor | bar |"
     yield "|---|---|---|---|---|---|---|---|"
     for row in rows:
@@ -197,10 +197,10 @@ def in_markdown(rows):
 
 
 def main():
-    print("what a device adds to a bare port, in instructions a packet:\n", flush=True)
+    print("what a device adds to a bare port, in instructions per packet:\n", flush=True)
     lab.run("modprobe bonding max_bonds=0")
     lab.load()
-    # Before anything else, which would leave memory half used.
+    # First: other measurements would leave memory partly used.
     bond_memory, trunk_memory = memory("bond", lab.KIND)
     lab.unload()
 
@@ -209,7 +209,7 @@ def main():
     port = {name: measure(None, way) for name, way in WAYS.items()}
 
     def added(kind, selector=None):
-        """What a device of this kind adds, for each way that is shown of this selector."""
+        """Returns what a device of this kind adds, for each way that the report has for this selector."""
         names = [name for name in WAYS if selector is None or selector in SHOWN.get(name, ("dmac", "flow"))]
         return {name: measure(kind, WAYS[name]) - port[name] for name in names}
 

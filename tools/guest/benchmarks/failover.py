@@ -6,15 +6,14 @@
                                     ├─ …         …   ┤
                                     └─ eth4 ═══ sw4 ─┘
 
-agg0 is a trunk, a bond, a team, or at the far end a plain bridge. The frames all go by one link. That
-loses its carrier at both ends, or all frames both ways with carrier up; ten times, at different
-moments of whatever looks after the links. What a frame in time would have been worth is counted in
-frames: so many were sent meanwhile and did not arrive. A veth that is set down swallows frames for
-some milliseconds before its peer loses the carrier, whoever uses it.
+agg0 is a trunk, a bond, a team, or at the far end a plain bridge. All frames go by one link. This link
+loses its carrier at both ends, or all frames both ways with carrier up. It fails ten times, each time at
+another time within the interval of its monitor. The time without frames is counted in frames: those that
+were sent and did not arrive. A veth that is set down loses frames for some milliseconds before its peer
+loses the carrier, above any kind of device.
 
-The guest's only processor takes a nanosecond of the guest's time for an instruction, so the figures
-are those of the software, whatever else this machine has to do; and its time passes at once while it
-has nothing to do.
+The guest's only processor takes a nanosecond of the guest's time for an instruction, and none while it
+has nothing to do. So the figures do not depend on what else this machine does.
 """
 
 import json
@@ -29,10 +28,10 @@ RATE = 10_000  # frames a second
 TRIALS = 10
 PORTS = 4
 BUDGET_MS = 45  # silence, at an interval of 10 ms and 3 misses
-SECONDS = 1.5  # that a stream lasts
+SECONDS = 1.5  # how long a stream lasts
 
 
-# What is compared: how to make one end, and to which other end it is cabled
+# What is compared: functions that make an end
 
 
 def trunk(**settings):
@@ -67,7 +66,7 @@ def team(runner, watch):
 
 
 def bridge(end):
-    """A plain switch, which answers for an address."""
+    """Makes a plain switch with an address."""
     ip("link add agg0 type bridge mcast_snooping 0 forward_delay 0")
     enslave(end)
 
@@ -84,7 +83,7 @@ CARRIER = {"name": "ethtool"}
 PING = {"name": "arp_ping", "interval": 100, "missed_max": 3, "source_host": "192.0.2.1", "target_host": "192.0.2.2"}
 DAEMONS = []
 
-# name, this end, the other end, what is not tried and why
+# name, this end, the other end, failures that are not tried and why
 BLIND = {"silence": "not noticed"}
 HELD = "trunk, interval 10 ms, RTNL held for a second"
 COMPARED = [
@@ -101,7 +100,7 @@ COMPARED = [
 
 
 class Setup:
-    """Both ends, cabled, up, and with addresses; a stream from one to the other."""
+    """Both ends, cabled, up, and with addresses, and a stream from one to the other."""
 
     def __init__(self, near, far):
         self.panel, self.near, self.far = hosts.Panel(), Netns(), Netns()
@@ -124,7 +123,7 @@ class Setup:
         time.sleep(1)
 
     def stream(self, stop):
-        """For a Background: frames, numbered as they are due, until they have lasted."""
+        """A function for a Background: sends frames with numbers, by the clock, for SECONDS."""
         start, number, data = time.monotonic(), 0, bytearray(frame(self.to, mac(1)))
         while number < SECONDS * RATE:
             early = start + number / RATE - time.monotonic()
@@ -138,7 +137,7 @@ class Setup:
             number += 1
 
     def carrying(self):
-        """The port that the frames leave by."""
+        """Returns the port by which the frames leave."""
         with self.near:
             before = {f"eth{n}": counters(f"eth{n}")["tx_packets"] for n in range(1, PORTS + 1)}
             time.sleep(0.1)
@@ -159,7 +158,7 @@ class Setup:
 
 
 def rtnl_held(setup):
-    """Somebody else has RTNL for a second, in which frames are sent by another port."""
+    """Holds RTNL for a second in another process. Fails unless the trunk switches over meanwhile."""
     with RtnlHeld():
         start = time.monotonic_ns()
         time.sleep(1)
@@ -170,7 +169,7 @@ def rtnl_held(setup):
 
 
 def trial(setup, failure, phase, held):
-    """Frames lost by one failure."""
+    """Returns how many frames a failure costs."""
     with Background(setup.stream):
         time.sleep(0.2 + phase)
         port = setup.carrying()

@@ -8,19 +8,19 @@ number of buckets changes.
 
 The kernel is Debian's own, and has no tracer for this. So there are probes (kprobe events) at the functions
 of the kernel that the module imports, and at those of its locks that switch interrupts or bottom halves. For
-each call by the module, or for it by the kernel's helpers for Rust, they note whether either was on before it
-and after it. Each case runs twice: once with probes at all functions, then with probes at those alone at
-which such a time begins or ends. Of both times the shorter one counts. What is reported:
+each call by the module, or by the kernel's helpers for Rust, they record whether interrupts and bottom
+halves were on before it and after it. Each case runs twice: first with probes at all functions, then with
+probes only at those where such a time begins or ends. The shorter of both times counts. The report has:
 
-- interrupts off: the longest time from the return of a function that switched them off to the call of the
-  one that switched them on, and how many functions the driver called meanwhile. The bar for both is 0. Only
-  what is switched off and on between two calls is not seen.
+- interrupts off: the longest time from the return of a function that switched interrupts off to the call of
+  the function that switched them on, and how many functions the driver called meanwhile. The bar for both
+  is 0. The probes do not see interrupts that are switched off and on between two calls.
 - bottom halves off, process: the longest such time of bottom halves, outside softirqs.
-- bottom halves off, timer: the longest run of a timer of the driver, which is a softirq. Tests are sent
-  there, and links found silent.
+- bottom halves off, timer: the longest run of a timer of the driver, which is a softirq. The timer sends
+  tests, and finds silent links.
 
-The guest's only processor takes a nanosecond of the guest's time for an instruction. A probe takes 1,250, so
-each time is longer by that, and by as much for each probe that is met meanwhile.
+The guest's only processor takes a nanosecond of the guest's time for an instruction. A probe takes 1,250
+instructions. So a time is 1.25 µs too long, and 1.25 µs more for each probe within it.
 """
 
 import re
@@ -42,7 +42,7 @@ USUAL = {"_raw_spin_lock_irq_disable", "_raw_spin_unlock_irq_enable", "_raw_spin
 
 
 def imported(path):
-    """The names that a module imports."""
+    """Yields the names that a module imports."""
     with open(path, "rb") as file:
         data = file.read()
     start, = struct.unpack_from("Q", data, 40)
@@ -83,7 +83,7 @@ class Probes:
         self.calls = {}  # the name of its events → a function
         for number, name in enumerate(sorted(wanted)):
             event = f"f{number}"
-            # The last probe comes first; that of the return puts its own address in the place of the caller's.
+            # The kernel runs the last probe first; the probe of the return replaces the caller's address.
             if all(map(self.add, (f"r:returns/{event} {name} flags=%flags:x64",
                                   f"p:calls/{event} {name} ret=$stack0:x64 flags=%flags:x64"))):  # fmt: skip
                 self.calls[event] = name
@@ -95,7 +95,7 @@ class Probes:
 
     @staticmethod
     def add(line):
-        """Whether the kernel takes it: not where two functions have the name."""
+        """Adds a probe. Returns false if the kernel refuses it, as where two functions have one name."""
         file = os.open(f"{TRACING}/kprobe_events", os.O_WRONLY | os.O_APPEND)
         try:
             os.write(file, line.encode() + b"\n")
@@ -106,7 +106,7 @@ class Probes:
             os.close(file)
 
     def filter(self, event, field):
-        """Leaves out what others call."""
+        """Limits an event to calls by the module."""
         ranges = (f"({field} >= {start:#x} && {field} < {end:#x})" for start, end in self.callers)
         write(f"{TRACING}/events/{event}/filter", " || ".join(ranges))
 
@@ -188,7 +188,7 @@ class Recording:
 
 
 class Scenario:
-    """Two trunks, of which eth1 of the one fails, and returns."""
+    """Two trunks, of which eth1 of one fails and returns."""
 
     def __init__(self, ports, bits):
         self.links, self.bits = Links(ports), bits
@@ -197,7 +197,7 @@ class Scenario:
         self.control.set(bits=bits, interval=INTERVAL, reply_timeout=INTERVAL, misses=3, hits=2, hold_down=0)
         with self.links.near:
             self.near = Rtnetlink()
-            self.near.netem("eth1")  # loses nothing, but is there to be changed
+            self.near.netem("eth1")  # loses no frame yet
             bring_up("trunk0")
         with self.links.far:
             self.far = Rtnetlink()
@@ -206,7 +206,7 @@ class Scenario:
                    "all links work")  # fmt: skip
 
     def told(self, kind):
-        """Waits until another event of this kind is told."""
+        """Waits for a new event of this kind."""
         eventually(lambda: any(e["kind"] == kind and e["seq"] > self.known for e in self.control.history()), kind)
 
     def fail(self, how):
@@ -237,13 +237,13 @@ class Scenario:
 
 
 def measured(ports, bits, probes):
-    """The rows of a case."""
+    """Returns the rows of a case."""
     scenario, rows = Scenario(ports, bits), []
     for name, act in (("carrier lost", scenario.lose_carrier), ("silence", scenario.fall_silent),
                       ("change of bits", scenario.change_bits)):  # fmt: skip
         every = probes.record(probes.calls, act)
         again = probes.record(every.switching, act)
-        # What took longer the second time was not the work.
+        # A time that differs between both runs is longer by something else than the work.
         off = {what: min(took, again.off[what]) for what, took in every.off.items()}
         rows.append({
             "name": f"{ports} ports, {1 << bits:,} buckets: {name}",

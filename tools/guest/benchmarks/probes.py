@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""64 links tested each millisecond or two: rounds missed, and the processor's time it takes.
+"""Measures 64 links that are tested each millisecond or two: rounds missed, and the CPU time.
 
-    trunk0 ═╤═ eth1 ══════ sw1 ═╤═ trunk0    tests on all links, and replies; the far end does no
-            ╘═  …           …  ═╛            more than reply
+    trunk0 ═╤═ eth1 ══════ sw1 ═╤═ trunk0    tests on all links, and replies; the far end only
+            ╘═  …           …  ═╛            replies
 
-Both ends are in one guest, whose only processor takes a nanosecond of the guest's time for an
-instruction, and does what two hosts would do; one of today does two to four. So what must hold at
-1 ms there beside a program that never rests is demanded at 2 ms here: at 1 ms that program and the
-kernel's own thread for what comes in each get half of the time, and the probes take more. It has no
-instructions that clear or copy any number of bytes, for each byte would count as one. The program
-counts what time it is left.
+Both ends are in one guest. Its only processor takes a nanosecond of the guest's time for an instruction,
+and does the work of two hosts; a present processor executes two to four instructions per nanosecond. So
+beside a program that never rests, the bar is at 2 ms: at 1 ms, that program and the kernel's thread for
+received frames each get half of the time, and the probes need more. The processor has no instructions
+that clear or copy any number of bytes, since each byte would count as one. The program measures how
+much time it gets.
 """
 
 import mmap
@@ -21,7 +21,7 @@ from failover import in_child
 from lab import *
 
 LINKS = 64
-CASES = [  # ms from round to round, seconds, whether the program runs, whether no round may be missed
+CASES = [  # interval in ms, seconds, whether the program runs, whether no round may be missed
     (1, 60, False, False),
     (1, 10, True, False),
     (2, 60, True, True),
@@ -49,14 +49,14 @@ class Busy:
         os.waitpid(self.pid, 0)
 
     def speed(self, seconds):
-        """Turns a second."""
+        """Returns the turns per second."""
         before, start = int.from_bytes(self.turns, "little"), time.monotonic()
         time.sleep(seconds)
         return (int.from_bytes(self.turns, "little") - before) / (time.monotonic() - start)
 
 
 class Links:
-    """Two trunks in two namespaces, cable by cable."""
+    """Two trunks in two namespaces, joined by cables."""
 
     def __init__(self, links=LINKS):
         self.near, self.far = Netns(), Netns()
@@ -74,10 +74,10 @@ class Links:
                 netlink.master(f"sw{n}", "trunk0")
             genl.Control().set(interval=60_000_000)
             bring_up("trunk0")
-        time.sleep(0.5)  # lest a round fall among its ports as they come up
+        time.sleep(0.5)  # until all its ports are up
 
     def tested(self, ms, seconds, busy):
-        """Rounds due, done, and missed on one of the links, and the speed left to the program."""
+        """Returns the rounds due, done, and missed on one of the links, and the speed of the program."""
         self.control.set(interval=ms * 1_000, reply_timeout=ms * 1_000, misses=255)
         with self.near:
             one = {"port": {"ifindex": socket.if_nametoindex("eth1")}}

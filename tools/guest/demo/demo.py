@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Two trunks at work: real traffic through three links and a spare, and links that fail in three ways."""
+"""Shows two trunks at work: traffic through three links and a spare, and a link that fails in three ways."""
 
 import json
 import os
@@ -14,7 +14,7 @@ import time
 import lab
 import topology
 
-STREAM_TYPE = 0x88B7  # not the tests' own, so that the map can be looked at meanwhile
+STREAM_TYPE = 0x88B7  # not that of the tests, which find the table with their frames
 TICK = 0.001  # seconds between two frames to the same half of the flows
 INTERVAL = 10_000  # of probes, in µs
 PORTS = 4
@@ -49,12 +49,12 @@ def show(pair, table):
 
 
 def buckets(pair):
-    """Of each bucket of the server, the number of the port that carries it, from 0."""
+    """Returns the number of the port, from 0, that carries each bucket of the server."""
     return [pair.server.ports.index(port) for port in pair.server.control.column()]
 
 
-# The stream: flows are destination addresses, two for each bucket. One frame in two belongs to a
-# bucket of the port that will fail. Each carries its number and when it was sent.
+# The stream: a flow is a destination address; there are two for each bucket. Every second frame belongs
+# to a bucket of the port that will fail. A frame carries its number and the time when it was sent.
 
 
 def flow_address(flow):
@@ -78,24 +78,24 @@ def stream(source, victims, others):
 
 
 class Receiver(lab.Tap):
-    """A tap that takes the stream apart."""
+    """A tap of the stream."""
 
     def __init__(self, dev):
         super().__init__(dev, type=STREAM_TYPE)
 
     def frames(self):
-        """(number, flow, when it was sent) of each frame that came since the last call."""
+        """Returns (number, flow, time when it was sent) of each frame since the last call."""
         return [struct.unpack_from("!IHQ", data, 14) for data in self.take()]
 
 
 class Failure:
-    """A way for a link to fail, and what came of it."""
+    """A way for a link to fail, and its effects."""
 
     def __init__(self, name, picture, begin, end):
         self.name, self.picture, self.begin, self.end = name, picture, begin, end
 
     def happen(self, pair, victim, table):
-        """The port fails; two seconds later it works again, and two seconds after that it is over."""
+        """Makes the port fail, repairs it two seconds later, and waits two seconds more."""
         host, port = pair.server, pair.server.ports[victim]
         self.failed = time.monotonic_ns()
         self.begin(pair.panel, port, pair.far[port])
@@ -105,7 +105,7 @@ class Failure:
         show(pair, self.away)
         spare = host.ports.index(self.failover["other-name"]) if "other-name" in self.failover else None
         time.sleep(2)
-        # What a link fails of may be known only later than that it fails; it is told once it lasts.
+        # The reason may be known later than the failure; its event comes once it lasts.
         self.reason = [e["reason"] for e in self.told(host, port) if e["kind"] == "port-state"][-1]
         self.noticed = self.since_the_last_reply(pair, port)
         self.mended = time.monotonic_ns()
@@ -118,7 +118,7 @@ class Failure:
         self.exact = home and exact and buckets(pair) == table
 
     def told(self, host, port):
-        """What a host has told of a port since the failure."""
+        """Returns the events of a port since the failure."""
         return [e for e in host.control.history() if e.get("port-name") == port and e["time"] > self.failed]
 
     def wait(self, host, port, kind):
@@ -129,22 +129,23 @@ class Failure:
         return event()
 
     def since_the_last_reply(self, pair, port):
-        """How long it took to notice, in ns; None if not replies were missed, but the carrier. Both ends
-        test a link that fails one way, and both miss replies. Which of them is the first to notice is
-        chance; if it is the switch, it says so, and the last reply was its."""
+        """Returns the ns from the last reply until the failure was noticed, or None if the carrier was lost.
+        Both ends test a link that fails one way, and both miss replies. Either of them may notice it
+        first. If the switch does, it informs the server; then its own last reply counts."""
         if "detection-ns" in self.failover:
             return self.failover["detection-ns"]
         first = next((e for e in self.told(pair.switch, pair.far[port]) if "detection-ns" in e), None)
         return first and self.failover["time"] - first["time"] + first["detection-ns"]
 
     def judge(self, seen, sent, table, victim):
-        """`seen`: number → (link, flow, sent), of all frames that came; `sent`: how many there were."""
+        """Counts the lost frames. `seen`: number → (link, flow, time sent) of the frames that arrived; `sent`:
+        the number of frames."""
         moments = {number: came for number, (_, _, came) in seen.items()}
         since = min((n for n, t in moments.items() if t >= self.failed - 50 * MS), default=0)
         until = max((n for n, t in moments.items() if t < self.over), default=sent)
         self.total = until - since
         self.lost = sum(number not in seen for number in range(since, until))
-        # Even numbers are those for the link that fails: how long did the next one that came take?
+        # Frames with even numbers are for the link that fails: the longest time between two that arrived.
         even = sorted(t for number, t in moments.items() if since <= number < until and number % 2 == 0)
         self.gap = max(later - earlier for earlier, later in zip(even, even[1:]) if earlier < self.mended)
         self.moved = {flow for number, (link, flow, _) in seen.items()

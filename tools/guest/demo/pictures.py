@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""Pictures of a trunk at work: what trunkctl shows on a terminal, as SVG.
+"""Prints pictures of a trunk at work: what trunkctl shows on a terminal, as SVG.
 
-Each is printed between two lines, "picture NAME" and "picture end".
+Each picture is between two lines, "picture NAME" and "picture end".
 """
 
 import html
@@ -16,11 +16,11 @@ from terminal import PLAIN, Terminal
 
 SPARE, FAILED, FAILED_BEFORE = "eth4", "eth3", "eth2"
 
-# Of the font: text is placed by these, and told to be as wide, whatever font there is.
+# Sizes of the font, in pixels. They place the text, which is stretched to this width in any font.
 SIZE, WIDTH, HEIGHT = 14, 8.4, 19
 MARGIN = 14
 
-# The sixteen colours, on white: as text, and as the ground of black text or white.
+# The sixteen colours on white: of text, and of the ground below black or white text.
 INK = "#1f2328"
 PAPER = "#ffffff"
 TEXT = ("#1f2328", "#c4232d", "#1a7f37", "#9a6700", "#0a58ca", "#8250df", "#0b7285", "#59636e",
@@ -30,7 +30,7 @@ GROUND = ("#1f2328", "#c4232d", "#8fdd9f", "#f0cf6b", "#0a58ca", "#d9bdff", "#86
 
 
 def runs(row):
-    """(column, text, style) of what stands together: one style, and no two blanks within."""
+    """Returns (column, text, style) of each piece of text with one style and no two blanks within."""
     found, start = [], 0
     for at in range(1, len(row) + 1):
         if at == len(row) or row[at][1] != row[start][1]:
@@ -42,7 +42,7 @@ def runs(row):
 
 
 def colors(style):
-    """Of text and ground; None is no ground."""
+    """Returns the colours of text and ground; None is no ground."""
     ink = INK if style.color is None else TEXT[style.color]
     ground = None if style.ground is None else GROUND[style.ground]
     if style.reverse:
@@ -92,7 +92,7 @@ def show(name, screen, title):
 
 
 def flows(source):
-    """Frames to as many addresses as there are buckets, some more often than others."""
+    """Returns a function for a Background that sends frames to an address for each bucket, to some more often."""
 
     def go(stop):
         sender = lab.Sender("trunk0")
@@ -108,7 +108,7 @@ def flows(source):
 
 
 def answers(destination):
-    """Frames from those addresses."""
+    """Returns a function for a Background that sends frames from those addresses."""
 
     def go(stop):
         sender = lab.Sender("trunk0")
@@ -120,7 +120,7 @@ def answers(destination):
 
 
 def session(command):
-    """The screen after a command that was typed, as it is seen with its prompt."""
+    """Returns the screen after a command, with the prompt and the command."""
     terminal = Terminal(command, rows=40, columns=140)
     status = terminal.end()
     lab.equal(status, 0, command)
@@ -134,7 +134,7 @@ def session(command):
 
 
 def main():
-    # As it comes, but an emulated processor may take its time to answer.
+    # The defaults, except that an emulated processor may answer later.
     usual = {"interval": 100_000, "reply_timeout": 100_000, "hits": 3, "hold_down": 60_000}
     pair = topology.hosts(switch_settings={"role": "switch"}, **usual)
     server, switch = pair.hosts

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""switches.py [LAYOUT…]: what fails in layouts with switches, and how long it takes until who has a
-path left is answered again; of one layout a demonstration, else all there is, and JSON."""
+"""switches.py [LAYOUT…]: makes links and switches fail in layouts with switches, and measures the time
+until clients that have a path left get answers again. With LAYOUT it demonstrates some failures; without,
+it measures all of them and leaves the result."""
 
 import sys
 import time
@@ -23,14 +24,14 @@ def say(text=""):
 
 
 def drawing(script):
-    """The drawing at the top of a script."""
+    """Returns the drawing at the top of a script."""
     lines = lab.read(f"{layouts.SAMPLES}/{script}.sh").splitlines()
     drawn = [line[1:] for line in lines if line.startswith("#      ") or line.startswith("#   ")]
     return "\n".join(line for line in drawn if any(c in line for c in "─═║│┘") or "server " in line)
 
 
 def measure(script, only=None):
-    """Goes through what can fail in a layout; a row of figures for each."""
+    """Measures the failures of a layout. Prints and returns a row for each."""
     with layouts.Layout(script) as layout, layouts.Failing(layout) as world:
         say(f"{HEAD}\n{UNITS}")
         rows = []

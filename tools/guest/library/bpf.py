@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""BPF programs for XDP, put together by hand, and AF_XDP sockets: bpf(2) and its numbers are those of
-include/uapi/linux/bpf.h, of the sockets include/uapi/linux/if_xdp.h."""
+"""BPF programs for XDP, written as instructions, and AF_XDP sockets. The numbers are those of
+include/uapi/linux/bpf.h and include/uapi/linux/if_xdp.h."""
 
 import ctypes
 import errno
@@ -26,7 +26,7 @@ libc = ctypes.CDLL(None, use_errno=True)
 
 
 def bpf(command, attributes):
-    """The system call. A refusal is an OSError."""
+    """Makes the system call bpf(2). A refusal is an OSError."""
     attributes = ctypes.create_string_buffer(attributes.ljust(128, b"\0"), 128)
     result = libc.syscall(SYS_BPF, command, attributes, 128)
     if result < 0:
@@ -49,12 +49,12 @@ def number(dst, imm):
 
 
 def address(dst, fd):
-    """The map of that descriptor."""
+    """Returns code that loads the map of that descriptor."""
     return op(0x18, dst, 1, imm=fd) + op(0)
 
 
 def field(dst, offset):
-    """A field of the context, struct xdp_md."""
+    """Returns code that loads a field of the context, struct xdp_md."""
     return op(0x61, dst, 1, offset)
 
 
@@ -68,7 +68,7 @@ MAP_LOOKUP_ELEM, REDIRECT, SET_HASH, REDIRECT_MAP = 1, 23, 48, 51
 
 
 def program(code, flags=0, type=PROG_TYPE_XDP):
-    """Loads a program; its descriptor."""
+    """Loads a program, and returns its descriptor."""
     code += END
     buffer, license = ctypes.create_string_buffer(code, len(code)), ctypes.create_string_buffer(b"GPL")
     log = ctypes.create_string_buffer(4096)
@@ -89,12 +89,12 @@ def redirect(ifindex):
 
 
 def redirect_by(devmap):
-    """To the device of the map's entry 0."""
+    """Returns code that redirects to the device of the map's entry 0."""
     return address(1, devmap.fd) + number(2, 0) + number(3, 0) + call(REDIRECT_MAP)
 
 
 def redirect_to_socket(xskmap):
-    """To the socket of the queue; without one the frame passes."""
+    """Returns code that redirects to the socket of the queue; without one the frame passes."""
     return field(2, RX_QUEUE) + address(1, xskmap.fd) + number(3, PASS) + call(REDIRECT_MAP)
 
 
@@ -116,13 +116,13 @@ class Map:
 
 
 class Counter(Map):
-    """Counts the frames that programs see, by the index of the device they came by."""
+    """Counts the frames that programs get, by the index of the device that received them."""
 
     def __init__(self):
         super().__init__(MAP_ARRAY, 8, 1024)
 
     def then(self, what):
-        """Code that counts, and gives this verdict."""
+        """Returns code that counts a frame and returns this verdict."""
         return b"".join((
             field(2, INGRESS_IFINDEX), op(0x63, 10, 2, -4),  # the key, on the stack
             op(0xBF, 2, 10), op(0x07, 2, imm=-4), address(1, self.fd), call(MAP_LOOKUP_ELEM),
@@ -131,19 +131,19 @@ class Counter(Map):
         ))  # fmt: skip
 
     def seen(self, devs):
-        """How many came by each of these devices of the current namespace."""
+        """Returns how many frames each of these devices of the current namespace has received."""
         return [self.get(socket.if_nametoindex(dev)) for dev in devs]
 
 
 def identity(fd):
-    """The number of a program."""
+    """Returns the number of a program."""
     info = ctypes.create_string_buffer(8)
     bpf(OBJ_GET_INFO, struct.pack("IIQ", fd, len(info), ctypes.addressof(info)))
     return struct.unpack("II", info)[1]
 
 
 def is_loaded(number):
-    """Whether there still is a program of that number: somebody has a reference to it."""
+    """Returns whether there is a program of that number: it has a reference still."""
     try:
         os.close(bpf(PROG_GET_FD_BY_ID, struct.pack("I", number)))
     except FileNotFoundError:
@@ -155,7 +155,8 @@ def is_loaded(number):
 
 
 def attach(dev, fd=-1, mode=NATIVE):
-    """Attaches a program, in place of another, or none; "" or the words of the refusal."""
+    """Attaches a program in place of another one; without `fd`, detaches it. Returns "" or the text of the
+    refusal."""
     with socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE) as netlink:
         for option in CAP_ACK, EXT_ACK:
             netlink.setsockopt(SOL_NETLINK, option, 1)
@@ -170,19 +171,19 @@ def attach(dev, fd=-1, mode=NATIVE):
 
 
 def attached(dev):
-    """The number of the program that a device has, None without one."""
+    """Returns the number of a device's program, or None."""
     found = link(dev, "-d").get("xdp")
     return found and found["prog"]["id"]
 
 
 def attach_link(dev, fd):
-    """The same with a BPF link; its descriptor."""
+    """Attaches a program to a device by a BPF link, and returns the descriptor of the link."""
     return bpf(LINK_CREATE, struct.pack("IIII", fd, socket.if_nametoindex(dev), BPF_XDP, NATIVE))
 
 
 def set_hash_at_egress(dev, value):
-    """Has each frame that is sent by a device have this flow hash; the descriptor of the BPF link, which
-    is to be closed when that shall end."""
+    """Gives each frame that a device sends this flow hash. Returns the descriptor of the BPF link: close it
+    to end that."""
     fd = program(number(2, value) + call(SET_HASH) + number(0, 0), type=PROG_TYPE_SCHED_CLS)
     link = bpf(LINK_CREATE, struct.pack("IIII", fd, socket.if_nametoindex(dev), BPF_TCX_EGRESS, 0))
     os.close(fd)
@@ -214,8 +215,8 @@ class Ring:
 
 
 class XdpSocket:
-    """A socket that frames reach, and leave by, without the stack. The first half of its memory is
-    for frames to come, the second for those to go."""
+    """An AF_XDP socket. The first half of its memory is for frames that it receives, the second for those
+    that it sends."""
 
     def __init__(self, dev, flags=XDP_COPY, queue=0):
         try:
@@ -243,7 +244,7 @@ class XdpSocket:
         self.socket.setsockopt(SOL_XDP, name, value)
 
     def take(self):
-        """The frames that have come, at most as many in all as there are slots."""
+        """Returns received frames. In all there can be as many as slots."""
         got = []
         for n in range(self.rx.get(self.rx.consumer), self.rx.get(self.rx.producer)):
             start, length, _ = struct.unpack_from("QII", self.rx.memory, self.rx.desc + 16 * (n % SLOTS))
@@ -252,7 +253,7 @@ class XdpSocket:
         return got
 
     def send(self, frames):
-        """Sends so many frames, at most as many in all as there are slots."""
+        """Sends frames. In all there can be as many as slots."""
         for frame in frames:
             n = self.tx.get(self.tx.producer)
             start = (SLOTS + n) * CHUNK

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The netlink family `trunk` from outside: by the kernel's own client, and byte by byte.
+"""The netlink family `trunk`, by the kernel's own client and byte by byte.
 
-The client (`client()`) learns the family from its spec and speaks in names. What it would not say
-at all, such as an attribute too short, is said by `Raw`.
+The client (`client()`) knows the family from its spec, and uses names. `Raw` sends messages that the
+client cannot send, such as one with an attribute that is too short.
 """
 
 import errno
@@ -32,8 +32,8 @@ import lib  # the client, as a library
 
 
 def read_once(yaml):
-    """The client reads the spec for each socket, which takes longer than most of what a test does
-    with that. It has a copy of what was read as this module was loaded."""
+    """Returns a module in place of the client's yaml, which keeps the spec. The client reads the spec for
+    each socket, and that takes longer than most of what a test does with the socket."""
     with open(SPEC) as file:
         text = file.read()
     known = pickle.dumps(yaml.load(text, Loader=lib.SpecFamily._yaml_loader))
@@ -49,12 +49,12 @@ lib.nlspec.pyyaml = read_once(lib.nlspec.pyyaml)
 
 
 def client():
-    """The kernel's client, in the current namespace."""
+    """Returns a client in the current namespace."""
     return lib.YnlFamily(SPEC, schema="")
 
 
 class Control:
-    """A trunk, as the client sees it. It stays with the namespace it was made in."""
+    """A trunk of the namespace that was current when this was made, by the client."""
 
     def __init__(self, dev="trunk0"):
         self.client, self.dev = client(), dev
@@ -65,11 +65,11 @@ class Control:
         return self.client.do("trunk-get", self.mine)
 
     def set(self, **settings):
-        """set(rx_group="all")"""
+        """Changes settings: set(rx_group="all")."""
         self.client.do("trunk-set", self.mine | dashed(settings))
 
     def ports(self):
-        """Name → what there is to know of the port."""
+        """Returns a dictionary: name → attributes of the port."""
         return {m["port"]["ifname"]: m["port"] for m in self.client.dump("port-get", self.mine)}
 
     def port(self, name):
@@ -79,16 +79,16 @@ class Control:
         self.client.do("port-set", {"port": {"ifindex": self.ports()[name]["ifindex"]} | dashed(settings)})
 
     def table(self):
-        """The buckets, in their order."""
+        """Returns the buckets, in order."""
         return [bucket for m in self.client.dump("table-get", self.mine) for bucket in m["bucket"]]
 
     def column(self, what="port"):
-        """One attribute of all buckets: of `port` and `home`, the name of the port instead, or None."""
+        """Returns one attribute of all buckets; for `port` and `home`, the name of the port or None."""
         names = {port["ifindex"]: name for name, port in self.ports().items()}
         return [names.get(bucket.get(what)) if what in ("port", "home") else bucket.get(what) for bucket in self.table()]
 
     def table_set(self, homes, auto=False):
-        """Bucket → name of its home, or None for automatic."""
+        """Sets homes: bucket → name of a port, or None for automatic."""
         ports = self.ports()
         buckets = [{"index": n} | ({"home": ports[name]["ifindex"]} if name else {}) for n, name in homes.items()]
         self.client.do("table-set", self.mine | ({"table-auto": True} if auto else {}) | {"bucket": buckets})
@@ -98,7 +98,7 @@ class Control:
         self.client.do("failback", self.mine | names)
 
     def statistics(self, port=None):
-        """Counters of the trunk, or of a port."""
+        """Returns the counters of the trunk, or of a port."""
         for m in self.client.dump("stats-get", self.mine):
             if m.get("port", {}).get("ifname") == port:
                 return m["statistics"]
@@ -108,19 +108,19 @@ class Control:
 
 
     def claims(self):
-        """The claims there are, oldest first."""
+        """Returns the claims, oldest first."""
         return [claim for m in self.client.dump("claim-get", self.mine) for claim in m["claim"]]
 
 
 class Holder:
-    """A socket that may hold claims, of a trunk of the namespace it was made in."""
+    """A socket that may hold claims of a trunk, in the namespace that was current when this was made."""
 
     def __init__(self, dev="trunk0"):
         self.client, self.mine = client(), {"ifindex": socket.if_nametoindex(dev)}
         self.seen = []
 
     def claim(self, port, mark, **more):
-        """Claims a link, by the port's interface index; the claim as the answer has it."""
+        """Claims a link, by the port's interface index. Returns the claim of the answer."""
         reply, = self.client.do("claim-add", self.mine | {"claim": [{"port": port, "mark": mark} | more]})["claim"]
         return reply
 
@@ -131,7 +131,7 @@ class Holder:
         self.client.sock.close()
 
     def told(self):
-        """What this socket was told of its claims so far."""
+        """Returns all notifications so far about the claims of this socket."""
         self.client.check_ntf()
         while not self.client.async_msg_queue.empty():
             heard = self.client.async_msg_queue.get()
@@ -144,7 +144,7 @@ def dashed(settings):
 
 
 class Events:
-    """The events of the current namespace from now on, as the client tells them."""
+    """The events of the current namespace from now on, by the client."""
 
     def __init__(self):
         self.client = client()
@@ -152,7 +152,7 @@ class Events:
         self.seen = []
 
     def look(self):
-        """All seen so far: (name of the notification, message, event)."""
+        """Returns all events so far: (name of the notification, message, event)."""
         self.client.check_ntf()
         while not self.client.async_msg_queue.empty():
             heard = self.client.async_msg_queue.get()
@@ -160,7 +160,7 @@ class Events:
         return self.seen
 
     def until(self, condition, what):
-        """Waits until an event is there that condition(event) holds for, and returns the first."""
+        """Waits for an event for which condition(event) holds, and returns the first such event."""
         eventually(lambda: any(condition(event) for _, _, event in self.look()), f"event: {what}")
         return next(event for _, _, event in self.seen if condition(event))
 
@@ -177,7 +177,7 @@ def nest(kind, *parts):
 
 
 def messages(data):
-    """(type, payload) of each netlink message in what was received; flags and numbers are left out."""
+    """Yields (type, payload) of each netlink message in received data."""
     while data:
         length, kind = struct.unpack_from("IH", data)
         yield kind, data[16:length]
@@ -188,7 +188,7 @@ EVENT, SEQ = 14, 1  # attributes: an event, its number
 
 
 def event_number(payload):
-    """Of a notification, the number of the event it tells of."""
+    """Returns the number of the event in a notification."""
     inner = dict(attributes(dict(attributes(payload[4:]))[EVENT]))
     return int.from_bytes(inner[SEQ], "little")
 
@@ -232,7 +232,7 @@ class Raw:
         return head + struct.pack("BBH", command, 1, 0) + body
 
     def ask(self, command, body=b"", flags=NLM_F_ACK, to=None):
-        """A request and its answer."""
+        """Sends a request, and returns its answer."""
         self.socket.send(self.message(command, body, flags, to))
         return self.answer()
 
@@ -240,7 +240,7 @@ class Raw:
         return self.ask(command, body, NLM_F_ACK | NLM_F_DUMP)
 
     def answer(self):
-        """The answer to the last request."""
+        """Receives the answer to the last request."""
         answer = Answer()
         while answer.error is None:
             data = self.socket.recv(1 << 17)

@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Hosts with a trunk each, cabled port to port, and all that can go wrong with a cable.
+"""Hosts with a trunk each, cabled port to port, and faults of their cables.
 
     server                       panel                       switch
     trunk0 ─┬─ eth1 ─────── eth1 ═══ sw1 ─────── sw1 ─┬─ trunk0
             ├─ eth2 ─────── eth2 ═══ sw2 ─────── sw2 ─┤
             └─ …                                       …
 
-The cables pass through a namespace between the hosts, the panel, on devices that are named as the
-ports they lead to. There two are joined by a bridge that passes on all it gets; what leaves for a
-port can be lost, delayed and spoilt, and frames of anybody's making be put in, while both ends have
-carrier all the time.
+The cables pass through a namespace between the hosts, the panel. Its devices have the names of the
+ports that they lead to. In the panel a bridge joins two cables and forwards all frames. There frames to
+a port can be lost, delayed and changed, and frames of a test added, while both ends have carrier.
 """
 
 import re
@@ -19,8 +18,8 @@ import probe
 from genl import Control, Events, dashed
 from lab import *
 
-# Fast enough for a test, and slow enough for emulated guests, whose clocks go on while their
-# processors wait for those of others: there some answers in a row may be late. In µs.
+# Fast enough for a test, and slow enough for emulated guests: their clocks go on while their
+# processors wait for the machine, so some answers in a row may be late. In µs.
 INTERVAL = {"debug": 300_000, "stock": 100_000}.get(GUEST, 30_000)
 SETTINGS = {"interval": INTERVAL, "reply-timeout": INTERVAL, "misses": 3 if MOMENT == 0 else 5, "hits": 2, "hold-down": 0}
 
@@ -28,22 +27,22 @@ IFLA_BR_AGEING_TIME, IFLA_BR_GROUP_FWD_MASK, IFLA_BR_MCAST_SNOOPING = 4, 9, 23
 
 
 class Panel:
-    """Where cables end, and are joined to each other. Names are those of ports, all different."""
+    """The namespace in which cables end and are joined. All ports have different names."""
 
     def __init__(self, name=None):
         self.netns, self.joined, self.names = Netns(name), {}, 0
 
     def lead(self, netns, port):
-        """A new port in that namespace, with a cable to here."""
+        """Makes a port in that namespace, with a cable to the panel."""
         with self.netns:
             netlink = Rtnetlink()
             netlink.add(port, "veth", peer=port, netns=netns)
-            netlink.netem(port)  # spoils nothing, but is there to be changed
+            netlink.netem(port)  # changes no frame yet
             netlink.up(port)
 
     def join(self, one, other, groups=True):
-        """Joins two cables; whatever they were joined to before is left alone. Without `groups`,
-        what goes to the nearest bridge ends here, as at any plain switch."""
+        """Joins two cables. They leave the cables that they were joined to. Without `groups`, frames to
+        the nearest bridge are not forwarded, as a plain switch does not."""
         with self.netns:
             netlink, name = Rtnetlink(), f"cable{self.names}"
             self.names += 1
@@ -58,7 +57,7 @@ class Panel:
         self.joined[one], self.joined[other] = other, one
 
     def swap(self, one, other):
-        """Plugs two cables into each other's place, at once."""
+        """Swaps two cables in one request."""
         with self.netns:
             netlink = Rtnetlink()
             bridges = [netlink.look(port)[1][IFLA_MASTER] for port in (one, other)]
@@ -70,18 +69,18 @@ class Panel:
             self.joined[port], self.joined[end] = end, port
 
     def ends(self, port):
-        """A port and what it is joined to."""
+        """Returns a port and the one that it is joined to."""
         return [port, self.joined[port]] if port in self.joined else [port]
 
     def part(self, port):
-        """The cable leads nowhere; both ends keep their carrier."""
+        """Separates two cables. Both ends keep their carrier."""
         with self.netns:
             for end in self.ends(port):
                 Rtnetlink().master(end, None)
         self.joined.pop(self.joined.pop(port, None), None)
 
     def pull(self, port, both=True):
-        """The port loses its carrier, and so does the other end."""
+        """Takes the carrier of the port and, with `both`, of the other end."""
         with self.netns:
             netlink = Rtnetlink()
             with netlink.at_once():
@@ -94,7 +93,7 @@ class Panel:
                 Rtnetlink().up(end)
 
     def spoil(self, *ports, **how):
-        """What leaves for these ports is lost, or otherwise as Rtnetlink.netem() has it; all at once."""
+        """Loses or changes frames to these ports, as Rtnetlink.netem() does, with one request for all."""
         with self.netns:
             netlink = Rtnetlink()
             with netlink.at_once():
@@ -102,26 +101,26 @@ class Panel:
                     netlink.netem(port, **how)
 
     def lose(self, *ports):
-        """All is lost on these cables, both ways."""
+        """Loses all frames on these cables, both ways."""
         self.spoil(*(end for port in ports for end in self.ends(port)), loss=1)
 
     def heal(self, *ports):
         self.spoil(*(end for port in ports for end in self.ends(port)))
 
     def sender(self, port):
-        """Puts frames onto the cable for this port. They are not spoilt."""
+        """Returns a sender of frames to this port, which are not lost or changed."""
         with self.netns:
             return Sender(port, past_queue=True)
 
     def tap(self, port, type=probe.TYPE):
-        """What this port sends."""
+        """Returns a tap of the frames that this port sends."""
         with self.netns:
             return Tap(port, type=type)
 
 
 def relaying(panel, one, other, change=lambda data: [data], type=probe.TYPE):
-    """For a Background: what each of two ports sends, frames of that type, goes to the other as
-    change() makes of it, a list of frames."""
+    """Returns a function for a Background. It passes frames of that type between two ports, both ways.
+    change() returns the list of frames to pass on for a frame."""
 
     def go(stop):
         ways = [(panel.tap(a, type), panel.sender(b)) for a, b in ((one, other), (other, one))]
@@ -136,8 +135,8 @@ def relaying(panel, one, other, change=lambda data: [data], type=probe.TYPE):
 
 
 class Relay:
-    """While the block runs, a process is the cable between two ports. It can be stopped when nothing
-    else about a network can be changed, since somebody holds RTNL: nothing passes from then on."""
+    """While the block runs, a process is the cable between two ports. It can be stopped while another
+    process holds RTNL, so that no device can be changed. Then no frame passes."""
 
     def __init__(self, panel, one, other):
         panel.part(one)
@@ -158,7 +157,7 @@ class Relay:
 class Host:
     """A namespace with a trunk.
 
-    `priorities`: one for each port. Names of ports begin with `prefix`, and are counted from 1.
+    `priorities`: one for each port. The names of ports are `prefix` and a number from 1.
     """
 
     def __init__(self, panel, prefix, priorities, name=None, ipv6=False, dev="trunk0", netns=None, **settings):
@@ -172,7 +171,7 @@ class Host:
         self.make()
 
     def make(self):
-        """The trunk, with its ports and settings; it is down yet."""
+        """Makes the trunk, with its ports and settings. It is down."""
         with self.netns:
             netlink = Rtnetlink()
             netlink.add(self.dev, KIND)
@@ -211,7 +210,7 @@ class Host:
             Rtnetlink().up(self.dev, False)
 
     def states(self):
-        """Of each port "act", or why it is not."""
+        """Returns for each port "act" or the reason why it is not."""
         ports = self.control.ports()
         return {name: "act" if port["state"] == "act" else port["reason"] for name, port in ports.items()}
 
@@ -219,36 +218,35 @@ class Host:
         return {name for name, port in self.control.ports().items() if port.get("probed")}
 
     def in_use(self):
-        """The ports that serve buckets or a claim."""
+        """Returns the ports that serve buckets or a claim."""
         return {name for name, port in self.control.ports().items() if port.get("in-use")}
 
     def carriers(self):
-        """The ports that carry buckets."""
+        """Returns the ports that carry buckets."""
         return {name for name, port in self.control.ports().items() if port["buckets"]}
 
     def stand_ins(self):
-        """Spare → the working port in whose place it is."""
+        """Returns a dictionary: spare → the working port for which it stands in."""
         ports = self.control.ports().items()
         return {name: self.name[port["stands-in-for"]] for name, port in ports if "stands-in-for" in port}
 
     def rounds(self, more):
-        """Waits until so many more rounds are over on each port with carrier."""
+        """Waits until each port with carrier has had so many more rounds."""
         rounds(self, more=more)
 
     def all_told(self):
-        """Waits until what has happened so far was told: that comes a moment after it can be seen."""
+        """Waits until the events so far have been received: they come later than states can be seen."""
         last = self.control.history()[-1]["seq"]
         own = lambda: [event["seq"] for _, message, event in self.events.look() if message["ifindex"] == self.control.index]
         eventually(lambda: last in own(), f"event {last} is told")
 
     def forget_told(self):
-        """What has happened so far is of no matter, nor what is told of it."""
+        """Discards the events so far."""
         self.all_told()
         self.told()
 
     def told(self):
-        """The events since this was last asked, in short; changes of settings are left out, and so is
-        that ports joined and came up."""
+        """Returns the events since the last call, as short() has them, without changes of settings."""
         told = self.events.look()[self.heard :]
         self.heard += len(told)
         own = [short(event) for _, message, event in told if message["ifindex"] == self.control.index]
@@ -257,7 +255,7 @@ class Host:
 
 
 def rounds(*hosts, more):
-    """Waits until so many more rounds are over, on each port with carrier."""
+    """Waits until each port with carrier, of all these hosts, has had so many more rounds."""
     def over():
         return {(host, name): port["rounds"] for host in hosts for name, port in host.control.ports().items()
                 if port["reason"] not in ("no-carrier", "admin-down")}  # fmt: skip
@@ -272,8 +270,8 @@ def rounds(*hosts, more):
 
 
 def short(event):
-    """An event as one line: "eth1 sby probe-timeout", "eth1 failover eth3 probe-timeout", "eth1 act",
-    "eth1 failback eth3", "eth1 peer-found", "peer-lost" …"""
+    """Returns an event as a line: "eth1 sby probe-timeout", "eth1 failover eth3 probe-timeout", "eth1 act",
+    "eth1 failback eth3", "eth1 peer-found", "peer-lost" …; a change of settings as an empty one."""
     kind, port = event["kind"], event.get("port-name", "")
     if kind == "config":
         return ""
@@ -288,9 +286,9 @@ def short(event):
 
 
 def accounted(host, *wanted, maybe=()):
-    """The host has told just this since it was last asked: each pattern fits one line, in any order;
-    those that may be, any number. Waits until all are there; whoever calls has waited long enough
-    for what is too much."""
+    """Waits until the host has reported these events since it was last asked, in any order. Each pattern
+    matches one event; each of `maybe`, any number. Fails if there is any other event: the caller has
+    waited long enough for that."""
     seen, left, who = [], list(wanted), host.ports[0][:-1]
 
     def all_there():
@@ -309,7 +307,7 @@ def accounted(host, *wanted, maybe=()):
 
 
 class Pair:
-    """A server and a switch, cable n from eth n to sw n, or to the n-th of `crossed`."""
+    """A server and a switch. Cable n leads from eth n to sw n, or to the n-th of `crossed`."""
 
     def __init__(self, priorities=(1, 1, 2), switch_priorities=None, crossed=None, start=True, ipv6=False,
                  names=(None, None, None), switch_settings=None, **settings):  # fmt: skip
@@ -327,7 +325,7 @@ class Pair:
             self.start()
 
     def start(self):
-        """Up, and all links proven."""
+        """Brings both trunks up, and waits until all links are proven."""
         for host in self.hosts:
             host.up()
         for host in self.hosts:
@@ -336,7 +334,7 @@ class Pair:
             accounted(host, *(f"{port} peer-found" for port in host.ports), maybe=[r"\S+ peer-differs"])
 
     def until(self, host, others=None):
-        """Waits until the ports of a host are as told, by patterns, and all others act."""
+        """Waits until the states of a host's ports match `others` (port → pattern), and all the others are act."""
         wanted = dict.fromkeys(host.ports, "act") | (others or {})
         last = None
 
@@ -348,12 +346,12 @@ class Pair:
         eventually(reached, lambda: f"the ports are {wanted}; they are {last}")
 
 
-# What a test expects of a pair
+# What tests expect of a pair
 
 
 def fails(pair, port, at_server, at_switch):
-    """The link of this port has failed. Each end says why as given; where it is "… after …", it may
-    have had another reason for the first moment. The spare, the last port, steps in."""
+    """Waits until the link of this port has failed, and the spare, the last port, stands in. Each end has
+    the reason as given. "X after Y": the reason may have been Y at first."""
     for host, name, reason in (pair.server, port, at_server), (pair.switch, pair.far[port], at_switch):
         last, _, first = reason.partition(" after ")
         pair.until(host, {name: last})
@@ -362,7 +360,7 @@ def fails(pair, port, at_server, at_switch):
                          maybe=[f"{name} sby ({last})"])
         said = [line.split()[2] for line in told if line.startswith(f"{name} sby ")]
         equal(len(said), len(set(said)), f"reasons told once each, {said}")
-        # What else is known later is told once it lasts; but that nobody answers goes without saying.
+        # A reason that is known later is reported once it lasts; but not that nobody answers.
         if not re.search(r"probe-timeout|peer-sby", last):
             if not re.fullmatch(last, said[-1]):
                 accounted(host, f"{name} sby {last}")
@@ -375,7 +373,7 @@ def fails(pair, port, at_server, at_switch):
 
 
 def returns(pair, port):
-    """The link works again: its port has its buckets back at both ends."""
+    """Waits until the link works again, and its port has its buckets at both ends."""
     for host, name in (pair.server, port), (pair.switch, pair.far[port]):
         pair.until(host)
         accounted(host, f"{name} act", f"{name} failback {host.ports[-1]}")
@@ -385,7 +383,7 @@ def returns(pair, port):
 
 
 def quiet(*hosts, more=5):
-    """For so many rounds more nothing is told."""
+    """Checks that the hosts report no event for so many more rounds."""
     hosts = hosts[0].hosts if isinstance(hosts[0], Pair) else hosts
     rounds(*hosts, more=more)
     for host in hosts:
@@ -393,7 +391,7 @@ def quiet(*hosts, more=5):
 
 
 def carries(pair):
-    """Whatever one end sends into its trunk comes out of the other's."""
+    """Checks that each trunk receives what the other one sends."""
     for one, other in (pair.server, pair.switch), (pair.switch, pair.server):
         with other.netns:
             tap = Taps([other.dev])

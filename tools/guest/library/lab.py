@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What the guest tests are written with: namespaces, links, numbered frames and taps.
+"""The library of the guest tests: namespaces, links, numbered frames and taps.
 
 A test is a function whose name says the behaviour and whose docstring draws the topology. It runs
-in a process and a network namespace of its own, so whatever it makes goes away with it.
+in a process and a network namespace of its own, so all that it makes ends with it.
 """
 
 import contextlib
@@ -30,7 +30,7 @@ BROADCAST = b"\xff" * 6
 
 
 class Failed(Exception):
-    """The behaviour under test is not there."""
+    """The test has failed."""
 
 
 class Skipped(Exception):
@@ -57,7 +57,7 @@ def brief(value):
 
 
 def note(text):
-    """A diagnostic line of the test."""
+    """Prints text as diagnostic lines of the test."""
     for line in str(text).splitlines():
         print(f"# {line}", flush=True)
 
@@ -68,8 +68,8 @@ def leave(result):
 
 
 def eventually(condition, what):
-    """Waits until condition() holds; there is a limit for the hung, which measures nothing. `what`:
-    what has not happened then, or a function that says that and how things are."""
+    """Waits until condition() holds, for two minutes at most: the limit is for tests that hang, and
+    measures nothing. `what`: the text of the failure, or a function that returns it."""
     end = time.monotonic() + HUNG
     while not condition():
         if time.monotonic() > end:
@@ -85,21 +85,21 @@ with open("/proc/cmdline") as file:
 
 
 def said(name):
-    """What the kernel command line says after lab.NAME=, or None."""
+    """Returns the value of lab.NAME= on the kernel command line, or None."""
     found = re.search(rf"\blab\.{name}=(\S+)", COMMAND_LINE)
     return found and found[1]
 
 
 def repeats(test):
-    """Marks a test that takes the driver through nothing that other tests do not, and of which no
-    other kernel shows more: it is for the guest that has the time."""
+    """Marks a test whose paths through the driver other tests take too, and of which other kernels
+    show nothing more. It runs in the uml guest, and where it is asked for by name."""
     test.repeats = True
     return test
 
 
 def cases(*values, alike=False):
-    """Runs the test once for each value, which becomes its argument and part of its name. Of those
-    that are `alike`, each takes the driver through what the first does."""
+    """Runs the test once for each value, which becomes its argument and part of its name. `alike`: the
+    cases all take the same paths through the driver, so the first is enough outside the uml guest."""
 
     def mark(function):
         function.cases, function.alike = values, alike
@@ -109,28 +109,28 @@ def cases(*values, alike=False):
 
 
 def trodden(test):
-    """Marks a test of a behaviour on paths through the driver that other tests take too: it is not
-    for the guest that looks at paths, their locks and their memory."""
+    """Marks a test whose paths through the driver other tests take too. It does not run in the debug
+    guest, which checks the locks and the memory of each path."""
     test.trodden = True
     return test
 
 
 def takes_time():
-    """Begins a test beside programs that never rest."""
+    """Skips a test that needs programs which never rest, where the clock stands still beside them."""
     if MOMENT == 0:
         raise Skipped("the clock of this guest stands still while anybody works")
 
 
 GUEST = said("guest")  # stock, debug or uml
 SLOW = os.path.exists("/proc/lockdep_stats")
-# ns: what takes time takes this at least; not where the clock stands still while anybody works.
+# The least time that any work takes, in ns. It is 0 where the clock stands still while a process works.
 MOMENT = 0 if "time-travel" in COMMAND_LINE else 1
 
 
 def count(number, least=1, on_stock=1):
-    """So many rounds of more of the same. Where the kernel has checks, and takes ten times as long
-    for each, a tenth of them; `on_stock`: on the stock guest, this part, for what is whole in the
-    uml guest."""
+    """Returns how often a test repeats what it does: `number`; in a guest whose kernel has checks, and
+    takes ten times as long, a tenth of that. `on_stock`: the part of it for the stock guest, if the uml
+    guest does all."""
     return max(int(number * (0.1 if SLOW else on_stock if GUEST == "stock" else 1)), least)
 
 
@@ -138,13 +138,13 @@ def count(number, least=1, on_stock=1):
 
 
 def attempt(command, stdin=None):
-    """Runs a command; says how it ended and what it printed to either side."""
+    """Runs a command. Returns its status and its output, as subprocess.run() does."""
     words = command.split() if isinstance(command, str) else command
     return subprocess.run(words, input=stdin, capture_output=True, text=True, errors="replace")
 
 
 def run(command, stdin=None):
-    """Runs a command that must succeed, for its output."""
+    """Runs a command that must succeed. Returns its output."""
     done = attempt(command, stdin)
     text = command if isinstance(command, str) else " ".join(command)
     expect(done.returncode == 0, f"{text}: {done.stderr.strip() or done.stdout.strip()} ({done.returncode})")
@@ -152,9 +152,9 @@ def run(command, stdin=None):
 
 
 def ip(lines):
-    """Runs ip with these arguments; of many lines, each is a command, up to the first that fails.
+    """Runs ip with the arguments of each line, up to the first that fails.
 
-    The plainest are asked of the kernel from here, where they take a hundredth of the time.
+    Lines that are PLAIN become requests to the kernel without ip, in a hundredth of the time.
     """
     netlink, others = Rtnetlink(), []
     for line in filter(None, map(str.strip, lines.splitlines())):
@@ -171,7 +171,7 @@ PLAIN = re.compile(r"link (?:(add) (\S+) type (\w+)|(del) (\S+)|set (\S+) (up|do
 
 
 def batch(lines):
-    """Runs ip with lines of arguments, and forgets them."""
+    """Runs ip with lines of arguments, and empties the list."""
     if len(lines) == 1:
         run("ip " + lines[0])
     elif lines:
@@ -180,7 +180,7 @@ def batch(lines):
 
 
 def refused(command):
-    """Runs a command that must be refused, for the words of the refusal."""
+    """Runs a command that must be refused. Returns the text of the refusal."""
     done = attempt(command)
     expect(done.returncode != 0, f"not refused: {command}")
     text = done.stderr.strip()
@@ -188,13 +188,13 @@ def refused(command):
 
 
 def link(dev, words="-d"):
-    """What `ip link show` knows of a device, as a dictionary; None if there is no such device."""
+    """Returns what `ip link show` prints of a device, as a dictionary; None if there is no such device."""
     done = attempt(f"ip -j {words} link show dev {dev}")
     return json.loads(done.stdout)[0] if done.returncode == 0 else None
 
 
 def links(words=""):
-    """All devices of the namespace by name."""
+    """Returns all devices of the namespace by name."""
     return {entry["ifname"]: entry for entry in json.loads(run(f"ip -j {words} link show")) if "ifname" in entry}
 
 
@@ -207,19 +207,19 @@ def carrier(dev):
 
 
 def running(dev):
-    """Whether it has carrier, and who is above it was told of that."""
+    """Returns whether a device has carrier, and the devices above it have been notified of that."""
     flags = Rtnetlink().look(dev)[0]
     return flags & IFF_RUNNING and flags & IFF_LOWER_UP
 
 
 def forwards(dev):
-    """Whether the bridge above sends by it."""
+    """Returns whether the bridge above a port forwards by it."""
     info = dict(attributes(Rtnetlink().look(dev)[1][IFLA_LINKINFO]))
     return dict(attributes(info[IFLA_INFO_SLAVE_DATA]))[IFLA_BRPORT_STATE] == b"\3"
 
 
 def counters(dev):
-    """Standard counters of a device (struct rtnl_link_stats64): rx_packets, tx_dropped, …"""
+    """Returns the standard counters of a device (struct rtnl_link_stats64): rx_packets, tx_dropped, …"""
     names = "rx_packets tx_packets rx_bytes tx_bytes rx_errors tx_errors rx_dropped tx_dropped rx_multicast tx_collisions"
     return dict(zip(names.split(), struct.unpack_from("10Q", Rtnetlink().look(dev)[1][IFLA_STATS64])))
 
@@ -235,7 +235,7 @@ def ethtool_field(dev, name, option=""):
 
 
 def moved(before, after):
-    """What changed between two dictionaries of counters."""
+    """Returns by how much counters differ between two dictionaries; without those that are equal."""
     return {name: after[name] - before[name] for name in after if after[name] != before.get(name, 0)}
 
 
@@ -247,7 +247,7 @@ def loaded(module=KIND):
 
 
 def load(module=KIND, **parameters):
-    """insmod, as a user would, with parameters by name."""
+    """Loads the module by insmod, with parameters by name."""
     words = [f"{name}={value}" for name, value in parameters.items()]
     return run(["insmod", f"{MODULES}/{module}.ko", *words])
 
@@ -272,14 +272,14 @@ class KernelLog:
         os.lseek(self.fd, 0, os.SEEK_END)
 
     def lines(self):
-        """New lines since the last call."""
+        """Returns the lines since the last call."""
         new = []
         while True:
             try:
                 record = os.read(self.fd, 8192).decode(errors="replace")
             except BlockingIOError:
                 return new
-            except BrokenPipeError:  # the ring has overwritten some: go on with what is left
+            except BrokenPipeError:  # the kernel has overwritten some lines
                 continue
             new.append(record.partition(";")[2].splitlines()[0])
 
@@ -288,13 +288,13 @@ class KernelLog:
 
 
 class Runner:
-    """Who started this guest, and does for it what it cannot do itself."""
+    """The program outside that started this guest (tools/lab/guest.py), and does what the guest cannot."""
 
     def __init__(self):
         self.line = open("/dev/ttyS1", "r+b", buffering=0)
 
     def ask(self, words):
-        """A request as tools/lab/guest.py has them."""
+        """Makes a request, in the words of tools/lab/guest.py, and waits until it is done."""
         self.line.write(words.encode() + b"\n")
         answer = b""
         while not answer.endswith(b"\n"):
@@ -340,12 +340,12 @@ class Netns:
         os.close(self.outer.pop())
 
     def delete(self):
-        """Lets go of it: the kernel takes it and its devices away, in its own time."""
+        """Gives the namespace up. The kernel removes it and its devices some time later."""
         os.close(self.fd)
 
 
 class FirstNetns(Netns):
-    """The namespace that hardware appears in."""
+    """The namespace in which hardware appears."""
 
     def __init__(self):
         self.path = "/proc/1/ns/net"
@@ -386,7 +386,7 @@ def kprobe(function, arguments=""):
 
 
 def mac(number, kind=0x02):
-    """A locally administered address that ends in this number."""
+    """Returns a locally administered address that ends in this number."""
     return bytes([kind]) + number.to_bytes(5, "big")
 
 
@@ -399,7 +399,7 @@ def show(address):
 
 
 def frame(dst, src, number=0, size=60):
-    """An Ethernet frame of the tests' own type, numbered."""
+    """Returns an Ethernet frame of the tests' own type, with a number."""
     return struct.pack("!6s6sHI", dst, src, TEST_TYPE, number).ljust(size, b"\0")
 
 
@@ -408,7 +408,7 @@ def number_of(data):
 
 
 def udp(dst, src, flow, number=0):
-    """A UDP/IPv4 datagram, numbered; `flow` picks its source port."""
+    """Returns a frame with a UDP/IPv4 datagram and a number. `flow` chooses its source port."""
     data = struct.pack("!I", number).ljust(18, b"\0")
     header = struct.pack("!BBHHHBBH4s4s", 0x45, 0, 28 + len(data), 0, 0, 64, 17, 0, b"\x0a\0\0\1", b"\x0a\0\0\2")
     total = sum(struct.unpack("!10H", header))
@@ -418,9 +418,9 @@ def udp(dst, src, flow, number=0):
 
 
 class Sender:
-    """A raw socket on a device of the current namespace: what is sent is the whole frame.
+    """A raw socket on a device of the current namespace, which sends whole frames.
 
-    `past_queue`: it does not pass the queueing discipline of the device. `mark`: SO_MARK.
+    `past_queue`: frames do not pass the queueing discipline of the device. `mark`: SO_MARK.
     """
 
     def __init__(self, dev, past_queue=False, mark=0):
@@ -433,7 +433,7 @@ class Sender:
         self.send = self.socket.send
 
     def flood(self, frames):
-        """Sends each; a device that goes away, or has no room, is no error here."""
+        """Sends frames, and returns how many. A device that has gone, or has no room, is no error."""
         sent = 0
         for data in frames:
             try:
@@ -450,11 +450,11 @@ PACKET_OUTGOING, ETH_P_ALL = 4, 3
 
 
 class Tap:
-    """Every test frame that reaches a device, in order; to miss one is a failure of the test.
+    """Takes every test frame that a device receives, in order. It fails if it has missed one.
 
-    It sees what is on the wire, before a bridge or a trunk above takes it. `delivered`: only what is
-    left to the device itself. `outgoing`: what leaves by it instead. `type`: another EtherType, or
-    None for any.
+    It gets frames before a bridge or a trunk above the device takes them. `delivered`: only frames that
+    are left to the device itself. `outgoing`: frames that the device sends, instead. `type`: another
+    EtherType, or None for any.
     """
 
     def __init__(self, dev, outgoing=False, delivered=False, type=TEST_TYPE):
@@ -467,18 +467,18 @@ class Tap:
         self.socket.setblocking(False)
 
     def wanted(self, origin):
-        """Whether a frame from this address of the socket's family is meant."""
+        """Returns whether the tap is for a frame that came from this socket address."""
         return self.type in (None, origin[1]) and (self.way is None or origin[2] == self.way)
 
     def take(self):
-        """The frames that came since the last call."""
+        """Returns the frames since the last call."""
         got = []
         while True:
             try:
                 data, origin = self.socket.recvfrom(65536)
             except BlockingIOError:
                 break
-            except OSError:  # said once, when the device goes down; the tap goes on when it is up
+            except OSError:  # reported once, when the device goes down; the tap works on when it is up
                 continue
             if self.wanted(origin):
                 got.append(data)
@@ -489,18 +489,18 @@ class Tap:
 
 
 class Taps:
-    """Taps on several devices: frames come with the index of the device they were seen on."""
+    """Taps on several devices. A frame comes with the index of its device in the list."""
 
     def __init__(self, devs, **how):
         self.taps = [Tap(dev, **how) for dev in devs]
 
     def taken(self):
-        """The frames that came since the last call as (device index, frame), a device's own in order."""
+        """Returns the frames since the last call as (index of the device, frame), in order for each device."""
         return [(index, data) for index, tap in enumerate(self.taps) for data in tap.take()]
 
     def take(self, count):
-        """Like taken(), `count` frames; one more or one less than that is left to the caller to
-        find."""
+        """Waits for `count` frames, and returns them like taken(). There may be more of them or fewer:
+        the caller checks that."""
         got = []
         end = None
         while True:
@@ -508,8 +508,8 @@ class Taps:
             got += new
             if new:
                 end = None
-            # Nothing is on the way any more once all CPUs were idle for a moment. A frame too many
-            # would come with its fellows, so there is no long wait for those.
+            # No frame is on its way any more once each CPU has run this process. A frame too many would
+            # come together with the others, so it takes no long wait to find it.
             elif end is None:
                 end = time.monotonic() + (0.05 if len(got) >= count else 10)
             elif time.monotonic() > end:
@@ -522,8 +522,8 @@ class Taps:
 
 @contextlib.contextmanager
 def on_one_cpu():
-    """The block runs on one CPU. Frames that a process sends keep their order as long as it does not
-    change CPUs: each CPU has a queue of what is received."""
+    """The block runs on one CPU. Each CPU has a queue of received frames, so frames that a process sends
+    keep their order only if it does not change CPUs."""
     usual = os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(usual)})
     try:
@@ -533,8 +533,8 @@ def on_one_cpu():
 
 
 def every_cpu():
-    """Waits until each CPU has run this process, so none of them has stood still meanwhile: the clock
-    goes on for one that the machine gives no time to."""
+    """Waits until each CPU has run this process: the machine may have given one of them no time, while
+    the clock went on."""
     usual = os.sched_getaffinity(0)
     for cpu in usual:
         os.sched_setaffinity(0, {cpu})
@@ -542,7 +542,8 @@ def every_cpu():
 
 
 def numbers(taken):
-    """Of frames taken: number of the frame → index of the device; each number only once."""
+    """Returns a dictionary of frames taken: number of the frame → index of the device. Fails if a number
+    came twice."""
     where = {}
     for index, data in taken:
         number = number_of(data)
@@ -561,7 +562,7 @@ class Star:
             └─ …                     …
 
     Two namespaces and a link for each port. `bridge`: the switch is a plain Linux bridge br0, which
-    knows nothing of trunks, and has a client namespace behind it:  br0 ─ sw0 ─ client0.
+    knows nothing of trunks, with a client's namespace behind it: br0 ─ sw0 ─ client0.
     """
 
     def __init__(self, ports=4, bridge=False, ipv6=False, up=True, names=("", "", ""), **parameters):
@@ -602,7 +603,7 @@ class Star:
                 for far in self.far:
                     bring_up(far)
                 self.taps = Taps(self.far)
-                # Who is above a port learns of its carrier from linkwatch, up to a second late.
+                # The kernel notifies a bridge of the carrier of its port up to a second late (linkwatch).
                 for dev in ["sw0"] + self.far if bridge else ():
                     eventually(lambda: forwards(dev), f"br0 forwards by {dev}")
             with self.server:
@@ -615,7 +616,7 @@ class Star:
                 self.trunk.send(data)
 
     def where(self, frames):
-        """Sends numbered frames through the trunk; number of each → index of the port it left by."""
+        """Sends numbered frames through the trunk. Returns number of the frame → index of its port."""
         frames = list(frames)
         self.send(frames)
         where = numbers(self.taps.take(len(frames)))
@@ -625,7 +626,7 @@ class Star:
         return where
 
     def map(self, bits=5, selector="dmac"):
-        """The table as seen from outside, by one frame a bucket: bucket → index of its port."""
+        """Finds the table by a frame for each bucket. Returns the index of the port of each bucket."""
         where = self.where(frame(*pair_for(selector, bucket), bucket) for bucket in range(1 << bits))
         return [where[bucket] for bucket in range(1 << bits)]
 
@@ -635,7 +636,7 @@ class Star:
             Rtnetlink().up(self.far[index], False)
 
     def plug(self, index):
-        """Plugs it back, and waits until the port sees it."""
+        """Plugs the cable of a port again, and waits until the port has carrier."""
         with self.switch:
             Rtnetlink().up(self.far[index])
         with self.server:
@@ -643,15 +644,15 @@ class Star:
 
 
 def bring_up(dev):
-    """Sets a device up and waits until it can send: after its carrier comes, a work item under RTNL
-    opens its queue; the last request takes RTNL only to wait for that."""
+    """Brings a device up and waits until it can send. Once it has carrier, a work item opens its queue
+    under RTNL; the last request takes RTNL, so it waits for that."""
     netlink = Rtnetlink()
     netlink.up(dev)
     eventually(lambda: carrier(dev), f"{dev} has carrier")
     netlink.up(dev)
 
 
-# What a test predicts a frame's bucket from, apart from the driver: the low bits of MAC addresses.
+# The tests predict the bucket of a frame without the driver: from the low bits of MAC addresses.
 
 INDEX = {
     "dmac": lambda dst, src: low(dst),
@@ -665,7 +666,7 @@ def low(address):
 
 
 def pair_for(selector, bucket):
-    """A destination and a source whose frames belong into this bucket."""
+    """Returns a destination and a source whose frames belong in this bucket."""
     fixed = mac(0xA5A50000)
     if selector == "smac":
         return fixed, mac(0xBB000000 + bucket)
@@ -673,12 +674,12 @@ def pair_for(selector, bucket):
 
 
 def shares(table):
-    """Port → how many buckets it has."""
+    """Returns a dictionary: port → number of its buckets."""
     return {port: table.count(port) for port in sorted(set(table))}
 
 
 def fair(table, ports):
-    """Each of these ports has its share of the table within one bucket, others have nothing."""
+    """Fails unless each of these ports has its share of the table, within one bucket, and others have none."""
     share = len(table) / len(ports)
     got = shares(table)
     expect(set(got) <= set(ports), f"buckets on ports that should have none: {got}, allowed {ports}")
@@ -709,9 +710,9 @@ def seeded():
 
 
 class Background:
-    """A function in a process of its own, in the current namespace, until the block ends.
+    """Runs a function in a process of its own, in the current namespace, until the block ends.
 
-    The function gets a callable that says whether to stop.
+    The function's argument is a callable that returns whether to stop.
     """
 
     def __init__(self, function, cpu=None):
@@ -726,7 +727,7 @@ class Background:
                 os.close(self.write)
                 if self.cpu is not None:
                     os.sched_setaffinity(0, {self.cpu % os.cpu_count()})
-                # The pipe reads as ended when the parent closes it, or dies.
+                # The pipe ends when the parent closes it, or dies.
                 self.function(lambda: bool(select.select([self.read], [], [], 0)[0]))
                 status = 0
             except BaseException as error:
@@ -743,9 +744,8 @@ class Background:
 
 
 def flooding(dev, frames=None):
-    """A Background function: sends to a device of this namespace for as long as it is there, and
-    again when it comes back. Between its bursts it leaves the processor to others: that there is
-    traffic matters, not how much."""
+    """Returns a function for a Background. It sends to a device of this namespace while there is one of
+    that name. It sleeps between bursts: it does not matter how much traffic there is."""
     frames = frames or [frame(mac(n), mac(0xF00D)) for n in range(64)]
 
     def go(stop):
@@ -765,11 +765,12 @@ def flooding(dev, frames=None):
 
 
 class RtnlHeld:
-    """While the block runs, somebody else holds RTNL, the lock of all of the kernel's network
+    """While the block runs, another process holds RTNL, the lock of all of the kernel's network
     configuration.
 
-    A process asks for ethtool's feature names of lo, which the kernel copies to it with RTNL taken;
-    but the page they go to is missing, and the one to supply it (userfaultfd) never does.
+    The process asks for ethtool's feature names of lo. The kernel copies them to a page of the process
+    while it holds RTNL. That page is missing, and the process, which is to supply it (userfaultfd),
+    never does.
     """
 
     SYS_USERFAULTFD, UFFDIO_API, UFFDIO_REGISTER, MODE_MISSING = 323, 0xC018AA3F, 0xC020AA00, 1
@@ -790,9 +791,9 @@ class RtnlHeld:
                 os._exit(1)
         os.close(self.about_to)
         try:
-            expect(os.read(reading, 1), "who was to hold RTNL is dead")
+            expect(os.read(reading, 1), "the process that was to hold RTNL is dead")
             os.close(reading)
-            # Asleep, but not for RTNL, for that is a sleep without interruption.
+            # It sleeps, and not for RTNL: that would be an uninterruptible sleep.
             eventually(lambda: read(f"/proc/{self.pid}/stat").rpartition(")")[2].split()[0] == "S", "RTNL is held")
         except BaseException:
             self.__exit__()
@@ -817,7 +818,7 @@ class RtnlHeld:
         os.waitpid(self.pid, 0)
 
 
-# rtnetlink without a process for each request: to start one takes longer than what it does
+# rtnetlink without a program for each request, which takes long to start
 
 RTM_NEWLINK, RTM_DELLINK, RTM_GETLINK = 16, 17, 18
 NLM_F_REQUEST, NLM_F_ACK, NLM_F_EXCL, NLM_F_CREATE = 1, 4, 0x200, 0x400
@@ -841,7 +842,7 @@ def attribute(type, value):
 
 
 def attributes(data):
-    """(type, payload) of each attribute in a piece of a message."""
+    """Returns (type, payload) of each attribute in a part of a message."""
     found = []
     while len(data) >= 4:
         length, type = struct.unpack_from("HH", data)
@@ -852,7 +853,7 @@ def attributes(data):
 
 
 class Rtnetlink:
-    """Link requests in the namespace it was made in. A refusal is an OSError."""
+    """Makes link requests in the namespace that was current when it was created. A refusal is an OSError."""
 
     def __init__(self):
         self.socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
@@ -874,8 +875,7 @@ class Rtnetlink:
 
     @contextlib.contextmanager
     def at_once(self):
-        """What the block requests goes to the kernel in one piece at its end, so that this process
-        need not get the processor again for each."""
+        """Sends the requests of the block together at its end, so that no other process runs between them."""
         self.waiting = messages = []
         try:
             yield
@@ -893,7 +893,7 @@ class Rtnetlink:
                 raise OSError(-error, text.rstrip(b"\0").decode() if text else os.strerror(-error))
 
     def look(self, name):
-        """The flags and attributes of a device."""
+        """Returns the flags and attributes of a device."""
         body = struct.pack("BxHiII", 0, 0, 0, 0, 0) + attribute(IFLA_IFNAME, name)
         self.socket.send(struct.pack("IHHII", 16 + len(body), RTM_GETLINK, NLM_F_REQUEST, 1, 0) + body)
         data = self.socket.recv(1 << 17)
@@ -903,8 +903,8 @@ class Rtnetlink:
         return struct.unpack_from("I", data, 24)[0], dict(attributes(data[32:]))
 
     def add(self, name, kind, peer=None, netns=None, lower=None, data=b""):
-        """`peer`: name of the other end of a veth, in another namespace if one is given. `data`:
-        attributes of the kind."""
+        """Makes a device. `peer`: name of the other end of a veth, in namespace `netns` if one is given.
+        `data`: attributes of the kind."""
         info = attribute(IFLA_INFO_KIND, kind)
         if data:
             info += attribute(IFLA_INFO_DATA, data)
@@ -917,7 +917,7 @@ class Rtnetlink:
         self.request(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, name, extra + attribute(IFLA_LINKINFO, info))
 
     def does(self, add, new, kind, delete, gone, name, what, master, carrier):
-        """Does what a line that is PLAIN says. If it fails, ip is to say why."""
+        """Does what a PLAIN line of ip does. Returns false if that fails: ip then says why."""
         try:
             if add:
                 self.add(new, kind)
@@ -947,9 +947,10 @@ class Rtnetlink:
         self.request(RTM_NEWLINK, 0, name, attribute(type, value))
 
     def netem(self, name, loss=0, duplicate=0, corrupt=0, reorder=0, delay=0, limit=1 << 20):
-        """Spoils what leaves by a device: parts of 1, and seconds. `reorder`: the part that is not
-        delayed. `limit`: the frames it has room for. Nothing given, nothing is spoilt any more: the discipline stays, for to change one is
-        quick, while to put another in its place takes a grace period."""
+        """Loses, duplicates, corrupts or delays a part (0 to 1) of the frames that a device sends; the
+        delay is in seconds. `reorder`: the part that is not delayed. `limit`: the frames it has room for.
+        Without arguments no frame is changed. The discipline stays: a change of it is quick, while
+        another one in its place takes a grace period."""
         part = lambda p: round(p * 0xFFFFFFFF)
         options = struct.pack("6I", 0, limit, part(loss), 1 if reorder else 0, part(duplicate), 0)
         options += attribute(TCA_NETEM_LATENCY64, struct.pack("q", round(delay * 1e9)))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A server and one switch or two, as samples/topologies makes them, and what is known of each cable."""
+"""A server and one switch or two, as samples/topologies makes them, and their cables."""
 
 import collections
 import os
@@ -9,7 +9,7 @@ from lab import *
 
 SAMPLES = "/samples/topologies"
 RTM_NEWNEIGH, RTM_DELNEIGH, RTMGRP_NEIGH, NDA_LLADDR, AF_BRIDGE = 28, 29, 4, 2, 7
-# As by default, so that it is the usual times that are measured; but replies may come late. In µs.
+# The default, so that usual times are measured; but replies may come later. In µs.
 INTERVAL = 400_000 if SLOW else 100_000
 SETTINGS = f"interval {INTERVAL}us reply-timeout {INTERVAL}us misses 3 hits 2 hold-down off"
 CLIENTS = [f"client{n}" for n in range(1, 5)]
@@ -24,7 +24,7 @@ class Existing(Netns):
 
 
 class End:
-    """A trunk: its table, and the cables of its ports."""
+    """A trunk: its table and its ports."""
 
     def __init__(self, netns, dev, selector):
         self.netns, self.dev, self.selector = netns, dev, selector
@@ -36,7 +36,7 @@ class End:
         self.table = self.control.column()
 
     def port(self, dst, src):
-        """The port that a frame leaves by."""
+        """Returns the port by which a frame leaves."""
         return self.table[INDEX[self.selector](dst, src) % len(self.table)]
 
     def acts(self):
@@ -44,11 +44,10 @@ class End:
 
 
 class Layout:
-    """What a script of samples/topologies has made, while the block runs: `one-switch` or
-    `two-switches`.
+    """A layout that a script of samples/topologies makes, `one-switch` or `two-switches`, while the block
+    runs.
 
-    Each of the four clients has addresses of its own, all to be found behind it: `homes`, address →
-    name of the client.
+    Each of the four clients has several addresses: `homes`, address → name of the client.
     """
 
     def __init__(self, script, addresses=16, **environment):
@@ -57,7 +56,7 @@ class Layout:
         self.script, self.two = f"{SAMPLES}/{script}.sh", script == "two-switches"
         self.pins = environment.get("PIN") != ""
         self.environment = {"IDLE": 1, "SETTINGS": SETTINGS} | environment
-        # Odd, so that all low bits occur.
+        # An odd factor, so that all low bits occur.
         self.homes = {mac(0xC11E0000 + 37 * n): CLIENTS[n % 4] for n in range(4 * addresses)}
 
     def __enter__(self):
@@ -82,11 +81,11 @@ class Layout:
         self.server = End(self.netns["server"], "trunk0", "dmac")
         self.switches = {name: End(self.netns[name], "trunk0", "smac") for name in switches}
         self.isl = {name: End(self.netns[name], "isl", "smac-dmac") for name in switches} if self.two else {}
-        # The switch that each client is at, its port there, and what is in between.
+        # The switch and its port that each client leads to, and the bridge in between.
         at = {"client1": "c1", "client2": "c2", "client3": "c3", "client4": "c4"}
         self.at = {client: (switches[0 if not self.two or client < "client3" else 1], port) for client, port in at.items()}
         self.between = {"client2" if self.two else "client3": "hub", "client4": "sub"}
-        # Which port of the server leads to which of the switches.
+        # The switch, and its port, that each port of the server leads to.
         self.far = {port: (switches[0 if not self.two or port < "eth3" else 1], port.replace("eth", "sw"))
                     for port in self.server.table}  # fmt: skip
         self.settle()
@@ -95,7 +94,7 @@ class Layout:
         return [self.server, *self.switches.values(), *self.isl.values()]
 
     def settle(self):
-        """Waits until all links are tested, in use, and all ports of bridges forward."""
+        """Waits until all links are tested and in use, and all ports of bridges forward."""
         for end in self.ends():
             fine = lambda: all(port.get("probed") and port["state"] == "act" for port in end.control.ports().values())
             eventually(fine, f"all links of {end.dev} work")
@@ -115,15 +114,15 @@ class Layout:
             return json.loads(run(f"bridge -j {words}"))
 
     def pinned(self, name):
-        """Is the server's address pinned to the trunk of that switch?"""
+        """Returns whether the server's address is pinned to the trunk of that switch."""
         entries = self.bridge(name, "fdb show dev trunk0")
         mine = [entry for entry in entries if unmac(entry["mac"]) == self.server.address]
         return bool(mine) and all("sticky" in entry.get("flags", []) for entry in mine)
 
-    # Cables: an end is (namespace, device), where a frame comes in.
+    # The end of a cable is (namespace, device), where a frame comes in.
 
     def taps(self):
-        """A tap at each end of each cable."""
+        """Returns a tap for each end of each cable."""
         found = {}
         for name, netns in self.netns.items():
             with netns:
@@ -133,7 +132,7 @@ class Layout:
         return found
 
     def access(self, client, inward):
-        """The ends on the way between a client and its switch: to the switch, or from it."""
+        """Returns the ends on the way between a client and its switch: to the switch, or from it."""
         switch, port = self.at[client]
         between = self.between.get(client)
         if inward:
@@ -141,13 +140,13 @@ class Layout:
         return ([(between, "up0")] if between else []) + [(client, "eth0")]
 
     def across(self, switch, dst, src):
-        """From a switch to the other one: that one, and the end of the cable."""
+        """Returns the other switch, and its end of the cable that a frame takes there."""
         other = self.other_way[switch]
         return other, (other, self.isl[switch].port(dst, src))
 
     def way(self, dst, src):
-        """All ends at which a frame comes in, by the tables: from a client or the server to the
-        other, or to all. Bridges are to know where everybody is."""
+        """Returns the ends at which a frame comes in, from a client or the server to one of them or to all.
+        It goes by the tables; the bridges must know all addresses."""
         if src == self.server.address:
             switch, port = self.far[self.server.port(dst, src)]
             ends = [(switch, port)]
@@ -171,7 +170,7 @@ class Layout:
         return "server", self.switches[switch].port(dst, src).replace("sw", "eth")
 
     def flood(self, switch, source, dst, src):
-        """What a switch makes of a broadcast that came from its trunk0, its isl, or a client."""
+        """Returns the ends to which a switch floods a broadcast from its trunk0, its isl, or a client."""
         ends = []
         for client in CLIENTS:
             if self.at[client][0] == switch and client != source:
@@ -185,7 +184,7 @@ class Layout:
 
 
 class Fdb:
-    """What a bridge tells of its address table, from now on."""
+    """The notifications about address tables of bridges, from now on."""
 
     def __init__(self, netns):
         with netns:
@@ -193,10 +192,10 @@ class Fdb:
             self.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 16 << 20)
             self.socket.bind((0, RTMGRP_NEIGH))
         self.socket.setblocking(False)
-        self.lost = False  # more was told than there was room for
+        self.lost = False  # there was no room for all notifications
 
     def take(self):
-        """(kind of message, interface index, address) of each entry told since the last call."""
+        """Returns (kind of message, interface index, address) of each notification since the last call."""
         got = []
         while True:
             try:
@@ -226,7 +225,7 @@ TCP_PORT, ECHO_PORT, EVERY = 7007, 7008, 0.01
 
 
 def serving(stop):
-    """For a Background at a client: echoes what comes by TCP, and datagrams."""
+    """A function for a Background at a client. It echoes TCP and datagrams."""
     listener = socket.create_server(("", TCP_PORT))
     datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     datagrams.bind(("", ECHO_PORT))
@@ -249,9 +248,9 @@ def serving(stop):
 
 
 class Traffic:
-    """From the server to each client: TCP connections that are never idle, of which each has numbers
-    echoed one after the other, and a stream of datagrams that are echoed. Runs in a process of its
-    own; it says on a pipe when each of them last was answered, and the longest gap since asked."""
+    """TCP connections from the server to each client, which are never idle, and a stream of datagrams. The
+    clients echo all. It runs in a process of its own. When asked on a pipe, it answers how long ago each
+    flow had its last answer, and its longest gap since the question before."""
 
     CONNECTIONS = 3
 
@@ -313,7 +312,7 @@ class Traffic:
                         pass
 
     def look(self):
-        """Host → flow → (seconds since its last answer, longest gap since this was last asked)."""
+        """Returns host → flow → (seconds since its last answer, longest gap since the last call)."""
         os.write(self.asking, b"?")
         length, = struct.unpack("I", self.read(4))
         found = collections.defaultdict(dict)
@@ -334,8 +333,8 @@ class Traffic:
 
 
 class Gaps(collections.namedtuple("Gaps", "what cut failed mended")):
-    """How long they went without an answer at most, in ms, of datagrams ("udp") and by TCP: those who
-    were not cut off, when something failed; all, from when it was mended."""
+    """The longest times without an answer, in ms, of datagrams ("udp") and TCP. `failed`: after the failure,
+    of the clients that were not cut off. `mended`: after the repair, of all."""
 
     def __str__(self):
         times = "".join(f"{gaps[kind]:8}" for gaps in (self.failed, self.mended) for kind in ("udp", "tcp"))
@@ -383,9 +382,8 @@ class Failing:
             server.__exit__()
 
     def alive(self, clients, what, silent={}):
-        """Waits until all flows of these clients have been answered just now; the longest gap of
-        datagrams and of TCP meanwhile, in ms. Of those that are `silent` for some seconds already,
-        client → flow → seconds, what came on top of it."""
+        """Waits until all flows of these clients have new answers. Returns the longest gaps of datagrams and
+        of TCP, in ms. `silent`: client → flow → seconds that it was silent before, which do not count."""
         longest = {"udp": 0, "tcp": 0}
 
         def all_answered():
@@ -424,8 +422,8 @@ class Failing:
         return [(switch, name)]
 
     def fails(self, what, change, cut=()):
-        """`change(False)` breaks something, and `change(True)` mends it. Only these clients are cut
-        off meanwhile."""
+        """Breaks something with `change(False)`, and repairs it with `change(True)`. Fails unless the
+        clients `cut`, and no others, are cut off meanwhile. Returns the gaps."""
         others = [client for client in CLIENTS if client not in cut]
         self.alive(CLIENTS, f"all is well before {what}")
         change(False)
@@ -449,7 +447,7 @@ class Failing:
 
 
 def by_other_switch(layout, clients):
-    """Those of the clients at one switch to which the server's frames go by the other."""
+    """Returns the clients to which the server's frames go by the switch that they are not at."""
     cut = []
     for client in CLIENTS:
         dst = clients[client]
@@ -459,7 +457,7 @@ def by_other_switch(layout, clients):
 
 
 def failures(world):
-    """All that is to fail in a layout: what it is called, what does it, and whom it cuts off."""
+    """Yields the failures of a layout: name, function that causes it, and the clients that it cuts off."""
     layout, carrier, silence = world.layout, world.carrier, world.silence
     links = sorted(layout.far)
     for link in links:

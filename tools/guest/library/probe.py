@@ -17,7 +17,8 @@ USUAL = dict(magic=0x544B, version=1, kind=TEST, flags=USABLE | IN_USE, port=0, 
 
 
 def write(to=NEAREST_BRIDGE, source=mac(0xB0B), type=TYPE, tlvs=(), key=None, length=None, **fields):
-    """A frame with a probe: fields as given, or else usual ones. `tlvs`: pairs of type and value."""
+    """Returns a frame with a probe. Fields that are not given have the values of USUAL. `tlvs`: pairs of type
+    and value."""
     values = USUAL | fields
     rest = b"".join(struct.pack("!HH", kind, len(value)) + value for kind, value in tlvs)
     if key:
@@ -40,13 +41,13 @@ def read(frame):
 
 
 def sent_again(frame, **changes):
-    """The same probe with other values in some fields; what was signed does not fit any more."""
+    """Returns a copy of a probe with other values in some fields. A tag does not match them."""
     fields = dict(zip(NAMES, BODY.unpack_from(frame, 14))) | changes
     return frame[:14] + BODY.pack(*(fields[name] for name in NAMES)) + frame[14 + BODY.size :]
 
 
 def siphash(key, data):
-    """SipHash-2-4 by Aumasson and Bernstein, of 64 bits."""
+    """Returns the SipHash-2-4 (Aumasson and Bernstein) of data, with 64 bits."""
     most = (1 << 64) - 1
     turn = lambda x, n: (x << n | x >> 64 - n) & most
     k0, k1 = struct.unpack("<QQ", key)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A terminal: programs run in it, and what they draw can be looked at.
+"""A terminal: it runs programs and keeps the screen that they draw.
 
-It knows the control sequences that trunkctl uses, of ECMA-48 and xterm; any other is an error.
+It knows the control sequences of ECMA-48 and xterm that trunkctl uses. Any other one is an error.
 """
 
 import codecs
@@ -22,7 +22,7 @@ SEQUENCE = re.compile(r"\x1b\[([?]?)([0-9;]*)([A-Za-z])")
 
 
 class Style(NamedTuple):
-    """Colours are numbers of the usual sixteen; None is the terminal's own."""
+    """A colour is a number of the usual sixteen; None is the terminal's default."""
 
     color: int | None = None
     ground: int | None = None
@@ -43,7 +43,7 @@ class Screen:
         self.rows, self.columns = rows, columns
         self.style = PLAIN
         self.cursor = True  # shown
-        self.other = None  # cells and position of the main screen, while there is an alternate one
+        self.other = None  # cells and position of the main screen, while the alternate one is shown
         self.rest = ""
         self.clear()
 
@@ -55,7 +55,7 @@ class Screen:
         return [(" ", PLAIN)] * self.columns
 
     def resize(self, rows, columns):
-        """What was there is forgotten: whoever draws has to draw anew."""
+        """Changes the size and clears the screen: the program has to draw it again."""
         self.rows, self.columns = rows, columns
         self.clear()
 
@@ -73,7 +73,7 @@ class Screen:
                 self.control(*found.groups())
                 at = found.end()
             elif re.fullmatch(r"\x1b(\[[?]?[0-9;]*)?", text[at:]):
-                self.rest = text[at:]  # it goes on in what comes next
+                self.rest = text[at:]  # the sequence is not complete
                 return
             else:
                 raise lab.Failed(f"unknown to this terminal: {text[at:at + 20]!r}")
@@ -130,7 +130,7 @@ class Screen:
             case [0, *rest]:
                 self.style = PLAIN
             case [59, *rest]:
-                pass  # the colour of underlines, of which there are none
+                pass  # the colour of underlines, which it does not draw
             case [number, *rest] if number in FLAGS:
                 self.style = self.style._replace(**FLAGS[number])
             case [number, *rest] if 30 <= number < 38 or 90 <= number < 98:
@@ -163,13 +163,13 @@ class Terminal:
         self.size(rows, columns)
 
     def take(self, wait=0):
-        """Draws what has come, or comes within so many seconds."""
+        """Draws the output so far; if there is none, waits for it for so many seconds."""
         while select.select([self.master], [], [], wait)[0]:
             self.screen.feed(self.decoder.decode(os.read(self.master, 65536)))
             wait = 0
 
     def look(self, seconds):
-        """Draws for a while."""
+        """Draws the output of so many seconds."""
         end = time.monotonic() + seconds
         while (left := end - time.monotonic()) > 0:
             self.take(left)
@@ -179,11 +179,11 @@ class Terminal:
         return self.screen.lines()
 
     def shows(self, pattern):
-        """Whether a line matches."""
+        """Returns whether a line matches."""
         return any(re.search(pattern, line) for line in self.lines())
 
     def comes_to_show(self, *patterns):
-        """Waits until there is a line that matches, for each: what is drawn comes in pieces."""
+        """Waits for a line that matches, for each pattern: output comes in pieces."""
         for pattern in patterns:
             lab.eventually(lambda: self.shows(pattern), lambda: f"it shows {pattern!r}; it shows {self.lines()}")
 
@@ -194,7 +194,7 @@ class Terminal:
         self.process.send_signal(number)
 
     def end(self):
-        """Waits for the program's end; its status. The terminal is as it was before."""
+        """Waits until the program ends, and returns its status. Checks that the terminal is as before."""
         lab.eventually(lambda: self.take() or self.process.poll() is not None, "the program ends")
         self.take()
         lab.expect(self.screen.other is None, "the alternate screen is left behind")

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 """Runs the kernel's own tests of bonding and team: first as they are, then with trunks in place of
-bonds and teams. Prints a line for each test, each result as a comment, and all of them as JSON at the end.
+bonds and teams. Prints a line for each test, each result as a comment, and leaves all results at the end.
 """
 
 import fnmatch
@@ -22,14 +22,14 @@ TESTS = "/kernel/tools/testing/selftests"
 LIMIT = 900  # seconds until a test counts as hung: no measurement
 RANK = {"fail": 0, "skip": 1, "xfail": 1, "ok": 2}
 
-# What is looked at beside what a test says; told if it is not so.
+# Checks beside those of a test. A result is reported only if one fails.
 SILENT, REMOVED, KIND = OURS = ("the kernel has nothing to report", "the module can be removed",
                                 "the device is of the kind that is asked for")  # fmt: skip
 CONFIGFS = "/sys/kernel/config"
-MADE = "/run/peers/made"  # the stand-ins leave it when they make a trunk
+MADE = "/run/peers/made"  # the stand-ins make this file when they make a trunk
 
-# name: below TESTS. only: which parts of it. needs: modules. aggregate: the kind of the device that
-# it is told to test. settings: what trunks are set to beside what the test asks for.
+# name: its file below TESTS. only: a part of it. needs: modules. aggregate: the kind of the device that it
+# is to test. settings: further settings of the trunks.
 Test = namedtuple("Test", "name arguments only needs aggregate settings", defaults=("", "", "", "", ""))
 
 BONDING, TEAM, FORWARDING = "drivers/net/bonding", "drivers/net/team", "net/forwarding"
@@ -83,8 +83,8 @@ MONITOR = "ARP monitor: a trunk tests its peer with probes, not with ARP or ND"
 OWN = "counts a bond's own frames that come back: a trunk drops those, since a switch floods them"
 BOTH_WAYS = "a port of a trunk is in use in both directions or in none"
 
-# What cannot be asked of a trunk, and why: a test by name, or a part, which then is not run; or
-# results of one, which then say nothing.
+# What does not apply to a trunk, and why: a test or a part, by name, which is not run; or results of a
+# test, which are not counted.
 NOT_APPLICABLE = {
     "bond-break-lacpdu-tx.sh": LACP,
     "bond-eth-type-change.sh: *": "needs the flags MASTER and SLAVE of the bond: a team has neither, and"
@@ -124,7 +124,7 @@ NOT_APPLICABLE = {
 
 
 def parts(test, ours):
-    """The environment of a test."""
+    """Returns the environment of a test."""
     shims = [f"{HERE}/bin"] if ours else []
     return {
         "PATH": ":".join([*shims, f"{HERE}/both", "/usr/sbin", "/usr/bin"]),
@@ -144,7 +144,7 @@ def links():
 
 
 class Clean:
-    """Removes afterwards what a test left: processes, namespaces, devices, our module."""
+    """Removes at its end what a test left: processes, namespaces, devices, the module."""
 
     def __enter__(self):
         self.before = links()
@@ -159,9 +159,9 @@ class Clean:
 
 
 def aggregate(kind, ours):
-    """A bond, or a trunk, of two ports that are cabled to one in another namespace, for tests that
-    ask for a device and the addresses of both its ends."""
-    # Both ends by the same means: the stand-in in PATH is the difference.
+    """Makes a bond or a trunk of two ports, cabled to another one in another namespace. Returns variables for
+    tests that need a device and the addresses of both ends."""
+    # The stand-in for ip in PATH makes trunks of the bonds.
     script = f"""
         ip netns add peer
         for i in 0 1; do ip link add p$i type veth peer name q$i netns peer; done
@@ -184,7 +184,7 @@ def aggregate(kind, ours):
 
 
 def lines(test, ours):
-    """Runs a test; (how it ended, what it printed)."""
+    """Runs a test. Returns its status and the lines that it printed."""
     environment = parts(test, ours)
     if test.aggregate:
         environment |= aggregate(test.aggregate, ours)
@@ -204,7 +204,7 @@ def lines(test, ours):
 
 
 def results(status, said):
-    """{part: how it ended} of what a test printed; "" for the whole, where it says no more."""
+    """Returns {part: result} from the output of a test. Part "" is the whole test, if it has no parts."""
     found = {}
 
     def add(name, result):
@@ -228,7 +228,7 @@ def results(status, said):
 
 
 def one(test, ours, log):
-    """The results of a test, and what tells more of those that failed."""
+    """Returns the results of a test, and lines that explain failures."""
     log.lines()
     if os.path.exists(MADE):
         os.remove(MADE)
@@ -247,7 +247,7 @@ def one(test, ours, log):
 
 
 def why_not(test, part):
-    """Why a result cannot be asked of a trunk; of part "", the whole test."""
+    """Returns why a result does not apply to a trunk, or None. Part "" is the whole test."""
     name = os.path.basename(test.name) + (f" {test.only}" if test.only and not part else "")
     for pattern, reason in NOT_APPLICABLE.items():
         if fnmatch.fnmatchcase(f"{name}: {part}" if part else name, pattern):
@@ -274,11 +274,11 @@ def main(words):
     for test in chosen:
         name, started = os.path.basename(test.name), time.monotonic()
         if debug != ("netdevsim" in test.needs):
-            continue  # what Debian's kernel lacks is for the other, which is slower
+            continue  # the debug guest, which is slower, runs only what Debian's kernel lacks
         if reason := why_not(test, "") or missing(test):
             rows.append(row(test, "", "", "", "n/a", reason))
             continue
-        for module in test.needs.split():  # some tests want them loaded, and netconsole where it is set up
+        for module in test.needs.split():  # some tests expect them to be loaded, and netconsole's configuration to be mounted
             subprocess.run(["/usr/sbin/modprobe", module])
         if "netconsole" in test.needs and not os.path.ismount(CONFIGFS):
             subprocess.run(["mount", "-t", "configfs", "none", CONFIGFS])
@@ -299,7 +299,7 @@ def main(words):
 
 
 def row(test, part, reference, ours, verdict, reason):
-    """One result, said as well: aloud if it is worse, or if the reference fails."""
+    """Returns a result as a row, and prints it: as a comment, unless it is worse or the reference fails."""
     whole = " ".join(filter(None, [test.name.removeprefix("drivers/net/"), test.only]))
     line = f"{f'{whole}: {part}' if part else whole:76} {reference or '-':6} {ours or '-':6} {verdict}"
     print("" if verdict == "worse" or reference == "fail" else "# ", line, f" ({reason})" if reason else "", sep="",

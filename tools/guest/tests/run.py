@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """Runs the guest tests, all or those whose name contains one of the words given; prints KTAP.
 
-A test runs in a process and a network namespace of its own. It has failed, too, if the kernel
-complained meanwhile, or if the module cannot be removed afterwards.
+A test runs in a process and a network namespace of its own. It fails also if the kernel reports
+something meanwhile, or if the module cannot be removed afterwards.
 """
 
 import contextlib
@@ -30,17 +30,17 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 def collect(pattern, words):
-    """The tests, in the order of files and lines; then those to be repeated with seeds that found something."""
+    """Returns the tests in the order of files and lines, then those of the list of seeds."""
     tests, everything = [], {}
     only_random = "lab.random" in lab.COMMAND_LINE
     slots = "lab.slots" in lab.COMMAND_LINE
     for path in sorted(glob.glob(f"{HERE}/{pattern}.py")):
         if slots != path.endswith("/test_hotplug.py"):
-            continue  # a guest with slots for cards is for that alone
+            continue  # a guest with slots for cards runs only the tests of cards
         module = importlib.import_module(os.path.basename(path)[:-3])
         about_a_program = getattr(module, "IS_ABOUT_A_PROGRAM", False)
         if lab.GUEST != "uml" and about_a_program and not words:
-            continue  # it is the same there, and takes many times as long
+            continue  # a program does nothing else there, and takes many times as long
         area = module.__name__.removeprefix("test_")
         for name, function in vars(module).items():
             if not name.startswith("test_") or getattr(function, "__module__", "") != module.__name__:
@@ -53,12 +53,12 @@ def collect(pattern, words):
             if only_random:
                 tests += every if draws(function) else []
                 continue
-            # Emulation is slow: there, what others take the driver through is for those who ask for it.
+            # Emulation is slow: tests whose paths others take run there only if asked for by name.
             brief = lab.GUEST != "uml" and not words
             if brief and (hasattr(function, "repeats") or lab.GUEST == "debug" and hasattr(function, "trodden")):
                 continue
             tests += every[:1] if brief and getattr(function, "alike", False) else every
-    if only_random:  # the time may be over before the last
+    if only_random:  # there may not be time for all
         random.Random(lab.SEED).shuffle(tests)
     usual, found = seeds.known()
     for number, where, name in found if lab.SEED == usual else ():
@@ -68,7 +68,7 @@ def collect(pattern, words):
 
 
 def draws(thing, seen=None):
-    """Whether a function or a class, or what it names of the tests' own, draws random numbers."""
+    """Returns whether a function or a class, or what it uses of the tests, draws random numbers."""
     seen = set() if seen is None else seen
     if thing is lab.seeded:
         return True
@@ -85,7 +85,7 @@ def draws(thing, seen=None):
 
 
 def names_in(code):
-    """All names in it, and in the functions within."""
+    """Yields the names in code, and in the functions within it."""
     yield from code.co_names
     for inner in code.co_consts:
         if isinstance(inner, types.CodeType):
@@ -93,7 +93,7 @@ def names_in(code):
 
 
 def in_child(test, namespace):
-    """Runs a test in a process (and a namespace) of its own; None if it passed, else (skipped, why)."""
+    """Runs a test in a process (and a namespace) of its own. Returns None if it passed, else (skipped, why)."""
     reading, writing = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -123,7 +123,7 @@ def in_child(test, namespace):
         lab.write("/proc/sysrq-trigger", "w")  # the kernel says who waits, and where
     signal.alarm(0)
     os.close(reading)
-    try:  # the test, if it hangs, and processes it left behind
+    try:  # ends the test if it hangs, and processes that it left
         os.killpg(pid, signal.SIGKILL)
     except ProcessLookupError:
         pass
@@ -135,7 +135,7 @@ def in_child(test, namespace):
 
 
 def still_loaded():
-    """Removes the module if the test left it; says why not if that does not succeed."""
+    """Removes the module if the test left it. Returns why that failed, or an empty string."""
     if not lab.loaded():
         return ""
     rmmod = subprocess.Popen(["rmmod", lab.KIND], stderr=subprocess.PIPE, text=True)
@@ -152,7 +152,7 @@ def out_of_time(*_):
 
 
 def run_all(tests, namespace=True):
-    """Runs each and prints its line; how many failed."""
+    """Runs tests and prints a line for each. Returns how many failed."""
     signal.signal(signal.SIGALRM, out_of_time)
     log = lab.KernelLog()
     failed = 0
