@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """cycles.py [ROOT…]: finds cycles among the modules of a crate, or of a part of one.
 
-A module is a file. It depends on another if a path in its code leads there: `use crate::…`, `use
-super::…`, or such a path in the midst of code. Comments and tests do not count, nor does what a file
-says of the module that it is a part of: `super::…` in `a/b.rs` that leads to `a/mod.rs`.
+A module is a file. It depends on another one if a path in its code leads there: `use crate::…`, `use
+super::…`, or such a path within code. Comments and tests do not count. A path to the module above does
+not count either: `super::…` in `a/b.rs` that leads to `a/mod.rs`.
 """
 
 import re
@@ -13,7 +13,7 @@ from pathlib import Path
 
 TOP = Path(__file__).resolve().parent.parent.parent
 
-# The file at the root of each, and the path by which its own files call it.
+# The root file of each crate or part, and the path by which its own files name it.
 ROOTS = {
     "rust/kernel/netdev.rs": "crate",
     "rust/trunk/core/mod.rs": "crate::pure",
@@ -22,7 +22,7 @@ ROOTS = {
 
 
 def modules(root):
-    """The modules below a root, by path: file. That of the root is ()."""
+    """Returns the modules below a root, path → file. The path of the root is ()."""
     top = root.parent
     found = {(): root}
     for file in sorted(top.rglob("*.rs")):
@@ -35,13 +35,13 @@ def modules(root):
 
 
 def code(text):
-    """Code without comments, strings and tests."""
+    """Returns code without comments, strings and tests."""
     text = re.split(r"^(?:#\[.*\]\n)*(?:pub )?mod tests\b", text, maxsplit=1, flags=re.M)[0]
     return re.sub(r'//[^\n]*|"(?:\\.|[^"\\])*"', "", text)
 
 
 def leaves(tree, prefix=()):
-    """The paths of a `use`: `a::{b, c::d}` → a::b, a::c::d."""
+    """Yields the paths of a `use`: `a::{b, c::d}` → a::b, a::c::d."""
     depth, part = 0, ""
     for char in tree + ",":
         if char == "," and not depth:
@@ -60,7 +60,7 @@ def leaves(tree, prefix=()):
 
 
 def paths(text):
-    """All paths in code that may lead to another module."""
+    """Yields the paths in code that may lead to another module."""
     for use in re.findall(r"\buse\s+([^;]+);", text):
         yield from leaves(use)
     for path in re.findall(r"\b(?:crate|super|self)(?:::\w+)+", re.sub(r"\buse\s[^;]+;", "", text)):
@@ -68,7 +68,7 @@ def paths(text):
 
 
 def resolved(path, module, known, crate):
-    """The module that a path in `module` leads to; None for another crate's."""
+    """Returns the module that a path in `module` leads to, or None if that is in another crate."""
     crate = tuple(crate.split("::"))
     if path[:len(crate)] == crate:
         path = path[len(crate):]
@@ -85,7 +85,7 @@ def resolved(path, module, known, crate):
 
 
 def dependencies(root, crate):
-    """Of each module, those it depends on."""
+    """Returns the modules that each module depends on."""
     known = modules(root)
     found = {}
     for module, file in known.items():
@@ -95,7 +95,7 @@ def dependencies(root, crate):
 
 
 def cycle(graph):
-    """The modules of one cycle, in order, or nothing."""
+    """Returns the modules of one cycle, in order, or an empty list."""
     done, way = set(), []
 
     def visit(module):

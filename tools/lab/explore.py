@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Tests with random numbers that nobody has chosen, for some minutes.
+"""Runs tests that draw random numbers, with new seeds, for some minutes.
 
-On the host the tests of the tools, and the fuzzer; in guests each test that draws random numbers; all
-at once, round after round, each round with a new seed. What fails is said with its seed, the command
-that repeats it, and the line for the list of seeds.
+On the host it runs the tests of the tools, and the fuzzer; in guests each test that draws random
+numbers. It runs them side by side, in rounds; each round has a new seed. For a test that fails it prints
+the seed, the command that repeats it, and the line for the list of seeds.
 """
 
 import collections
@@ -41,7 +41,7 @@ class Explorer:
                 self.say_line(f"    {note}")
 
     def round(self, where, seed, run):
-        """Does run(report, seed) as one round; what it reports as failed was found with that seed."""
+        """Calls run(report, seed) as one round. A failure that it reports was found with that seed."""
 
         def report(name, outcome, notes=()):
             if outcome == ktap.FAIL:
@@ -56,7 +56,7 @@ class Explorer:
         self.say(f"{where}: {test} FAILED", [*(f"# {note}" for note in notes), *advice(where, test, seed)])
 
     def summary(self):
-        """The last line; true if nothing failed."""
+        """Prints the last lines. Returns whether nothing failed."""
         rounds = ", ".join(f"{where} {number}" for where, number in sorted(self.rounds.items()))
         self.say(f"rounds: {rounds or 'none'}; {len(self.failed)} failed")
         for where, test, seed in self.failed:
@@ -65,12 +65,12 @@ class Explorer:
 
 
 def advice(where, test, seed):
-    """The command that repeats it; and, of a test, the line for the list of seeds."""
+    """Returns the command that repeats a failure and, for a test, the line for the list of seeds."""
     if where == "fuzz":
         return [f"again: tools/lab/in-root tools/fuzz/run {test}"]
     again = "make test-host" if where == "host" else f"make test-guest GUEST={where}"
     again = f"again: {again} SEED={seed}"
-    # What concerns a guest as a whole is called by no name of a function.
+    # A check of a guest as a whole has a name with spaces.
     named = re.match(r"[\w.:]+", test)[0]
     if named != test.partition("[")[0]:
         return [again]
@@ -81,7 +81,7 @@ FUZZ_TARGETS = sorted(path.stem for path in (guest.TOP / "tools/fuzz/fuzz_target
 
 
 def fuzz(explorer, target, seed, report):
-    """A round of the fuzzer with one target. What it finds it leaves in a file."""
+    """Runs a round of the fuzzer with one target, which writes an input that fails to a file."""
     limit = max(1, min(FUZZ, int(explorer.left())))
     done = subprocess.run([guest.TOP / "tools/fuzz/run", target, f"-seed={seed}", f"-max_total_time={limit}"],
                           stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
@@ -92,7 +92,7 @@ def fuzz(explorer, target, seed, report):
 
 
 def in_guest(explorer, kind, name, seed, report, ran):
-    """A round in a guest, which the end of time may cut short."""
+    """Runs a round in a guest. It ends when the time is over."""
 
     def reader(_):
         return ktap.Reader(lambda *what: report(*what) if explorer.left() > 0 else None)
@@ -108,7 +108,8 @@ PACKAGES = [word for package in ("trunk-core", "trunk-fuzz", "trunk-nl") for wor
 
 
 def main(minutes, kinds, cargo_test, ran):
-    """What they are run by: see run-tests. Returns the exit status."""
+    """Explores for so many minutes, in guests of these kinds. run-tests has the functions `cargo_test` and
+    `ran`. Returns the exit status."""
     os.environ.setdefault("PROPTEST_CASES", CASES)
     explorer = Explorer(minutes)
 
@@ -118,7 +119,7 @@ def main(minutes, kinds, cargo_test, ran):
             report("cargo test", ktap.FAIL, done.stdout.splitlines()[-40:])
 
     def on_host():
-        """Rounds, one after the other: (where, function of a report and a seed)."""
+        """Yields rounds: (where, function of a report and a seed)."""
         for target in itertools.cycle(FUZZ_TARGETS):
             yield "host", properties
             yield "fuzz", lambda report, seed, target=target: fuzz(explorer, target, seed, report)

@@ -1,28 +1,28 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
 """guest.py demo [LAYOUT]|shell|bench [NAME]|stock|debug|uml|kunit [COMMAND…]: boots a guest and shows what it prints.
-With SLOTS in the environment it has slots for cards.
+With SLOTS in the environment the guest has slots for cards.
 
-Guests: what they boot, how they run, and how they talk to us.
+The guests:
 
 stock   QEMU, Debian's own kernel
 debug   QEMU, a kernel with every check
-uml     User-Mode Linux with sanitizers, a process on this machine; nobody answers its requests
-kunit   the same, for the tests that are in the kernel: all it says comes by its console
+uml     User-Mode Linux with sanitizers, a process on this machine; it can make no requests
+kunit   the kernel of uml, for the tests in the kernel: all its output comes by its console
 
-A QEMU guest has three serial lines. The first is the kernel's console. By the second the guest asks
-for something, a line a request, and is answered with "ok" or "error …":
+A QEMU guest has three serial lines. The first is the kernel's console. The second is for requests of the
+guest, a line each. The answer is "ok" or "error …":
 
-    link net1 down|up    pull the cable of its NIC 1 (counted from 0), at both ends, or plug it in
-    lose net1 both|in|out|none    lose all frames of its NIC 1, both ways or one, without the guest
-                         being able to tell, or no more
-    plug slot1 igb wire0 wire2    put a card of that model with two NICs into its slot 1 (of 8, counted
-                         from 0), one on each of these wires; all NICs on a wire hear each other
-    unplug slot1         take it out
-    barrier NAME         wait until all guests of this run have asked for the same
+    link net1 down|up    pull the cable of its NIC 1 (numbers begin with 0) at both ends, or plug it in
+    lose net1 both|in|out|none    lose all frames of its NIC 1, both ways or one, while it has carrier;
+                         or none
+    plug slot1 igb wire0 wire2    put a card of that model with two NICs into its slot 1 (of 8, from 0),
+                         each on one of these wires; all NICs on a wire receive each other's frames
+    unplug slot1         take the card out
+    barrier NAME         wait until all guests of this run have made this request
     time                 answers "ok" and the host's monotonic clock in ns
 
-The third carries what the guest's command prints. The end is a line "lab: end STATUS" on it.
+The third carries the output of the guest's command. It ends with a line "lab: end STATUS".
 """
 
 import collections
@@ -43,26 +43,26 @@ LAB = Path(__file__).resolve().parent
 TOP = LAB.parent.parent
 MEMORY = {"stock": "1G", "debug": "2G", "uml": "1G", "kunit": "512M"}
 CHECKS = {"stock": "", "debug": "lockdep,kmemleak", "uml": "", "kunit": ""}
-TREE = {"uml": "kunit"}  # the kernel tree of a guest, where it has another's
-LOST = {"in": "tx", "out": "rx"}  # what the emulator calls the two ways
+TREE = {"uml": "kunit"}  # the kernel tree of a guest, if it has another name
+LOST = {"in": "tx", "out": "rx"}  # the emulator's names of the two ways
 SLOTS = 8
 DIES_WITH_US = ["setpriv", "--pdeathsig", "KILL", "--"]
 
 
 def named(*words):
-    """A path as env.sh has it: of a variable, or of a function with its argument."""
+    """Returns a path of env.sh: of a variable, or of a function with its argument."""
     shell = f'. "$0/env.sh"; {" ".join(words) if words[1:] else f"echo ${words[0]}"}'
     return Path(subprocess.run(["bash", "-c", shell, LAB], stdout=subprocess.PIPE, text=True, check=True).stdout.strip())
 
 
 class Guest:
-    """One guest. `words`: the command it runs; `nics`: a socket each, its other end another guest's.
-    `beside`: folders of build whose modules it has beside its own."""
+    """A guest. `words`: its command. `nics`: a socket for each NIC; the other end is in another guest.
+    `beside`: folders of build with further modules for it."""
 
     def __init__(self, kind, words, name=None, nics=(), role="single", boots=None, checks=None, shell=False,
                  arguments="", options=(), slots=0, more=None, beside=(), seed=None):
         self.kind, self.name = kind, name or kind
-        self.status = None  # of the command, once it has ended as it should
+        self.status = None  # of the command, once the guest has reported it
         self.partial = collections.defaultdict(bytes)
         made_for = TREE.get(kind, kind)
         tree = named("tree", made_for)
@@ -73,9 +73,9 @@ class Guest:
                   f"lab.checks={CHECKS[kind] if checks is None else checks} {arguments}")
         if seed := seed or os.environ.get("SEED"):
             append += f" lab.seed={seed}"
-        self.lines = {}  # socket → what it is
-        self.cards = {}  # slot → the emulator's names of the NICs in it
-        self.awaited, self.then = set(), None  # what the emulator is to say, and what is done after that
+        self.lines = {}  # socket → name
+        self.cards = {}  # slot → the emulator's names of its NICs
+        self.awaited, self.then = set(), None  # answers that the emulator owes; what to do after them
         self.shell = shell
         if made_for == "kunit":
             self.start_uml(kernel, initrd, append)
@@ -83,12 +83,12 @@ class Guest:
             self.start_qemu(kernel, initrd, append, nics, role, options, slots)
 
     def start_uml(self, kernel, initrd, append):
-        """UML resets a terminal it shares, so it gets none."""
+        """Starts UML. It has no terminal: it would reset one that it shares."""
         console, theirs = socket.socketpair()
         passed, second = [theirs], "null"
         if self.kind == "uml":
-            # The driver's own tests are in the module too; they are not what is wanted here. While all
-            # sleep, the clock skips to the next that wakes up: what waits waits no time of ours.
+            # The module contains the KUnit tests; they do not run here. While all processes sleep, the
+            # clock skips to the next timer, so waiting takes no time.
             append += " loglevel=5 lab.out=/dev/tty1 kunit.enable=0 time-travel"
             self.lines[console] = "console"
             self.output, end = socket.socketpair()
@@ -105,20 +105,20 @@ class Guest:
             p.close()
 
     def start_qemu(self, kernel, initrd, append, nics, role, options, slots):
-        # Five levels of page tables, that come and go as the kernel identifies its CPU, KASAN takes for
-        # wild addresses if an interrupt comes just then.
+        # Without five levels of page tables: the kernel switches them while it identifies its CPU, and an
+        # interrupt at that time makes KASAN report a wild address.
         cpu = "max,la57=off"
         command = [*DIES_WITH_US, "qemu-system-x86_64", "-M", "q35", "-cpu", cpu, "-m", MEMORY[self.kind], "-nodefaults",
                    "-display", "none", "-no-reboot", "-kernel", str(kernel / "image"), "-initrd", str(initrd)]
         if not any(o == "-smp" for o in options):
             command += ["-smp", "2"]
         if not any(o == "-icount" for o in options):
-            # Emulation works everywhere and alike; hardware that is really there is the user's to name.
+            # Emulation works in the same way everywhere; the user may choose hardware.
             accel = os.environ.get("ACCEL", "tcg")
-            # With a thread for each processor, the emulator now and then loses track of the addresses
-            # of a card that comes or goes, and dies (iotlb_to_section).
+            # With a thread for each processor, the emulator sometimes dies as a card comes or goes
+            # (iotlb_to_section).
             command += ["-accel", f"{accel},thread=single" if slots and accel == "tcg" else accel]
-        # Beside others the emulator may stand still while the kernel counts the ticks of its timer.
+        # On a busy machine the emulator may stand still while the kernel counts the ticks of its timer.
         append += " no_timer_check"
         passed = []
 
@@ -149,7 +149,7 @@ class Guest:
             command += ["-netdev", f"stream,id=net{i},server=off,addr.type=fd,addr.str={nic.fileno()}",
                         "-device", f"virtio-net-pci,netdev=net{i},addr={0x10 + i:#x},"
                                    f"mac=52:54:00:{'01' if role == 'server' else '02'}:00:{i + 1:02x},romfile="]
-            for queue in LOST.values():  # where frames go instead, while that is on
+            for queue in LOST.values():  # lost frames go there
                 command += ["-chardev", f"null,id={queue}{i}", "-object",
                             f"filter-redirector,id=net{i}-{queue},netdev=net{i},queue={queue},outdev={queue}{i},status=off"]
         command += ["-append", f"console=ttyS0 {append}", *options]
@@ -161,7 +161,7 @@ class Guest:
         self.tell_monitor("qmp_capabilities")
 
     def tell_monitor(self, command, named=None, **arguments):
-        """`named`: what the emulator's answer is called."""
+        """Sends a command to the emulator. `named`: the id of its answer."""
         request = {"execute": command, "arguments": arguments} | ({"id": named} if named else {})
         self.monitor.sendall(json.dumps(request).encode() + b"\n")
 
@@ -176,12 +176,12 @@ class Guest:
                 self.then()
 
     def plug(self, slot, model, wires):
-        """A card whose function 0 comes last, for with that the guest is told of all."""
+        """Plugs a card in. Function 0 comes last: it makes the guest look for all functions."""
         names = self.cards[slot] = [f"{slot}-{function}" for function in range(len(wires))]
         self.awaited, self.then = {"plugged"}, lambda: self.answer("ok")
         for function, (name, wire) in reversed(list(enumerate(zip(names, wires)))):
             self.tell_monitor("netdev_add", type="hubport", id=f"{name}-wire", hubid=int(wire.removeprefix("wire")))
-            # Where the slot lets a card name its next function itself, a second one is not looked for else.
+            # A slot with ARI finds the second function only if the first one names it.
             more = {"x-pcie-ari-nextfn-1": True} if names[function + 1 :] else {}
             self.tell_monitor(
                 "device_add", named=None if function else "plugged", driver=model, id=name, bus=slot,
@@ -206,23 +206,23 @@ class Guest:
         try:
             self.requests.sendall(text.encode() + b"\n")
         except OSError:
-            pass  # it is gone: its end says the rest
+            pass  # the guest has ended, which is reported elsewhere
 
 
-BOOT = 400  # seconds in which any guest has come up, however busy the machine is
-HUNG = "it hung as it booted"  # as the emulator does once in hundreds of times, with several processors
+BOOT = 400  # seconds in which any guest boots, also on a busy machine
+HUNG = "it hung as it booted"  # which the emulator does once in some hundred times, with several processors
 
 
 class Run:
-    """Guests run together until all have ended, or one has not come up. heard(guest, line) gets each
-    line of output as it comes."""
+    """Runs guests together until all have ended, or one of them has not booted in time. Calls
+    heard(guest, line) for each line of output."""
 
     def __init__(self, guests, heard, timeout):
         self.guests, self.heard = guests, heard
         self.log = {g: collections.deque(maxlen=40) for g in guests}
         self.waiting = collections.defaultdict(set)
-        self.why = {}  # guest → why it did not end well
-        self.silent = {g for g in guests if not g.shell}  # those that have not come up
+        self.why = {}  # guest → why it failed
+        self.silent = {g for g in guests if not g.shell}  # those that have not booted yet
         logs = TOP / "build/log"
         logs.mkdir(parents=True, exist_ok=True)
         self.files = {g: open(logs / f"{g.name}.log", "w") for g in guests}
@@ -307,7 +307,7 @@ class Run:
                 g.answer(f"error unknown request: {' '.join(words)}")
 
     def ended(self, g):
-        """A guest is gone: whoever waits for it waits no more."""
+        """Ends the waits of other guests for a guest that has ended."""
         self.silent.discard(g)
         if g.status is None:
             self.why[g] = "it died"
@@ -319,12 +319,12 @@ class Run:
 
 
 def cables(count):
-    """Both ends of so many cables: two lists of sockets."""
+    """Returns both ends of so many cables: two lists of sockets."""
     return tuple(zip(*(socket.socketpair() for _ in range(count))))
 
 
 def show(guest, line=lambda text: print(text, flush=True)):
-    """Runs a guest for what it prints; how its command ended."""
+    """Runs a guest, and calls line(text) for each line. Returns the status of its command."""
     run = Run([guest], lambda g, text: line(text), 3600)
     if guest in run.why:
         print(*run.log[guest], f"{guest.name}: {run.why[guest]}", sep="\n", file=sys.stderr)
@@ -333,8 +333,8 @@ def show(guest, line=lambda text: print(text, flush=True)):
 
 
 def with_result(guest):
-    """Runs a guest for what it prints. Returns how its command ended, and the result that it left
-    with lab.leave(), or None."""
+    """Runs a guest and prints its output. Returns the status of its command, and the result that it left by
+    lab.leave(), or None."""
     result, plain = None, without_ktap()
 
     def line(text):
@@ -348,7 +348,7 @@ def with_result(guest):
 
 
 def demo(layout=None):
-    """The report on the kernel at the end is worth a line only if there is something in it."""
+    """Runs a demo. The checks of the kernel at its end are printed only if they fail."""
     colour = "lab.color=1" if sys.stdout.isatty() else ""
     words = ["/tests/switches.py", layout] if layout else ["/tests/demo.py"]
     return show(Guest("stock", ["python3", *words], name="demo", arguments=colour), without_ktap())
@@ -375,14 +375,14 @@ def shell(kind="stock"):
     return guest.process.wait()
 
 
-# Each byte that such an instruction copies would count as one.
+# Without the instructions that copy any number of bytes: each byte would count as an instruction.
 CPU = {"probes": ["-cpu", "max,la57=off,erms=off,fsrm=off,fsrs=off"]}
 BESIDE = {"bench": ["floor"]}
 
 
 def bench(name="bench"):
-    """One processor that takes a nanosecond of the guest's time for an instruction. What is measured
-    is left in build/bench."""
+    """Runs a benchmark, on one processor that takes a nanosecond of the guest's time for an instruction.
+    Writes its result to build/bench."""
     guest = Guest("stock", ["python3", f"/tests/{name}.py"], name=name, arguments="tsc=reliable clocksource=tsc",
                   options=["-smp", "1", "-icount", "shift=0,sleep=off", *CPU.get(name, [])], beside=BESIDE.get(name, []))
     status, result = with_result(guest)

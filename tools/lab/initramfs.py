@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The file system a guest starts with: programs, the kernel's modules, and what is to be tested.
+"""Makes the first file system of a guest (initramfs): programs, the kernel's modules, the project's
+modules and tests.
 
-An initramfs may be several archives one after the other. The first two change rarely and are kept
-in the cache; the last, with our modules and tests, is made for each run. Nothing is compressed,
-for an emulated processor is slow at that.
+An initramfs is several archives, one after the other. The first two change rarely and are kept in the
+cache; the last, with the project's modules and tests, is made for each run. They are not compressed:
+an emulated processor is slow at that.
 """
 
 import compileall
@@ -23,7 +24,7 @@ PLUGIN = TOP / "build/iproute2/link_trunk.so"
 PLUGINS = "usr/lib/x86_64-linux-gnu/ip"  # where Debian's ip looks for them
 TRUNKCTL = [TOP / f"build/cargo/{profile}/trunkctl" for profile in ("debug", "release")]
 
-# A shell too, for that of busybox takes its own `ip` and `ping` for the real ones.
+# bash too: the shell of busybox prefers its own `ip` and `ping`.
 PROGRAMS = """busybox bash setpriv ip bridge tc ss devlink ethtool iperf3 ping teamd tcpdump python3
     ovsdb-tool ovsdb-server ovs-vswitchd ovs-vsctl ovs-appctl""".split()
 OVS_SCHEMA = Path("/usr/share/openvswitch/vswitch.ovsschema")
@@ -32,7 +33,7 @@ YAML = Path("/usr/lib/python3/dist-packages/yaml")
 PYTHON_WITHOUT = re.compile(r"/(config-.*|ensurepip|idlelib|pydoc_data|tkinter|turtledemo|venv|test"
                             r"|_(test|curses|sqlite|ssl|hashlib|dbm|codecs|xxtest)\S*\.so|readline\S*)$")
 
-# What the tests may ask for by name or by device kind; what is built in is skipped.
+# Modules that the tests load by name or by device kind. What is built into the kernel is skipped.
 MODULES = """virtio_pci virtio_net igb igbvf vmxnet3 e1000e
     dummy veth bridge 8021q macvlan macvtap ipvlan vrf vxlan tun netdevsim netconsole
     bonding team team_mode_activebackup team_mode_loadbalance team_mode_roundrobin
@@ -43,8 +44,8 @@ NOT_FOR_GUESTS = shutil.ignore_patterns("__pycache__", "README.md")
 
 
 def build(tree, kos, tests, more=None, beside=()):
-    """The path of an initramfs for the kernel tree, with the modules and tests of these folders.
-    `more`: a further archive, for this run alone. `beside`: further folders of modules."""
+    """Makes an initramfs for the kernel tree, with the modules and tests of these folders, and returns its
+    path. `more`: a further archive, for this run alone. `beside`: further folders of modules."""
     cache = tree.parent
     programs = cached(cache, "programs", [Path("/var/lib/dpkg/status"), Path(__file__)], stage_programs)
     modules = cached(cache, f"modules-{tree.name}", [Path(__file__)], lambda to: stage_modules(tree, to))
@@ -89,7 +90,7 @@ def stage_programs(to):
               not any(PYTHON_WITHOUT.search(str(p)) for p in [f, *f.parents])]
     files += [f for f in YAML.rglob("*") if not f.is_dir()]  # for the kernel's netlink client
     files.append(OVS_SCHEMA)
-    files.append(Path("/usr/lib/x86_64-linux-gnu/libgcc_s.so.1"))  # asked for while running: threads that end
+    files.append(Path("/usr/lib/x86_64-linux-gnu/libgcc_s.so.1"))  # needed while programs run: by threads that end
     copy_all(files, to)
     (to / "usr/bin/sh").symlink_to("bash")
     (to / "var/run").symlink_to("/run")
@@ -113,7 +114,7 @@ def libraries(objects, **environment):
 
 
 def copy(file, to):
-    """Copies a file to its own place below `to`, and what it is a link to as well."""
+    """Copies a file to its own place below `to`; if it is a link, also the file that it leads to."""
     # /lib is a link to /usr/lib: parents are resolved, the file itself is not.
     file = file.parent.resolve() / file.name
     target = to / file.relative_to("/")
@@ -130,7 +131,7 @@ def stage_modules(tree, to, names=MODULES):
     release = source.name
     dest = to / "usr/lib/modules" / release
     dest.mkdir(parents=True)
-    # Paths as depmod wrote them, by module name; a module's own path comes before those it needs.
+    # Paths as depmod wrote them, by name of the module: its own path, then those of modules it needs.
     paths = {}
     for line in (source / "modules.dep").read_text().splitlines():
         path, needs = line.split(":")
@@ -160,22 +161,22 @@ def stage_own(to, tree, kos, tests):
     for folder in kos:
         for ko in folder.rglob("*.ko"):
             shutil.copy(ko, to / "modules")
-    # In a guest all of them are in one folder, where each finds the others.
+    # In a guest they all are in one folder, so they can import each other.
     for folder in "library", "tests", "benchmarks", "demo":
         shutil.copytree(tests / folder, to / "tests", ignore=NOT_FOR_GUESTS, dirs_exist_ok=True)
     shutil.copytree(tests / "peers", to / "tests/peers", ignore=NOT_FOR_GUESTS)
     shutil.copytree(TOP / "samples/topologies", to / "samples/topologies")
-    # What it says, a test compares with what it finds.
+    # A test compares its table with what it finds.
     shutil.copy(TOP / "Documentation/networking/trunk-interop.rst", to / "tests")
-    # The kernel's own netlink client, in Python, and the spec it learns the family from.
+    # The kernel's own netlink client, in Python, and the spec from which it knows the family.
     shutil.copytree(tree / "source/tools/net/ynl/pyynl", to / "ynl/pyynl", ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copytree(TOP / "Documentation/netlink/specs", to / "ynl/specs")
-    # To see that other clients can read what the kernel tells of trunks.
+    # A test reads rtnetlink messages about trunks by this spec.
     shutil.copy(tree / "source/Documentation/netlink/specs/rt-link.yaml", to / "ynl/specs")
     if PLUGIN.exists():
         (to / PLUGINS).mkdir(parents=True)
         shutil.copy(PLUGIN, to / PLUGINS)
-    # Compiled here, which an emulated processor takes seconds for.
+    # Compiled here: an emulated processor takes seconds for that.
     for code in to / "tests", to / "ynl":
         compileall.compile_dir(code, quiet=1, stripdir=to, prependdir="/",
                                invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Reads KTAP from anywhere, a kernel log too, and counts what it announces but does not show."""
+"""Reads and prints KTAP, also from a kernel log. A test that is announced and does not come has failed."""
 
 import re
 
-# A line of a kernel log may carry a time, and the thread that said it.
+# A line of a kernel log may begin with a time, and the thread that printed it.
 STAMP = re.compile(r"^\[ *\d+\.\d+\](?:\[ *\w+\])? ")
 VERSION = re.compile(r"^( *)K?TAP version \d+$")
 SUBTEST = re.compile(r"^( *)# Subtest: (.*)$")
@@ -20,14 +20,14 @@ class Level:
 
 
 class Reader:
-    """Feed it lines; it calls report(name, outcome, notes) for each test that has no subtests.
+    """Takes lines by feed(), and calls report(name, outcome, notes) for each test without subtests.
 
-    A test of a plan that does not come is a failure, and so is a document without a plan.
+    It reports a failure for each test of a plan that does not come, and for a document without a plan.
     """
 
     def __init__(self, report):
         self.report = report
-        self.levels = []  # open ones, outermost first
+        self.levels = []  # the open ones, outermost first
         self.notes = []
 
     def feed(self, line):
@@ -46,7 +46,7 @@ class Reader:
             self.notes.append(m[1])
 
     def level(self, depth):
-        """The level at this depth; those further in end."""
+        """Returns the level at this depth. Deeper levels end."""
         self.close(depth + 1)
         while len(self.levels) <= depth:
             self.levels.append(Level())
@@ -56,7 +56,7 @@ class Reader:
         inner = self.levels[depth + 1] if len(self.levels) > depth + 1 else None
         level = self.level(depth)
         level.seen += 1
-        if inner and (ok or inner.failed):  # it has spoken through its parts
+        if inner and (ok or inner.failed):  # its subtests were reported
             level.failed += inner.failed
             self.notes = []
         else:
@@ -64,10 +64,10 @@ class Reader:
             self.say(depth, name, FAIL if not ok else SKIP if skip else PASS)
 
     def close(self, depth=0):
-        """Ends all levels from this depth on."""
+        """Ends the levels of this depth and deeper."""
         while len(self.levels) > depth:
             level, inmost = self.levels[-1], len(self.levels) - 1
-            # The parameters of a KUnit case come without a plan.
+            # KUnit prints no plan for the parameters of a case.
             if level.plan is None and (level.begun or level.seen) and inmost < 2:
                 level.failed += 1
                 self.say(inmost, "the plan", FAIL)
@@ -83,7 +83,7 @@ class Reader:
 
 
 class Printer:
-    """Prints KTAP: groups, each with its tests, and counts."""
+    """Prints KTAP: groups of tests, and counts of results."""
 
     def __init__(self):
         self.counts = {PASS: 0, FAIL: 0, SKIP: 0}
@@ -109,7 +109,7 @@ class Printer:
         print(f"    1..{self.number}\n{'not ok' if self.failed else 'ok'} {self.groups} {self.name}", flush=True)
 
     def end(self):
-        """The last line; true if something was tested and all of it is well."""
+        """Prints the last line. Returns whether there was a test and none failed."""
         passed, failed, skipped = (self.counts[o] for o in (PASS, FAIL, SKIP))
         print(f"1..{self.groups}\n{passed} passed, {failed} failed, {skipped} skipped", flush=True)
         return passed and not failed

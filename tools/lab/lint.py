@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What formatters and compilers do not check. Each check yields complaints, "file:line: what"."""
+"""Checks that formatters and compilers do not make. Each check yields complaints, "file:line: what"."""
 
 import re
 import subprocess
@@ -15,7 +15,7 @@ NO_COMMENTS = (".json", ".lock", ".png", ".svg")
 
 
 def sources(suffix=""):
-    """The project's files, relative to its top: what git knows, and what it does not ignore."""
+    """Returns the project's files, relative to its top: those in git, and new ones that it does not ignore."""
     out = subprocess.run(["git", "-c", "safe.directory=*", "ls-files", "-co", "--exclude-standard", f"*{suffix}"],
                          cwd=TOP, stdout=subprocess.PIPE, text=True, check=True).stdout
     return [f for f in sorted(set(out.splitlines())) if (TOP / f).is_file()]
@@ -31,7 +31,7 @@ def spdx():
 
 
 def documented():
-    """The documentation names tests, file.test, to show what it says. There are such tests."""
+    """Checks that the tests exist which the documentation names, as file.test."""
     there = {}
     for file in sources(".py"):
         if m := re.fullmatch(r"tools/guest/\w+/(?:test_)?(\w+)\.py", file):
@@ -44,7 +44,7 @@ def documented():
 
 
 def paths():
-    """The documentation names files of the project; `core/` is short for `rust/trunk/core/`. They exist."""
+    """Checks that the files exist which the documentation names. `core/` is short for `rust/trunk/core/`."""
     for file in [*sources(".rst"), *sources(".md")]:
         for number, line in enumerate((TOP / file).read_text().splitlines(), 1):
             for path in re.findall(r"`((?:core|rust|tools|samples|include|Documentation)/[\w./@-]+)`", line):
@@ -53,7 +53,7 @@ def paths():
 
 
 def seeds():
-    """The list of seeds names tests, each with the place where it runs. There are such tests."""
+    """Checks that the tests exist which the list of seeds names, in the place that it names."""
     text = "\n".join((TOP / file).read_text() for file in sources(".rs"))
     for found in listed.known()[1]:
         name = found.test.partition("[")[0]
@@ -68,7 +68,7 @@ def seeds():
 
 
 def tables():
-    """The rules of a table, each line above, within and below it, are the same."""
+    """Checks that all rules of a table (the lines of "=" above, within and below it) are equal."""
     for file in sources(".rst"):
         top = None
         for number, line in enumerate((TOP / file).read_text().splitlines(), 1):
@@ -81,7 +81,7 @@ def tables():
 
 
 def code(line):
-    """A line of Rust without strings and line comments."""
+    """Returns a line of Rust without strings and line comments."""
     return re.sub(r'"(\\.|[^"\\])*"', '""', line).split("//")[0]
 
 
@@ -101,23 +101,23 @@ def unsafe():
                     yield f"{file}:{number}: unsafe without a comment SAFETY:"
 
 
-# What no test can bring about, and why.
+# Refusals that no test can cause, and why.
 UNREACHABLE = {
-    "trunk: a port does not take the XDP program": "only of a driver that has no words of its own for it",
-    "trunk: the port cannot listen to probes": "only without memory for one more group address",
-    "trunk: the port refuses a VLAN that the trunk is used by": "only without memory, or by hardware that is full",
-    "trunk: the port refuses a receive mode of the trunk": "only once it was asked for so often that a counter is full",
+    "trunk: a port does not take the XDP program": "only for a driver that gives no text for it",
+    "trunk: the port cannot listen to probes": "only if there is no memory for one more group address",
+    "trunk: the port refuses a VLAN that the trunk is used by": "only if there is no memory, or the hardware is full",
+    "trunk: the port refuses a receive mode of the trunk": "only if a counter of requests is full",
 }
 
 
 def refusals():
-    """Words that a request is refused with, and that no test in a guest expects to the letter."""
+    """Checks that a test in a guest expects the exact text of each refusal."""
     tests = "\n".join((TOP / file).read_text() for file in sources(".py") if file.startswith("tools/guest/"))
     for file in sources(".rs"):
         if not file.startswith(("rust/trunk/", "rust/kernel/")):
             continue
         text = (TOP / file).read_text().split("#[kunit_tests(")[0]
-        # A refusal begins with what it is about.
+        # The text of a refusal begins with its subject and a colon.
         for found in re.finditer(r'(?:\bc|\bfmt!\(\s*)"([\w.{}-]+: [^"]+)"', text):
             words = found[1]
             parts = map(re.escape, re.split(r"\{[^}]*\}", words))
@@ -130,7 +130,7 @@ def refusals():
 
 
 def above(lines, number, *comments):
-    """The comment above a line, or above the statement that the line is part of."""
+    """Returns the comment above a line, or above the statement that the line is part of."""
     found = []
     for line in reversed(lines[:number - 1]):
         text = line.strip()
@@ -142,7 +142,7 @@ def above(lines, number, *comments):
 
 
 def implements(lines, number):
-    """Whether a function is a trait's: what it asks of its caller is said there."""
+    """Returns whether a function is that of a trait, which has the section # Safety."""
     indent = len(lines[number - 1]) - len(lines[number - 1].lstrip())
     for line in reversed(lines[:number - 1]):
         if line.strip() and len(line) - len(line.lstrip()) < indent:

@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""The kernel's own tests of bonding and team, each run on those first and then on trunks.
+"""Runs the kernel's own tests of bonding and team, each on a bond or team first and then on trunks.
 
-peers.py [NAME…]: those tests alone whose name contains one of the words. PEERS=stock or debug: in
-that guest alone.
+peers.py [NAME…]: only tests whose name contains one of the words. PEERS=stock or debug: only in that
+guest.
 
-Nothing of them is part of this project: the guest gets them out of the kernel source. Stand-ins
-for ip, teamd and their like (tools/guest/peers) make trunks where a test asks for a bond or a team.
-What comes out is left in build/peers: results.json, and table.rst, which Documentation is to have, with
-what earlier runs found of other tests. What a test printed that is worse is in build/log.
+The tests are not part of this project: the guest gets them from the kernel source. Stand-ins for ip,
+teamd and others (tools/guest/peers) make trunks where a test asks for a bond or a team. The results are
+in build/peers: results.json, and table.rst, which Documentation must have. Both keep the results of
+earlier runs for tests that do not run now. The output of a test that is worse is in build/log.
 """
 
 import json
@@ -27,12 +27,12 @@ KINDS = ["stock", "debug"]
 DOCUMENT = guest.TOP / "Documentation/networking/trunk-peers.rst"
 TESTS = "tools/testing/selftests"
 RUNNER = guest.TOP / "tools/guest/peers/bpf"
-# Of the kernel source: the tests, what they include, and the netlink client they use.
+# Parts of the kernel source: the tests, what they include, and the netlink client they use.
 PARTS = [f"{TESTS}/{part}" for part in (
     "kselftest", "net/lib", "net/lib.sh", "net/in_netns.sh", "net/rtnetlink.sh", "net/vlan_hw_filter.sh",
     "net/forwarding/*.sh", "drivers/net/*.py", "drivers/net/lib", "drivers/net/bonding", "drivers/net/team",
 )] + ["tools/net/ynl/pyynl", "Documentation/netlink"]  # fmt: skip
-# Beside those that all guests have. Busybox's are not enough: they know fewer options.
+# Programs that other guests do not have. Those of busybox have too few options.
 PROGRAMS = """teamnl teamdctl awk kill modprobe grep sed find xargs date mktemp timeout sleep tail cut sort tee stat seq
     readlink realpath dirname basename pgrep pkill sysctl mount umount nsenter unshare""".split()
 MODULES = """team_mode_broadcast team_mode_random vrf ip_gre ip6_gre nlmon netconsole sch_ingress cls_flower
@@ -54,15 +54,15 @@ def stage(tree, to):
     initramfs.stage_modules(tree, to, initramfs.MODULES + MODULES)
     initramfs.copy_all([Path(shutil.which(p)) for p in PROGRAMS], to)
     stage_unpacked(packages, to)
-    # tcpdump becomes another user before it opens its file, which is root's.
+    # tcpdump becomes another user before it opens its file, which belongs to root.
     (to / "etc").mkdir(exist_ok=True)
     (to / "etc/passwd").write_text("root:x:0:0:root:/root:/bin/sh\ntcpdump:x:0:0::/:/bin/false\n")
 
 
 def compile_bpf(tests, packages, to):
-    """The kernel's smallest XDP program, as its other tests want it (net/lib/xdp_dummy.bpf.o), and its test
-    of XDP on bonds as a program (bpf/prog_tests/xdp_bonding): with a runner of ours, as it is one of hundreds
-    that are linked with theirs."""
+    """Compiles the kernel's smallest XDP program, which its other tests use (net/lib/xdp_dummy.bpf.o), and its
+    test of XDP on bonds as a program (bpf/prog_tests/xdp_bonding). That one is linked with a runner of this
+    project: the kernel's runner contains hundreds of tests."""
     include, libraries = packages / "usr/include", packages / "usr/lib/x86_64-linux-gnu"
 
     def clang(program, to):
@@ -85,7 +85,7 @@ def compile_bpf(tests, packages, to):
 
 
 def stage_unpacked(packages, to):
-    """Programs of unpacked packages, and those of the root's libraries that they need."""
+    """Copies programs of unpacked packages, and libraries of the root that they need."""
     shutil.copytree(packages / "usr", to / "usr", symlinks=True, dirs_exist_ok=True,
                     ignore=shutil.ignore_patterns("doc", "man", "lintian", "include", "*.a"))
     programs = [f for f in packages.glob("usr/*bin/*") if os.access(f, os.X_OK)]
@@ -95,14 +95,13 @@ def stage_unpacked(packages, to):
 
 
 def run(kind, words):
-    """Runs the tests that are for this guest: what they print is shown as it comes, but for the
-    rows as JSON at the end, which are the result."""
+    """Runs the tests for this guest, and prints their output. Returns the status and the rows of results."""
     tree = guest.named("tree", kind)
     made_from = [Path("/var/lib/dpkg/status"), Path(__file__), Path(initramfs.__file__), guest.LAB / "peers.packages",
                  *sorted(RUNNER.iterdir())]
     more = initramfs.cached(tree.parent, f"peers-{tree.name}", made_from, lambda to: stage(tree, to))
-    # The tests wait a lot, and give up after so many seconds. Here a nanosecond goes by with each
-    # instruction, and none while nothing runs: a busy machine changes nothing, and waiting takes no time.
+    # The tests wait a lot, and have time limits. In this guest a nanosecond passes with each instruction,
+    # and the clock skips idle time: a busy machine changes nothing, and waiting takes no time.
     status, rows = guest.with_result(guest.Guest(
         kind, ["python3", "/tests/peers/run.py", *words], name=f"peers-{kind}", checks="",
         arguments="tsc=reliable clocksource=tsc", options=["-smp", "1", "-icount", "shift=0,sleep=off"],
@@ -111,7 +110,7 @@ def run(kind, words):
 
 
 def table(rows):
-    """A line for each test and each reason, in reStructuredText."""
+    """Returns a table with a line for each test and each reason, in reStructuredText."""
     tests = {}
     for row in rows:
         tests.setdefault((row["test"], row["reason"]), []).append(row)
@@ -126,7 +125,7 @@ def table(rows):
     rule = "  ".join("=" * width for width in widths)
     lines = [rule]
     for number, row in enumerate(cells):
-        # What goes on in the next line has nothing in the first column.
+        # In further lines of a row, the first columns are empty.
         for why in textwrap.wrap(row[-1], widths[-1], break_on_hyphens=False) or [""]:
             lines.append("  ".join(cell.ljust(width) for cell, width in zip((*row[:-1], why), widths)).rstrip())
             row = [""] * len(row)
@@ -146,7 +145,7 @@ def main(*words):
     said = f"{count('equal', 'better')} equal or better, {count('worse')} worse, {count('n/a')} not applicable"
     bad |= not rows or count("worse") > 0
 
-    # If this was not all, beside those of tests that did not run now.
+    # With the results of earlier runs for tests that did not run now.
     out = guest.TOP / "build/peers/results.json"
     out.parent.mkdir(parents=True, exist_ok=True)
     ran = {row["test"] for row in rows}

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0
-"""pictures.py: makes the pictures of trunkctl in Documentation/images, in a guest."""
+"""pictures.py: makes the pictures of trunkctl for Documentation/images, in a guest."""
 
 import sys
 

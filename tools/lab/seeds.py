@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Reads the file `seeds` beside this one. Guests have both, too."""
+"""Reads the file `seeds` in this folder. Guests have both files too."""
 
 import random
 import re
@@ -11,7 +11,7 @@ PLACES = ("host", "stock", "debug", "uml")
 
 
 class Found(NamedTuple):
-    """A seed that made a test fail once."""
+    """A seed with which a test has failed once."""
 
     number: int
     where: str
@@ -19,7 +19,7 @@ class Found(NamedTuple):
 
 
 def parse(text):
-    """Returns the seed of `make test`, and a list of those that found something."""
+    """Returns the seed of `make test`, and a list of those with which a test has failed."""
     usual, found = [], []
     for line in text.splitlines():
         if not line.strip() or line.startswith("#"):
@@ -41,5 +41,5 @@ def known():
 
 
 def fresh():
-    """Returns a seed that nobody has chosen."""
+    """Returns a random seed."""
     return random.SystemRandom().randrange(1, 1 << 32)

@@ -1,19 +1,19 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
-# setup.sh [root|stock|kunit|uml|debug|peers|all]: makes what the lab needs and is not there yet.
+# setup.sh [root|stock|kunit|uml|debug|peers|all]: makes what the lab needs, unless it is there already.
 #
-#   root    a Debian build root: compilers, the emulator, what goes into the guests
+#   root    a Debian build root: compilers, the emulator, programs for the guests
 #   stock   Rust metadata for Debian's own kernel, and that kernel
 #   kunit   a User-Mode Linux kernel with sanitizers, for the uml guest too
 #   debug   an x86_64 kernel with every check
-#   peers   programs that the kernel's own tests ask for; not part of all
+#   peers   programs that the kernel's own tests need; not part of all
 #
-# All of it lives in the cache (env.sh), each thing in a directory of its own that holds a file
-# .complete from the moment it is whole: what was interrupted is made anew.
+# All of it is in the cache (env.sh), in a directory for each. A directory that is complete has a file
+# .complete; one that is not, since set-up was interrupted, is made again.
 set -eu -o pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 
-# ---- what the steps do: each runs as a process of its own, its output in a log
+# ---- the steps: each runs as a process of its own, with its output in a log
 
 make_mmdebstrap() {
     apt-get update
@@ -21,14 +21,14 @@ make_mmdebstrap() {
 }
 
 make_root() {
-    # The host's own mirror where it has one, for it is the one known to be reachable.
+    # The host's own mirror if it has one: that one can be reached.
     local mirror
     mirror=$(apt-get indextargets --format '$(ORIGIN)|$(LABEL)|$(REPO_URI)' |
         sed -n 's/^Debian|Debian|//p' | sort -u | head -n 1)
     mmdebstrap --mode=root --variant=minbase \
         --include="$(grep -v -e '^#' -e '^$' "$packages" | paste -sd,)" "$suite" "$root" $mirror
 
-    # Newer kernels come from backports, which stand beside the suite on every mirror.
+    # Newer kernels are in backports, which every mirror of the suite has.
     local list=$root/etc/apt/sources.list.d/backports.list
     in_root apt-get update
     in_root apt-get indextargets --format '$(RELEASE)|$(REPO_URI)' | sed -n "s/^$suite|//p" | sort -u |
@@ -94,7 +94,7 @@ make_stock() {
     [ -e "$out/image" ] || ln -sf install/lib/modules/"$release"/vmlinuz "$out/image"
 }
 
-# With what they need and the root has not. They stay apart from it.
+# With the packages that they depend on and the root lacks. They stay outside the root.
 make_peers() {
     mkdir -p "$peers/deb/partial"
     in_root apt-get update
@@ -121,7 +121,7 @@ make_kernel() {
     ln -s "$image" "$out/image"
 }
 
-# Names each line asked for that kconfig did not take over. What does not exist counts as off.
+# Fails with the lines of the configuration that kconfig did not take. An option that does not exist is off.
 check_config() {
     local line bad=
     while read -r line; do
@@ -145,7 +145,7 @@ fi
 
 fail() { printf 'set-up: %s\n' "$@" >&2; exit 1; }
 
-# run STEP WHAT: runs a step and shows how long it takes, live on a terminal.
+# run STEP WHAT: runs a step and shows how long it takes; on a terminal, each second.
 ticker=
 run() {
     local what=$2 start=$SECONDS ok=
@@ -168,12 +168,12 @@ stop_ticker() { if [ "$ticker" ]; then kill "$ticker" 2>/dev/null || true; wait 
 trap stop_ticker EXIT
 trap 'exit 130' INT TERM
 
-# Turns the log of a failed step into what happened and what to do.
+# Says what happened and what to do, from the log of a failed step.
 explain() {
     local found
     if found=$(grep -oP '(Unable to locate package|Couldn.t find any package by glob|Version .* for) \K\S+|Package \K\S+(?= has no installation candidate)' "$log" | head -n 1); then
         fail "the mirror has no package ${found//\'/}." \
-            "If it was renamed, mend tools/lab/packages; if the mirror is being updated, try again in an hour."
+            "If it was renamed, correct tools/lab/packages; if the mirror is being updated, try again in an hour."
     elif found=$(grep -m 1 '^series: ' "$log"); then
         fail "the mirror has no complete Linux $series for $suite-backports (source, headers, image and modules of one version)." \
             "It has the series ${found#series: }. Choose one: SERIES=NUMBER make …"
@@ -207,7 +207,7 @@ declare -A what=(
     [peers]="programs for the kernel's own tests")
 declare -A gigabytes=([root]=3 [source]=2 [debian]=1 [stock]=1 [kunit]=2 [debug]=2 [peers]=1)
 
-# where THING: its directory; nothing as long as the kernel is not known.
+# where THING: prints its directory, or nothing while the kernel is not known.
 where() {
     case $1 in
     root) echo "$root" ;;
@@ -219,7 +219,7 @@ where() {
 }
 have() { local dir; dir=$(where "$1"); [ "$dir" ] && [ -e "$dir/.complete" ]; }
 
-[ "$(id -u)" = 0 ] || fail "this needs root, for it mounts and changes root. Run make as root."
+[ "$(id -u)" = 0 ] || fail "this needs root: it mounts file systems and uses chroot. Run make as root."
 
 unshare --mount true 2> /dev/null ||
     fail "mounting is not allowed here. In a container, it takes CAP_SYS_ADMIN (docker run --privileged)."
@@ -243,12 +243,12 @@ exec 9> "$cache/lock"
 flock -n 9 || { echo "waiting for another set-up to end"; flock 9; }
 
 for thing in $things; do
-    # Names depend on what was made before: kernels carry that of the compilers in the root.
+    # Names depend on what was made before: those of kernels on the compilers in the root.
     . "$lab/env.sh"
     ! have "$thing" || continue
     case $thing in
     root) command -v mmdebstrap > /dev/null || run make_mmdebstrap "mmdebstrap" ;;
-    # What is to be downloaded may have moved on since it was recorded: ask again.
+    # The mirror may have a newer kernel than was recorded: ask again.
     source | debian)
         run find_kernel "newest Linux $series in $suite-backports"
         . "$lab/env.sh"

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The floor of the benchmarks: the least that a device above one port can do. It hands frames
+ * The floor of the benchmarks: a device above one port that does the least work. It hands frames
  * down to the port and up from it, and counts nothing.
  *
  *	ip link add floor0 type floor
@@ -36,7 +36,7 @@ static rx_handler_result_t floor_hand_up(struct sk_buff *skb)
 	return RX_HANDLER_ANOTHER;
 }
 
-/* Apart, so that the usual case saves no registers. */
+/* A function of its own, so that the usual case saves no registers. */
 static noinline rx_handler_result_t floor_handle_shared(struct sk_buff **pskb)
 {
 	*pskb = skb_share_check(*pskb, GFP_ATOMIC);
@@ -72,7 +72,7 @@ static int floor_add_port(struct net_device *dev, struct net_device *port,
 		return err;
 	}
 
-	/* What is for the port is for the device: neither changes its filters. */
+	/* With the address of the port, the filters of the port need no change. */
 	eth_hw_addr_inherit(dev, port);
 	rcu_assign_pointer(floor->port, port);
 	return 0;
