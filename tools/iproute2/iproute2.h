@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What a plugin of ip(8) and the program have in common. iproute2 installs no header for that; the
- * layout below is that of all versions from 6.1 to 7.1. ip finds it as KIND_link_util in
- * DIR/link_KIND.so, where DIR is $IP_LIB_DIR or the one it was built with.
+ * The interface between ip(8) and a plugin. iproute2 installs no header for it; the layout below is
+ * that of all versions from 6.1 to 7.1. ip looks for the symbol KIND_link_util in DIR/link_KIND.so,
+ * where DIR is $IP_LIB_DIR or the directory that ip was built with.
  */
 
 #ifndef IPROUTE2_H

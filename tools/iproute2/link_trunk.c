@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * link_trunk.so: has ip(8) know the settings of trunks, by the words of trunkctl(8):
+ * link_trunk.so: a plugin by which ip(8) knows the settings of trunks, with the words of trunkctl(8):
  *
  *	ip link add trunk0 type trunk bits 6 selector flow
  *	ip link set trunk0 type trunk interval 10ms
  *	ip [-j] -d link show trunk0
  *
  * Settings go to the kernel as IFLA_INFO_DATA, with the attributes of the netlink operation
- * trunk-set, and come from it as IFLA_INFO_XSTATS, with those of trunk-get: clients that decode
- * INFO_DATA by a list of the kinds they know, as YNL's do, would trip over the whole message.
+ * trunk-set. They come from it as IFLA_INFO_XSTATS, with the attributes of trunk-get. Clients that
+ * decode INFO_DATA by a list of kinds, as YNL's do, would fail at the whole message of another kind.
  */
 
 #include <errno.h>
@@ -46,8 +46,8 @@ enum form {
 static const struct setting {
 	const char *name;
 	enum form form;
-	unsigned short type;	/* 0: not one of the kernel's, so not shown */
-	bool state;		/* shown, not set */
+	unsigned short type;	/* 0: no attribute of the kernel, so not shown */
+	bool state;		/* can be shown but not set */
 	uint32_t min, max;
 	const char *words[5];	/* by number */
 } settings[] = {
@@ -78,15 +78,15 @@ static const struct setting {
 
 /* --- words into attributes ------------------------------------------------------------------- */
 
-/* Words that are left, and the request they make. */
+/* The words that are left, and the request that is made of them. */
 struct words {
 	int count;
 	char **next;
 	struct nlmsghdr *message;
-	int role, selector, rx_group;	/* what goes together, not in the request yet; -1: not named */
+	int role, selector, rx_group;	/* depend on each other, not in the request yet; -1: not given */
 };
 
-/* Says what is wrong. */
+/* Prints an error. Returns -1. */
 static int __attribute__((format(printf, 1, 2))) refuse(const char *format, ...)
 {
 	va_list arguments;
@@ -128,8 +128,8 @@ static int add_number(struct words *words, int type, uint32_t number)
 	return add(words, type, &number, sizeof(number));
 }
 
-/* Digits of that base at the beginning of a word; where they end, which is at the word itself if
- * there are none, or it is too large a number. */
+/* Reads digits of that base at the beginning of a word. Returns their end, or the word itself if there
+ * are none or the number is too large. */
 static const char *digits(const char *word, int base, uint64_t *number)
 {
 	char *end;
@@ -164,7 +164,7 @@ static int read_number(const char *name, const char *word, bool hex, uint64_t *n
 	return 0;
 }
 
-/* A time in microseconds, out of 500us, 10ms, 2s or milliseconds without unit. */
+/* Reads a time in microseconds: 500us, 10ms, 2s, or milliseconds without a unit. */
 static int read_time(const char *name, const char *word, uint64_t *time)
 {
 	static const struct {
@@ -219,8 +219,8 @@ static int hex_digit(char c)
 	return found ? (int)(found - all) : -1;
 }
 
-/* Pairs of hexadecimal digits, with `between` between them unless that is 0. How many bytes that
- * is, -1 if it is anything else or more than there is room for. */
+/* Reads pairs of hexadecimal digits, with `between` between pairs unless that is 0. Returns the number of
+ * bytes, or -1 if the word is something else or there is no room. */
 static int read_bytes(const char *word, char between, uint8_t *bytes, int room)
 {
 	int count = 0;
@@ -245,7 +245,7 @@ static int add_secret(struct words *words, const char *word, const char *from)
 
 	if (!from && !strcmp(word, "none"))
 		return add(words, TRUNK_A_KEY, bytes, 0);
-	/* What is wrong is not repeated: it may be nearly right. */
+	/* The error does not repeat the word: it may be nearly the key. */
 	if (read_bytes(word, 0, bytes, KEY_SIZE) != KEY_SIZE)
 		return from ? refuse("key-file: %s does not have 32 hexadecimal digits", from) :
 			      refuse("key: it is not 32 hexadecimal digits");
@@ -448,7 +448,7 @@ static int parse(struct link_util *kind, int argc, char **argv, struct nlmsghdr 
 		if (i == COUNT(settings))
 			return refuse("\"%s\" is no setting of a trunk; \"ip link help trunk\" lists them",
 				      word);
-		/* Both words for the key set the same. */
+		/* `key` and `key-file` set the same attribute. */
 		bit = settings[i].form == SECRET_FILE ? TRUNK_A_KEY : settings[i].type;
 		if (named & 1u << bit)
 			return refuse("%s is named twice", bit == TRUNK_A_KEY ? "key" : word);
@@ -461,7 +461,7 @@ static int parse(struct link_util *kind, int argc, char **argv, struct nlmsghdr 
 
 /* --- attributes into words ------------------------------------------------------------------- */
 
-/* The last attribute of that type, which is the one that counts. */
+/* Returns the last attribute of that type, which is the one that counts. */
 static const struct rtattr *find(const struct rtattr *nest, int type)
 {
 	const struct rtattr *found = NULL, *attr = RTA_DATA(nest);
@@ -473,7 +473,7 @@ static const struct rtattr *find(const struct rtattr *nest, int type)
 	return found;
 }
 
-/* A number of 32 or 64 bits; 0 where there is neither. */
+/* Returns a number of 32 or 64 bits; 0 if it has another size. */
 static uint64_t number_of(const struct rtattr *attr)
 {
 	uint64_t wide = 0;
@@ -488,7 +488,7 @@ static uint64_t number_of(const struct rtattr *attr)
 	return number;
 }
 
-/* As `02:00:00`; there is room for six. */
+/* Writes bytes as `02:00:00`, six at most. */
 static void write_bytes(const struct rtattr *attr, char *text)
 {
 	const uint8_t *bytes = RTA_DATA(attr);
@@ -499,7 +499,7 @@ static void write_bytes(const struct rtattr *attr, char *text)
 		text += sprintf(text, "%s%02x", i ? ":" : "", bytes[i]);
 }
 
-/* The same without loss, in the largest unit that fits. */
+/* Writes a time without loss, in the largest unit that fits. */
 static void write_time(uint64_t microseconds, char *text)
 {
 	if (microseconds % 1000000 == 0)
@@ -634,8 +634,8 @@ static void print_setting(const struct setting *setting, const struct rtattr *al
 
 static int show_stats_asked;
 
-/* What there is to print comes as statistics, which ip hands on only where they are asked for: it
- * looks after this, and they are not after that. */
+/* The settings come as statistics, which ip passes to print() only if show_stats is set. This sets it
+ * before ip looks; print() restores it. */
 static void print_none(struct link_util *kind, FILE *out, struct rtattr *data[])
 {
 	(void)kind, (void)out, (void)data;
@@ -662,7 +662,7 @@ struct link_util trunk_link_util = {
 	.print_help = help,
 };
 
-/* With another layout than this was built for, ip is better off without what it cannot find. */
+/* Leaves the functions out if this ip has another layout than the plugin was built for. */
 static void __attribute__((constructor)) check_layout(void)
 {
 	const struct link_util *bond = &bond_link_util;
