@@ -56,18 +56,18 @@ test-guest: ## tests of the module in guests
 # The guests `make explore` takes in turn, and for how long all in all.
 EXPLORE = $(if $(filter file,$(origin GUEST)),uml stock debug,$(GUEST))
 MINUTES ?= 10
-explore: ## tests that draw random numbers, with new ones each time; MINUTES=10
+explore: ## tests with new random numbers in each round; MINUTES=10
 	@for guest in $(EXPLORE); do $(LAB)/setup.sh $$guest || exit; done && $(LAB)/in-root $(LAB)/run-tests explore $(MINUTES) $(EXPLORE)
 
-mutants: ## how many changes of the core its tests notice (hours); SHARE=1/8: an eighth of them, FILES="deal.rs …"
+mutants: ## changes of the core that its tests do not notice (hours); SHARE=1/8: an eighth of them; FILES="deal.rs …"
 	@$(LAB)/setup.sh root && $(LAB)/in-root $(LAB)/mutants $(SHARE) $(FILES)
 
-test-peers: ## the kernel's own tests of bonding and team, on those and on trunks; TEST=NAME, PEERS=stock
+test-peers: ## the kernel's own tests of bonding and team, also on trunks; TEST=NAME, PEERS=stock
 	@$(LAB)/setup.sh peers && $(call quietly,stock) && $(call quietly,tools)
 	@case " $(PEERS) " in *" debug "*) $(LAB)/setup.sh debug && $(call quietly,debug) ;; esac
 	@PEERS="$(PEERS)" $(LAB)/in-root $(LAB)/peers.py $(TEST)
 
-bench: ## cost in instructions per packet, beside bonding and the least there can be
+bench: ## cost in instructions per packet, beside bonding and the floor
 	@$(LAB)/setup.sh stock && $(call quietly,stock) && $(call quietly,floor) && $(LAB)/in-root $(LAB)/guest.py bench
 
 bench-locks: ## time that interrupts and bottom halves are off while links fail
@@ -76,10 +76,10 @@ bench-locks: ## time that interrupts and bottom halves are off while links fail
 bench-failover: ## time until frames arrive again after a link failed, beside bonding and team
 	@$(LAB)/setup.sh stock && $(call quietly,stock) && $(LAB)/in-root $(LAB)/guest.py bench failover
 
-bench-probes: ## cost of testing 64 links each millisecond
+bench-probes: ## cost of tests on 64 links, each millisecond or two
 	@$(LAB)/setup.sh stock && $(call quietly,stock) && $(LAB)/in-root $(LAB)/guest.py bench probes
 
-bench-switches: ## time until clients of one switch or two get answers again, after each failure
+bench-switches: ## time until clients of one or two switches get answers again, after each failure
 	@$(LAB)/setup.sh stock && $(call quietly,stock) && $(call quietly,tools) && $(LAB)/in-root $(LAB)/guest.py bench switches
 
 pictures: ## pictures of trunkctl, for Documentation/images
@@ -93,7 +93,7 @@ MO ?= build/$(shell cat $(KDIR)/include/config/kernel.release 2>/dev/null)
 modules:
 	$(LAB)/kbuild $(KDIR) $(MO) modules
 else
-modules: ## build the modules; KDIR=DIR: against this kernel tree, not the lab's
+modules: ## build the modules; KDIR=DIR: against this kernel tree instead of the lab's
 	$(LAB)/setup.sh $(TREE)
 	$(LAB)/build $(TREE) modules
 endif
@@ -107,7 +107,7 @@ STAGE := $(CURDIR)/build/stage
 in_root_stage = $(LAB)/in-root env PREFIX=$(PREFIX) TRUNKCTL=build/cargo/release/trunkctl \
 	PLUGIN=build/iproute2/link_trunk.so IPLIBDIR=$(or $(IPLIBDIR),/usr/lib/x86_64-linux-gnu/ip)
 
-install: ## build, and install below PREFIX=/usr/local, /lib/modules and IPLIBDIR; DESTDIR, KDIR
+install: ## build and install, below PREFIX=/usr/local, /lib/modules and IPLIBDIR; DESTDIR=DIR, KDIR=DIR
 	@$(LAB)/setup.sh stock && $(LAB)/build tools && rm -rf $(STAGE)
 ifdef KDIR
 	@$(LAB)/kbuild $(KDIR) $(MO) modules && $(LAB)/build plugin && $(in_root_stage) tools/install stage $(STAGE)
@@ -125,10 +125,10 @@ uninstall: ## remove what was installed
 deb: ## build the Debian packages trunk-dkms and trunkctl in build/deb
 	@$(LAB)/setup.sh stock && $(LAB)/build tools && $(LAB)/build plugin && $(LAB)/in-root tools/packaging/deb
 
-test-package: ## a clean Debian 13 in a guest: packages installed, rebooted, trunk up, traffic flows (long)
+test-package: ## install the packages in a clean Debian 13, boot it twice in a guest, and test trunks there (long)
 	@$(LAB)/setup.sh stock && $(MAKE) -s deb && $(LAB)/in-root tools/packaging/test-package
 
-graft: ## put the project into the kernel source KSRC=DIR as drivers/net/trunk
+graft: ## copy the project into the kernel source KSRC=DIR as drivers/net/trunk
 	$(LAB)/graft $(KSRC)
 
 clean: ## remove what was built in the checkout
