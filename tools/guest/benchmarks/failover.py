@@ -89,7 +89,7 @@ HELD = "trunk, interval 10 ms, RTNL held for a second"
 COMPARED = [
     ("trunk, interval 10 ms, misses 3", FAST, FAST, {}),
     (HELD, FAST, FAST, {"carrier": "is lost under RTNL"}),
-    ("trunk, as it comes: interval 100 ms, misses 3", USUAL, USUAL, {}),
+    ("trunk by default: interval 100 ms, misses 3", USUAL, USUAL, {}),
     ("bonding balance-xor, miimon 100", *[bond("mode balance-xor miimon 100")] * 2, BLIND),
     ("bonding active-backup, miimon 100", bond("mode active-backup miimon 100"), bridge, BLIND),
     ("bonding active-backup, ARP monitor 100", bond(ARP), bridge, {}),
