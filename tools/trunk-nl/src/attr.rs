@@ -43,7 +43,7 @@ impl Writer {
         self.put(kind, &[]);
     }
 
-    /// Attributes within an attribute, as `fill` writes them.
+    /// Appends an attribute with the attributes that `fill` writes.
     pub fn nest(&mut self, kind: u16, fill: impl FnOnce(&mut Writer)) {
         let mut inner = Writer::default();
         fill(&mut inner);
@@ -65,20 +65,20 @@ impl Emitable for Writer {
 
 /// The value of an attribute, by its type.
 pub(crate) trait Typed {
-    /// What `parse` makes of it, as [`parse_u32`] does.
+    /// Returns the value by a function such as [`parse_u32`].
     fn get<T>(&self, parse: fn(&[u8]) -> Result<T, DecodeError>) -> Result<T>;
 
     fn u32(&self) -> Result<u32> {
         self.get(parse_u32)
     }
 
-    /// An unsigned integer whose sender chose its width, as the spec's type `uint`.
+    /// Returns an unsigned integer of any width, as the spec's type `uint`.
     fn uint(&self) -> Result<u64>;
 
-    /// Text up to the first NUL. What is no UTF-8 is replaced: a device may have any name.
+    /// Returns text up to the first NUL. It replaces what is not UTF-8: a device may have any name.
     fn string(&self) -> String;
 
-    /// The same, for [`Fields`].
+    /// Returns [`string`](Self::string), for [`Fields`].
     fn text(&self) -> Result<String> {
         Ok(self.string())
     }
@@ -101,7 +101,7 @@ impl Typed for Attr<'_> {
         }
     }
 
-    // netlink-packet-core refuses what is no UTF-8.
+    // netlink-packet-core refuses what is not UTF-8.
     fn string(&self) -> String {
         let text = self.value().split(|octet| *octet == 0).next();
         String::from_utf8_lossy(text.unwrap_or_default()).into_owned()
@@ -112,12 +112,12 @@ impl Typed for Attr<'_> {
     }
 }
 
-/// The attributes of a message or nest, by type; of several of one type, the last. Types that have no
-/// name are left out.
+/// The attributes of a message or nest, by type; the last one of a type. It has no attributes whose
+/// type has no name.
 pub(crate) struct Fields<'a> {
     all: Vec<Option<Attr<'a>>>,
     names: &'static [&'static str],
-    /// What the nest is called, with a dot; nothing for the message itself.
+    /// Name of the nest, with a dot; empty for the message itself.
     prefix: &'static str,
 }
 
@@ -141,13 +141,13 @@ impl<'a> Fields<'a> {
         matches!(self.all.get(usize::from(kind)), Some(Some(_)))
     }
 
-    /// The value of an attribute that may be missing.
+    /// Returns the value of an attribute that may be missing.
     pub fn get<T>(&self, kind: u16, read: fn(&Attr<'a>) -> Result<T>) -> Result<Option<T>> {
         let attribute = self.all.get(usize::from(kind)).and_then(Option::as_ref);
         attribute.map(read).transpose()
     }
 
-    /// The value of an attribute that each answer has.
+    /// Returns the value of an attribute that each answer has.
     pub fn need<T>(&self, kind: u16, read: fn(&Attr<'a>) -> Result<T>) -> Result<T> {
         let name = self.names.get(usize::from(kind)).unwrap_or(&"");
         let missing = || malformed(format!("there is no {}{name}", self.prefix));
@@ -155,8 +155,8 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// Attributes and where they begin, up to the first that is malformed: netlink-packet-core does not
-/// tell offsets.
+/// Returns attributes and their offsets, up to the first one that is malformed: netlink-packet-core
+/// has no offsets.
 pub(crate) fn located(all: &[u8]) -> impl Iterator<Item = (usize, Attr<'_>)> {
     let sound = Attributes::new(all).map_while(Result::ok);
     sound.scan(0, |next, attribute| {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Links held by a program.
+//! Claims: links that a program holds.
 
 use std::collections::VecDeque;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -20,25 +20,25 @@ use crate::socket::{readable, Socket};
 use crate::types::{ClaimState, Named};
 use crate::uapi::{attr, claim, cmd, Reason, FAMILY, VERSION};
 
-/// What is claimed.
+/// A request for a claim.
 #[derive(Clone, Copy, Debug)]
 pub struct ClaimRequest<'a> {
     /// The trunk, by interface index.
     pub trunk: u32,
     /// The port whose link it should be, by interface index.
     pub port: u32,
-    /// The mark of the frames that are to leave by it, other than 0. No other claim of the trunk may
-    /// have it.
+    /// The mark of the frames that are to leave by it, not 0. No other claim of the trunk may have
+    /// it.
     pub mark: u32,
     /// What the holder calls itself, up to 31 bytes.
     pub name: Option<&'a str>,
 }
 
-/// A link of a trunk, held by this program: the port it should have, or while that fails, the best
-/// spare that nobody uses. Frames with the claim's mark leave by it. The link is free again when this
-/// is dropped, or the program ends in any way. The claim ends with its trunk, too.
+/// A link of a trunk that this program holds: the wanted port or, while that has failed, the best
+/// free spare. Frames with the claim's mark leave by it. The claim ends when this is dropped, when
+/// the program ends in any way, and with its trunk.
 ///
-/// The mark is set on the program's own sockets, for which it needs CAP_NET_ADMIN or CAP_NET_RAW:
+/// The program sets the mark on its own sockets, for which it needs CAP_NET_ADMIN or CAP_NET_RAW:
 ///
 /// ```no_run
 /// use std::net::UdpSocket;
@@ -68,7 +68,7 @@ pub struct ClaimRequest<'a> {
 /// assert_eq!(done, 0, "{}", std::io::Error::last_os_error());
 /// socket.send_to(b"by the claimed link", "192.0.2.1:5000")?;
 ///
-/// // Which link that is may change; the socket and its mark stay as they are.
+/// // The link may change; the socket and its mark stay.
 /// while let Some(change) = claim.next_change(None)? {
 ///     println!("{:?} -> {:?}: {}", change.old, change.new, change.reason);
 /// }
@@ -79,34 +79,34 @@ pub struct ClaimRequest<'a> {
 pub struct Claim {
     socket: Socket,
     family: Family,
-    /// Tells when the trunk goes, for the family does not.
+    /// Notifies when the trunk goes, which the family does not.
     links: Links,
     state: ClaimState,
-    /// Told by the kernel, but not asked for yet.
+    /// Received notifications that were not asked for yet.
     told: VecDeque<ClaimState>,
 }
 
-/// A claim has another link.
+/// A change of a claim's link.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// The port it had, by interface index; none if no spare was free.
+    /// The port that it had, by interface index; none if no spare was free.
     pub old: Option<u32>,
-    /// The port it has, by interface index; none if no spare is free.
+    /// The port that it has, by interface index; none if no spare is free.
     pub new: Option<u32>,
     /// Number of that port at the peer, if it is known.
     pub peer_port: Option<u32>,
-    /// Why it lost the old one; none if it did not fail, or if that is not known.
+    /// Why it lost the old port; none if that did not fail, or if the reason is not known.
     pub reason: Named<Reason>,
 }
 
 impl Claim {
-    /// Claims a link in a network namespace, known by its name or path, or in the caller's own. The
-    /// kernel first has a round of probes answered, so this takes up to the trunk's reply-timeout.
-    /// Needs CAP_NET_ADMIN there.
+    /// Claims a link in a network namespace, by its name or path, or in the caller's own. The
+    /// kernel first sends a round of probes, so this takes up to the trunk's reply-timeout. Needs
+    /// CAP_NET_ADMIN there.
     pub fn take(namespace: Option<&str>, request: &ClaimRequest<'_>) -> Result<Self> {
         let mut socket = Socket::open(libc::NETLINK_GENERIC, namespace)?;
         let family = Family::find(&mut socket, FAMILY, VERSION, Set::TRUNK)?;
-        // Before there is a claim, so that its end cannot be missed.
+        // Before the claim, so that the end of the trunk cannot be missed.
         let mut links = Links::open(namespace)?;
         links.watch()?;
         let answers = socket.ask(family.once(cmd::CLAIM_ADD, |w| request.write(w)), |body| {
@@ -121,24 +121,24 @@ impl Claim {
         })
     }
 
-    /// The mark to be set on sockets.
+    /// Returns the mark to be set on sockets.
     pub fn mark(&self) -> u32 {
         self.state.mark
     }
 
-    /// The port that it has, by interface index, as far as [`next_change`](Self::next_change) has
-    /// told; none if no spare was free.
+    /// Returns the port of the claim, by interface index, after the last change that
+    /// [`next_change`](Self::next_change) returned; none if no spare was free.
     pub fn link(&self) -> Option<u32> {
         self.state.link
     }
 
-    /// All that is known of it, as far as [`next_change`](Self::next_change) has told.
+    /// Returns the claim after the last change that [`next_change`](Self::next_change) returned.
     pub fn state(&self) -> &ClaimState {
         &self.state
     }
 
-    /// The next change of its link, or `None` if there is none within a time; without one, it waits.
-    /// Fails with [`Error::NoSuchDevice`] once the trunk has gone.
+    /// Returns the next change of its link, or `None` if there is none within the limit; without a
+    /// limit, waits. Fails with [`Error::NoSuchDevice`] once the trunk has gone.
     pub fn next_change(&mut self, limit: Option<Duration>) -> Result<Option<Change>> {
         let end = limit.and_then(|limit| Instant::now().checked_add(limit));
         loop {
@@ -168,14 +168,13 @@ impl Claim {
         }
     }
 
-    /// What there is to be polled for reading, besides others, before
-    /// [`next_change`](Self::next_change).
+    /// Returns descriptors to poll for reading before [`next_change`](Self::next_change).
     pub fn fds(&self) -> [BorrowedFd<'_>; 2] {
         [self.socket.as_fd(), self.links.as_fd()]
     }
 
-    /// Gives the link back now, and waits until that is done. To drop the claim does the same, but
-    /// nobody hears if it fails.
+    /// Ends the claim, and waits until that is done. When a claim is dropped, it ends without an
+    /// error if that fails.
     pub fn release(mut self) -> Result<()> {
         let (trunk, mark) = (self.state.trunk, self.state.mark);
         self.socket.order(self.family.once(cmd::CLAIM_DEL, |w| {
@@ -184,8 +183,8 @@ impl Claim {
         }))
     }
 
-    /// Notifications were lost: how is it now? After a loss the kernel drops all there is until the
-    /// socket has been read empty, so that is done first.
+    /// Asks for the claim after notifications were lost. After a loss the kernel drops all until
+    /// the socket is empty, so this empties the socket first.
     fn ask_anew(&mut self) -> Result<()> {
         loop {
             match self.socket.datagram(RecvFlags::DONTWAIT) {
@@ -220,10 +219,10 @@ impl ClaimRequest<'_> {
     }
 }
 
-/// What a notification changes, if anything.
+/// Applies a notification, and returns the change if there is one.
 pub(crate) fn change(state: &mut ClaimState, told: ClaimState) -> Option<Change> {
     let own = (told.trunk, told.mark) == (state.trunk, state.mark);
-    // One sent while the claim was being taken may be part of the answer to that already.
+    // The answer to the claim may contain one that was sent meanwhile.
     if !own || told.link == state.link {
         return None;
     }
@@ -237,7 +236,7 @@ pub(crate) fn change(state: &mut ClaimState, told: ClaimState) -> Option<Change>
     Some(change)
 }
 
-/// The claims that a datagram tells of.
+/// Returns the claims in a datagram.
 fn read(datagram: &[u8], family: &Family) -> Result<Vec<ClaimState>> {
     let mut all = Vec::new();
     for message in messages(datagram) {

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The kernel's times of events, by the clock on the wall.
+//! The kernel's times of events, as wall-clock times.
 
 use std::time::{Duration, SystemTime};
 
 use rustix::time::{clock_gettime, ClockId, Timespec};
 
-/// How often the clocks are read, for the two readings that are nearest to each other.
+/// How often the clocks are read, to find the two readings that are nearest to each other.
 const ATTEMPTS: usize = 5;
 
-/// Where CLOCK_MONOTONIC and CLOCK_REALTIME stood at one moment.
+/// CLOCK_MONOTONIC and CLOCK_REALTIME at one time.
 #[derive(Clone, Copy, Debug)]
 pub struct Clock {
     /// ns since boot, without sleep.
@@ -19,8 +19,8 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// Reads both, as near to each other as a few attempts bring them: what lies between is the error
-    /// of all times on the wall.
+    /// Reads both clocks, as near to each other as in the best of some attempts. The time between
+    /// the readings is the error of all wall-clock times.
     pub fn now() -> Self {
         let read = |_| {
             let before = nanoseconds(clock_gettime(ClockId::Monotonic));
@@ -32,7 +32,7 @@ impl Clock {
         Self { monotonic, real }
     }
 
-    /// Takes both as given, in ns.
+    /// Returns a clock with these times, in ns.
     pub fn at(monotonic: u64, real: u64) -> Self {
         Self {
             monotonic: monotonic.into(),
@@ -40,17 +40,17 @@ impl Clock {
         }
     }
 
-    /// ns of CLOCK_MONOTONIC.
+    /// Returns ns of CLOCK_MONOTONIC.
     pub fn monotonic(&self) -> u64 {
         self.monotonic.try_into().unwrap_or(0)
     }
 
-    /// How long before this moment a moment of CLOCK_MONOTONIC was; 0 if it is still to come.
+    /// Returns how long ago a time of CLOCK_MONOTONIC was; 0 if it is in the future.
     pub fn since(&self, monotonic: u64) -> Duration {
         Duration::from_nanos(self.monotonic().saturating_sub(monotonic))
     }
 
-    /// The time on the wall at a moment of CLOCK_MONOTONIC.
+    /// Returns the wall-clock time at a time of CLOCK_MONOTONIC.
     pub fn wall(&self, monotonic: u64) -> SystemTime {
         let real = self.real - self.monotonic + i128::from(monotonic);
         SystemTime::UNIX_EPOCH + Duration::from_nanos(real.try_into().unwrap_or(0))

@@ -35,7 +35,7 @@ impl Connection {
         })
     }
 
-    /// A trunk by interface index.
+    /// Returns a trunk, by interface index.
     pub fn trunk_get(&mut self, trunk: u32) -> Result<Trunk> {
         let request = self
             .family
@@ -43,7 +43,7 @@ impl Connection {
         only(self.ask(request, Trunk::read)?)
     }
 
-    /// All trunks.
+    /// Returns all trunks.
     pub fn trunk_dump(&mut self) -> Result<Vec<Trunk>> {
         let request = self.family.dump(cmd::TRUNK_GET, |_| {});
         self.ask(request, Trunk::read)
@@ -57,7 +57,7 @@ impl Connection {
         }))
     }
 
-    /// A port by its own interface index.
+    /// Returns a port, by its own interface index.
     pub fn port_get(&mut self, ifindex: u32) -> Result<Port> {
         let request = self.family.once(cmd::PORT_GET, |w| {
             w.nest(attr::PORT, |w| w.u32(port::IFINDEX, ifindex));
@@ -65,7 +65,7 @@ impl Connection {
         only(self.ask(request, Port::read)?)
     }
 
-    /// The ports of a trunk, or of all.
+    /// Returns the ports of a trunk, or of all trunks.
     pub fn port_dump(&mut self, trunk: Option<u32>) -> Result<Vec<Port>> {
         let request = self.family.dump(cmd::PORT_GET, |w| {
             w.optional_u32(attr::IFINDEX, trunk);
@@ -81,7 +81,7 @@ impl Connection {
         self.socket.order(request)
     }
 
-    /// Gives a port that is held back its buckets, or all such ports of the trunk.
+    /// Gives a port that is held back its buckets; without a port, all such ports of the trunk.
     pub fn failback(&mut self, trunk: u32, ifindex: Option<u32>) -> Result<()> {
         self.socket.order(self.family.once(cmd::FAILBACK, |w| {
             w.u32(attr::IFINDEX, trunk);
@@ -91,7 +91,7 @@ impl Connection {
         }))
     }
 
-    /// The whole table, by bucket. Repeated if it changes meanwhile, up to a limit.
+    /// Returns the whole table, by bucket. If it changes meanwhile, this repeats, up to a limit.
     pub fn table_get(&mut self, trunk: u32) -> Result<Vec<Bucket>> {
         let request = self
             .family
@@ -100,7 +100,7 @@ impl Connection {
         Ok(parts.concat())
     }
 
-    /// One bucket.
+    /// Returns one bucket.
     pub fn bucket_get(&mut self, trunk: u32, index: u32) -> Result<Bucket> {
         let request = self.family.once(cmd::TABLE_GET, |w| {
             w.u32(attr::IFINDEX, trunk);
@@ -110,8 +110,8 @@ impl Connection {
         only(parts.concat())
     }
 
-    /// Sets homes of buckets, after all have become automatic if `reset`. Frames see all of it or
-    /// none.
+    /// Sets homes of buckets. With `reset`, all others become automatic. For frames, all of it
+    /// happens at once.
     pub fn table_set(&mut self, trunk: u32, reset: bool, homes: &[BucketHome]) -> Result<()> {
         self.socket.order(self.family.once(cmd::TABLE_SET, |w| {
             w.u32(attr::IFINDEX, trunk);
@@ -124,7 +124,7 @@ impl Connection {
         }))
     }
 
-    /// Counters of a trunk.
+    /// Returns the counters of a trunk.
     pub fn stats_get(&mut self, trunk: u32) -> Result<Statistics> {
         let request = self
             .family
@@ -132,7 +132,7 @@ impl Connection {
         only(self.ask(request, Statistics::read)?)
     }
 
-    /// Counters of a trunk or of all; after each trunk's, those of its ports.
+    /// Returns the counters of a trunk, or of all; after those of a trunk, those of its ports.
     pub fn stats_dump(&mut self, trunk: Option<u32>) -> Result<Vec<Statistics>> {
         let request = self.family.dump(cmd::STATS_GET, |w| {
             w.optional_u32(attr::IFINDEX, trunk);
@@ -140,7 +140,7 @@ impl Connection {
         self.ask(request, Statistics::read)
     }
 
-    /// Has the counters of a trunk begin at 0.
+    /// Resets the counters of a trunk to 0.
     pub fn stats_reset(&mut self, trunk: u32) -> Result<()> {
         let request = self
             .family
@@ -148,7 +148,7 @@ impl Connection {
         self.socket.order(request)
     }
 
-    /// The last events of a trunk, oldest first.
+    /// Returns the last events of a trunk, oldest first.
     pub fn history_get(&mut self, trunk: u32) -> Result<Vec<Event>> {
         let request = self
             .family
@@ -157,7 +157,7 @@ impl Connection {
         Ok(parts.concat())
     }
 
-    /// The claims to links of a trunk, or of all.
+    /// Returns the claims of a trunk, or of all trunks.
     pub fn claim_dump(&mut self, trunk: Option<u32>) -> Result<Vec<ClaimState>> {
         let request = self.family.dump(cmd::CLAIM_GET, |w| {
             w.optional_u32(attr::IFINDEX, trunk);
@@ -174,13 +174,13 @@ impl Connection {
         self.socket.ask(request, |body| read(contents(body)?))
     }
 
-    /// Has events of all trunks of the namespace told from now on, over a socket of its own.
+    /// Subscribes to events of all trunks of the namespace, by a socket of its own.
     pub fn subscribe(&self) -> Result<Events> {
         Events::open(self.namespace.as_deref())
     }
 }
 
-/// The only answer to a request for one thing.
+/// Returns the only answer to a request.
 pub(crate) fn only<T>(answers: Vec<T>) -> Result<T, Error> {
     let mut answers = answers.into_iter();
     match (answers.next(), answers.next()) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What can go wrong, in words for the user.
+//! Errors, with texts for the user.
 
 use std::fmt;
 use std::io;
@@ -13,20 +13,20 @@ use crate::values::shown;
 /// Result of this library's calls.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What went wrong.
+/// An error.
 #[derive(Debug)]
 pub enum Error {
     /// The kernel has no generic netlink family of that name.
     FamilyNotFound(String),
     /// There is no device of that name in the namespace.
     NoSuchDevice(String),
-    /// The device is there, but is no trunk.
+    /// The device is not a trunk.
     NotATrunk(String),
-    /// The device is there, but is no port of a trunk.
+    /// The device is not a port of a trunk.
     NotAPort(String),
     /// No device can have that name.
     BadName(String),
-    /// There is no such network namespace, or it may not be entered.
+    /// There is no such network namespace, or no permission to enter it.
     Namespace {
         /// As the user gave it.
         name: String,
@@ -35,11 +35,11 @@ pub enum Error {
     },
     /// The kernel refused a request.
     Refused(Refusal),
-    /// What is read changed all the time while it was read.
+    /// The data changed each time while they were read.
     Unstable,
     /// A message is longer than the socket's buffer may become.
     TooLong(usize),
-    /// The kernel sent what this library does not understand.
+    /// The kernel sent something that this library does not understand.
     Malformed(String),
     /// The socket failed.
     Io(io::Error),
@@ -48,22 +48,22 @@ pub enum Error {
 /// Why the kernel refused a request.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Refusal {
-    /// A number as in errno.h.
+    /// A number of errno.h.
     pub errno: i32,
-    /// The kernel's own words, if it had any.
+    /// The kernel's text, if there is one.
     pub message: Option<String>,
-    /// The attribute at fault, with the nests around it, as `port.priority`.
+    /// The wrong attribute, with the nests around it, as `port.priority`.
     pub attribute: Option<String>,
-    /// The attribute that was asked for and not there.
+    /// The attribute that is required and missing.
     pub missing: Option<String>,
-    /// The value of the attribute at fault, if that is an integer.
+    /// The value of the wrong attribute, if that is an integer.
     pub value: Option<u64>,
-    /// What the value may be, both ends included, if the kernel said so.
+    /// The range of the value, both ends included, if the kernel gave one.
     pub range: Option<(u64, u64)>,
 }
 
 impl Error {
-    /// Is it the kernel that refused, rather than the user who erred?
+    /// Returns whether the kernel refused, rather than the user made a mistake.
     pub fn is_kernel(&self) -> bool {
         match self {
             Self::NoSuchDevice(_) | Self::NotATrunk(_) | Self::NotAPort(_) | Self::BadName(_) => {
@@ -74,7 +74,7 @@ impl Error {
         }
     }
 
-    /// The errno of a refusal.
+    /// Returns the errno of a refusal.
     pub fn errno(&self) -> Option<i32> {
         match self {
             Self::Refused(refusal) => Some(refusal.errno),
@@ -167,8 +167,8 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// Does the message begin with the attribute's name, with or without the nests around it? Or with that
-/// of another, of which the request said nothing?
+/// Returns whether the message begins with the attribute's name, with or without the nests around
+/// it, or with the name of an attribute that the request does not have.
 fn names(message: &str, attribute: &str) -> bool {
     let subject = message.split([':', ' ']).next().unwrap_or_default();
     let own = subject == attribute || attribute.ends_with(&format!(".{subject}"));
@@ -176,12 +176,12 @@ fn names(message: &str, attribute: &str) -> bool {
     !subject.is_empty() && (own || other)
 }
 
-/// The C library's words for an errno.
+/// Returns the C library's text for an errno.
 pub fn describe(errno: i32) -> String {
     plain(&io::Error::from_raw_os_error(errno))
 }
 
-/// The error's words, without the number that the standard library adds.
+/// Returns the error's text, without the number that the standard library adds.
 fn plain(error: &io::Error) -> String {
     let text = error.to_string();
     match text.rfind(" (os error ") {

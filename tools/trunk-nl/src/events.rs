@@ -17,30 +17,30 @@ use crate::socket::{readable, Socket};
 use crate::types::{Event, Port, Trunk};
 use crate::uapi::{EventKind, FAMILY, MCGRP_EVENTS, VERSION};
 
-/// How much the kernel may keep for a listener that is busy.
+/// How much the kernel may queue for a busy listener, in bytes.
 const BACKLOG: usize = 4 << 20;
 
-/// What is told.
+/// A notification.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notification {
-    /// Something happened.
+    /// An event.
     Event {
-        /// What.
+        /// The event.
         event: Box<Event>,
-        /// Of a change of configuration: the trunk's settings when it was told.
+        /// For a change of configuration: the trunk's settings after it.
         trunk: Option<Box<Trunk>>,
-        /// Of a change of configuration: the port's settings, if it was a port's.
+        /// For a change of configuration of a port: the port's settings.
         port: Option<Box<Port>>,
     },
-    /// Events were lost: what is known about trunks is to be read anew.
+    /// Events were lost: read the state of trunks again.
     Lost {
-        /// The trunk, by interface index, and how many, if that is known.
+        /// The trunk, by interface index, and the number of events, if known.
         known: Option<(u32, u64)>,
     },
 }
 
-/// A subscription to the events of a network namespace. Iteration waits for the next one, without
-/// end.
+/// A subscription to the events of a network namespace. Iteration waits for the next one, and does
+/// not end.
 #[derive(Debug)]
 pub struct Events {
     socket: Socket,
@@ -61,7 +61,8 @@ impl Events {
         })
     }
 
-    /// The next notification, or `None` if there is none within a time; without one, it waits.
+    /// Returns the next notification, or `None` if there is none within the limit; without a limit,
+    /// waits.
     pub fn next_within(&mut self, limit: Option<Duration>) -> Result<Option<Notification>> {
         loop {
             if let Some(notification) = self.queue.waiting.pop_front() {
@@ -79,8 +80,8 @@ impl Events {
         }
     }
 
-    /// After a loss the kernel drops all there is, in silence, until the socket has been read empty.
-    /// So that is done before anybody is told to read the state anew.
+    /// Empties the socket after a loss, and reports the loss. Until the socket is empty, the kernel
+    /// drops events without notice.
     fn overrun(&mut self) -> Result<()> {
         for _ in 0..BACKLOG {
             match self.socket.datagram(RecvFlags::DONTWAIT) {
@@ -103,14 +104,14 @@ impl Iterator for Events {
     }
 }
 
-/// To be polled for reading, besides others.
+/// A descriptor to poll for reading.
 impl AsFd for Events {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
 }
 
-/// Events that were received, and the last of each trunk.
+/// Received events, and the last number of each trunk.
 #[derive(Debug, Default)]
 pub(crate) struct Queue {
     pub waiting: VecDeque<Notification>,
@@ -130,7 +131,7 @@ impl Queue {
         Ok(())
     }
 
-    /// Takes the body of a message.
+    /// Adds the event in the body of a message.
     pub fn add(&mut self, body: &[u8]) -> Result<()> {
         let attributes = contents(body)?;
         for event in Event::read_all(attributes)? {
@@ -153,9 +154,9 @@ impl Queue {
         Ok(())
     }
 
-    /// The kernel had no room for some.
+    /// Records that the kernel had no room for some events.
     pub fn lost(&mut self) {
-        // Whoever reads everything anew need not be told of the gap too.
+        // The caller reads everything again, so the gap need not be reported too.
         self.last.clear();
         self.waiting.push_back(Notification::Lost { known: None });
     }

@@ -14,7 +14,7 @@ use crate::message::Request;
 use crate::names::Set;
 use crate::socket::Socket;
 
-/// A family as the kernel knows it.
+/// A family of the kernel.
 #[derive(Debug)]
 pub(crate) struct Family {
     id: u16,
@@ -24,7 +24,7 @@ pub(crate) struct Family {
 }
 
 impl Family {
-    /// Asks for a family; `set` has the names of its attributes.
+    /// Asks the kernel for a family. `set` has the names of its attributes.
     pub fn find(socket: &mut Socket, name: &str, version: u8, set: Set) -> Result<Self> {
         let message = GenlMessage::from_payload(GenlCtrl {
             cmd: GenlCtrlCmd::GetFamily,
@@ -45,7 +45,7 @@ impl Family {
         }
     }
 
-    // GenlCtrl fails as a whole at an attribute it does not know, and panics at a policy cut off.
+    // GenlCtrl fails at an attribute that it does not know, and panics at a policy that is cut off.
     pub fn read(body: &[u8], version: u8, set: Set) -> Result<Self> {
         let (mut id, mut groups) = (None, Vec::new());
         for attribute in contents(body)? {
@@ -70,7 +70,7 @@ impl Family {
         })
     }
 
-    /// The number of a multicast group.
+    /// Returns the number of a multicast group.
     pub fn group(&self, name: &str) -> Result<u32> {
         let wanted = McastGrpAttrs::Name(name.to_string());
         let found = self.groups.iter().find(|group| group.contains(&wanted));
@@ -84,7 +84,7 @@ impl Family {
             .ok_or_else(|| malformed(format!("there is no multicast group {name}")))
     }
 
-    /// Is that the type of this family's messages?
+    /// Returns whether that is the type of this family's messages.
     pub fn owns(&self, kind: u16) -> bool {
         kind == self.id
     }
@@ -111,7 +111,7 @@ impl Family {
     }
 }
 
-/// A command to a family. GenlMessage takes a family's name and version from a type of its own.
+/// A command to a family. GenlMessage takes a family's name and version from a type.
 struct Call {
     family: u16,
     header: GenlHeader,
@@ -133,7 +133,7 @@ impl NetlinkSerializable for Call {
     }
 }
 
-/// The attributes of a message's body.
+/// Returns the attributes of a message's body.
 pub(crate) fn contents(body: &[u8]) -> Result<Attributes<'_>> {
     body.get(GENL_HDRLEN..)
         .map(Attributes::new)

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Client of the netlink family `trunk`: trunks are shown, set and watched by it.
+//! Client of the netlink family `trunk`, which shows, sets and watches trunks.
 //!
-//! [`Links`] makes and deletes trunks and gives them ports, through rtnetlink. [`Connection`] does
-//! all else but to hold a link of a trunk, which is what a [`Claim`] is for. All wait for the kernel's
-//! answer and need no runtime. Each opens its socket in a network namespace of choice and leaves the
-//! caller's thread in its own.
+//! [`Links`] makes and deletes trunks and gives them ports, by rtnetlink. A [`Claim`] holds a link
+//! of a trunk. [`Connection`] does everything else. All of them wait for the kernel's answer and
+//! need no runtime. Each opens its socket in any network namespace, and the caller's thread stays
+//! in its own.
 //!
 //! ```no_run
 //! # fn main() -> trunk_nl::Result<()> {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Network devices: made, deleted and given to trunks through rtnetlink, as `ip link` does.
+//! Network devices: rtnetlink makes and deletes them, and makes them ports of trunks, as `ip link`
+//! does.
 
 use std::os::fd::{AsFd, BorrowedFd};
 
@@ -33,7 +34,7 @@ const NAME_MAX: usize = 15;
 /// Bytes of struct ifinfomsg.
 const HEADER: usize = 16;
 
-/// Kind of a bridge's ports; the attribute with the state of one, and the two states in which it
+/// Kind of a bridge's ports, the attribute with the state of a port, and the two states in which it
 /// learns addresses. From linux/if_link.h and linux/if_bridge.h.
 const BRIDGE: &str = "bridge";
 const IFLA_BRPORT_STATE: u16 = 1;
@@ -47,15 +48,15 @@ pub struct Link {
     pub ifindex: u32,
     /// Its name.
     pub ifname: String,
-    /// What it is, as `trunk` or `veth`; none of a physical device.
+    /// Its kind, as `trunk` or `veth`; a physical device has none.
     pub kind: Option<String>,
-    /// What it is a port of, as `trunk` or `bond`.
+    /// Kind of the device that it is a port of, as `trunk` or `bond`.
     pub port_kind: Option<String>,
-    /// Interface index of the device it is a port of.
+    /// Interface index of the device that it is a port of.
     pub master: Option<u32>,
-    /// The user has set it up.
+    /// The user has brought it up.
     pub up: bool,
-    /// There is a signal.
+    /// It has carrier.
     pub carrier: bool,
     /// Bytes of the longest packet.
     pub mtu: u32,
@@ -66,13 +67,13 @@ pub struct Link {
 }
 
 impl Link {
-    /// Is it a trunk?
+    /// Returns whether it is a trunk.
     pub fn is_trunk(&self) -> bool {
         self.kind.as_deref() == Some(KIND)
     }
 
-    // LinkMessage fails as a whole at a name that is no UTF-8, and at data of any kind of device
-    // that is not as it expects; at some it panics.
+    // LinkMessage fails at a name that is not UTF-8, and at unexpected data of any kind of device;
+    // at some data it panics.
     pub(crate) fn read(body: &[u8]) -> Result<Self> {
         let header = LinkHeader::parse(body)?;
         let mut link = Self {
@@ -110,7 +111,7 @@ impl Link {
     }
 }
 
-/// The state of a bridge's port, from the data of its kind.
+/// Returns the state of a bridge's port, from the data of its kind.
 fn port_state(data: Attributes<'_>) -> Option<u8> {
     data.map_while(Result::ok)
         .filter(|attribute| attribute.kind() == IFLA_BRPORT_STATE)
@@ -133,27 +134,27 @@ impl Links {
         })
     }
 
-    /// All devices.
+    /// Returns all devices.
     pub fn list(&mut self) -> Result<Vec<Link>> {
         let message = message(0, vec![without_statistics()]);
         let request = Request::dump(RouteNetlinkMessage::GetLink(message));
         self.socket.ask(request, Link::read)
     }
 
-    /// All trunks.
+    /// Returns all trunks.
     pub fn trunks(&mut self) -> Result<Vec<Link>> {
         let mut links = self.list()?;
         links.retain(Link::is_trunk);
         Ok(links)
     }
 
-    /// The device of a name.
+    /// Returns the device of a name.
     pub fn by_name(&mut self, name: &str) -> Result<Link> {
         check_name(name)?;
         self.one(name, 0, vec![LinkAttribute::IfName(name.to_string())])
     }
 
-    /// The trunk of a name.
+    /// Returns the trunk of a name.
     pub fn trunk_by_name(&mut self, name: &str) -> Result<Link> {
         let link = self.by_name(name)?;
         match link.is_trunk() {
@@ -162,7 +163,7 @@ impl Links {
         }
     }
 
-    /// The device of an interface index.
+    /// Returns the device of an interface index.
     pub fn by_index(&mut self, ifindex: u32) -> Result<Link> {
         self.one(&ifindex.to_string(), ifindex, vec![])
     }
@@ -187,13 +188,13 @@ impl Links {
         self.socket.order(Request::once(message, 0))
     }
 
-    /// Makes a device a port of a trunk, or no port.
+    /// Makes a device a port of a trunk; without a trunk, releases it.
     pub fn set_master(&mut self, ifindex: u32, master: Option<u32>) -> Result<()> {
         let master = LinkAttribute::Controller(master.unwrap_or(0));
         self.change(message(ifindex, vec![master]))
     }
 
-    /// Sets a device up or down.
+    /// Brings a device up or down.
     pub fn set_up(&mut self, ifindex: u32, up: bool) -> Result<()> {
         let mut message = message(ifindex, vec![]);
         message.header.flags.set(LinkFlags::Up, up);
@@ -201,9 +202,9 @@ impl Links {
         self.change(message)
     }
 
-    /// Pins an address to a port of a bridge: frames for it go there, on all VLANs of the port, and
-    /// that it is seen on another port is no move. It goes with the port's carrier, as what was
-    /// learned does, and ages, unless this is called again. The port must be
+    /// Pins an address to a port of a bridge: frames for it go there, on all VLANs of the port,
+    /// also after the address was seen on another port. The entry is removed if the port loses its
+    /// carrier, as learned entries are, and ages unless this is called again. The port must be
     /// [`learning`](Link::learning).
     pub fn pin(&mut self, port: u32, address: Mac) -> Result<()> {
         let entry = |flags| {
@@ -214,17 +215,17 @@ impl Links {
             Request::once(message, NLM_F_CREATE | NLM_F_REPLACE)
         };
         self.socket.order(entry(NeighbourFlags::Sticky))?;
-        // As if a frame had come from there: the entry is young again.
+        // As a frame from there does, this resets the age of the entry.
         self.socket.order(entry(NeighbourFlags::Use))
     }
 
-    /// Ends that: the bridge knows the address only when it sees it again. `false` if it did not
-    /// know it there.
+    /// Removes an address from a port: the bridge then knows it only when it sees it again. Returns
+    /// `false` if the bridge did not have it there.
     pub fn unpin(&mut self, port: u32, address: Mac) -> Result<bool> {
         let message = RouteNetlinkMessage::DelNeighbour(entry(port, address));
         match self.socket.order(Request::once(message, 0)) {
             Ok(()) => Ok(true),
-            // No such entry; no such device; no port of a bridge any more.
+            // No such entry, no such device, or not a port of a bridge any more.
             Err(Error::Refused(refusal))
                 if [libc::ENOENT, libc::ENODEV, libc::EINVAL, libc::EOPNOTSUPP]
                     .contains(&refusal.errno) =>
@@ -235,13 +236,13 @@ impl Links {
         }
     }
 
-    /// Has it told from now on when devices go. Nothing else is to be asked over this connection.
+    /// Subscribes to notifications of devices that go. This connection is for nothing else then.
     pub(crate) fn watch(&mut self) -> Result<()> {
         self.socket.inner().add_membership(libc::RTNLGRP_LINK)?;
         Ok(())
     }
 
-    /// Has a device gone, as far as is known without waiting?
+    /// Returns whether a device has gone, by the notifications so far.
     pub(crate) fn has_gone(&mut self, ifindex: u32) -> Result<bool> {
         let mut lost = false;
         loop {
@@ -256,7 +257,7 @@ impl Links {
         if !lost {
             return Ok(false);
         }
-        // In a connection of its own, what is told meanwhile stays to be read.
+        // With a connection of its own: notifications stay in this one.
         match Self::open(self.namespace.as_deref())?.by_index(ifindex) {
             Err(Error::NoSuchDevice(_)) => Ok(true),
             found => found.map(|_| false),
@@ -289,24 +290,24 @@ impl Links {
     }
 }
 
-/// Tells that devices have changed, but not how: to be polled for reading, besides others.
+/// Notifies of changes of devices, without the change. It has a descriptor to poll for reading.
 #[derive(Debug)]
 pub struct LinkChanges(Links);
 
 impl LinkChanges {
-    /// Of a namespace by its name or path, or of the caller's own.
+    /// Subscribes in a namespace, by its name or path, or in the caller's own.
     pub fn open(namespace: Option<&str>) -> Result<Self> {
         let mut links = Links::open(namespace)?;
         links.watch()?;
         Ok(Self(links))
     }
 
-    /// Reads what has been told so far. Was there anything?
+    /// Reads the notifications so far. Returns whether there was one.
     pub fn take(&mut self) -> Result<bool> {
         let mut any = false;
         loop {
             match self.0.socket.datagram(RecvFlags::DONTWAIT) {
-                // What was lost was told as well.
+                // A loss means that there was one.
                 Ok(_) | Err(Errno::NOBUFS) => any = true,
                 Err(Errno::AGAIN) => return Ok(any),
                 Err(errno) => return Err(errno.into()),
@@ -321,15 +322,15 @@ impl AsFd for LinkChanges {
     }
 }
 
-/// To be polled for reading, besides others.
+/// A descriptor to poll for reading.
 impl AsFd for Links {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
     }
 }
 
-/// Is it told that a device has gone? Its end as a port of a bridge is told likewise, but for the
-/// family.
+/// Returns whether a datagram notifies that a device has gone. A device that leaves a bridge has
+/// such a message with another family.
 pub(crate) fn tells_end(datagram: &[u8], ifindex: u32) -> Result<bool> {
     for message in messages(datagram) {
         if let Answer::Data(libc::RTM_DELLINK, body) = message?.answer {
@@ -342,7 +343,7 @@ pub(crate) fn tells_end(datagram: &[u8], ifindex: u32) -> Result<bool> {
     Ok(false)
 }
 
-/// Speeds of links, as drivers tell them.
+/// Speeds of links, as drivers report them.
 #[derive(Debug)]
 pub struct Speeds {
     socket: Socket,
@@ -357,7 +358,7 @@ impl Speeds {
         Ok(Self { socket, family })
     }
 
-    /// Mbit/s of a device; none if it has no speed or does not know it.
+    /// Returns Mbit/s of a device; none if it has no speed or does not know it.
     pub fn get(&mut self, ifindex: u32) -> Result<Option<u32>> {
         // From linux/ethtool_netlink.h.
         const LINKMODES_GET: u8 = 4;
@@ -386,7 +387,7 @@ impl Speeds {
     }
 }
 
-/// A message about a device.
+/// Returns a message about a device.
 fn message(ifindex: u32, attributes: Vec<LinkAttribute>) -> LinkMessage {
     let mut message = LinkMessage::default();
     message.header.index = ifindex;
@@ -394,7 +395,7 @@ fn message(ifindex: u32, attributes: Vec<LinkAttribute>) -> LinkMessage {
     message
 }
 
-/// A bridge's entry for an address, on a port.
+/// Returns a bridge's entry for an address on a port.
 fn entry(port: u32, address: Mac) -> NeighbourMessage {
     let mut message = NeighbourMessage::default();
     message.header.family = AddressFamily::Bridge;
@@ -404,12 +405,12 @@ fn entry(port: u32, address: Mac) -> NeighbourMessage {
     message
 }
 
-/// Asks for links alone.
+/// Returns an attribute that asks for links without statistics.
 fn without_statistics() -> LinkAttribute {
     LinkAttribute::ExtMask(vec![LinkExtentMask::SkipStats])
 }
 
-/// May a device have that name? What the kernel refuses is refused here, so that it fits.
+/// Checks that a device may have that name, by the kernel's rules, so that it fits into a message.
 pub fn check_name(name: &str) -> Result<()> {
     let bad = |c: char| c == '/' || c == ':' || c == '\0' || c.is_whitespace();
     match name.is_empty()

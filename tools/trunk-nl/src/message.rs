@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Netlink messages: what is sent, and what an answer says.
+//! Netlink messages: requests and answers.
 
 use std::num::NonZeroI32;
 
@@ -37,12 +37,13 @@ pub(crate) struct Request {
 }
 
 impl Request {
-    /// A request answered by one message or none, then an acknowledgement. `extra` are flags more.
+    /// Returns a request that is answered by one message or none, then an acknowledgement. `extra`:
+    /// further flags.
     pub fn once(message: impl NetlinkSerializable, extra: u16) -> Self {
         Self::new(message, NLM_F_ACK | extra)
     }
 
-    /// A request answered by many messages.
+    /// Returns a request that is answered by many messages.
     pub fn dump(message: impl NetlinkSerializable) -> Self {
         Self::new(message, NLM_F_DUMP)
     }
@@ -61,7 +62,7 @@ impl Request {
         }
     }
 
-    /// Has refusals told by names: those in `set`, of the attributes after a header of that length.
+    /// Sets the names of attributes for refusals: `set`, after a header of that length.
     pub fn named(mut self, header: usize, set: Set) -> Self {
         (self.start, self.set) = (HEADER + header, set);
         self
@@ -75,14 +76,14 @@ impl Request {
         NetlinkBuffer::new(&mut self.bytes).set_sequence_number(sequence);
     }
 
-    /// What the kernel said of this request: `errno` is positive, `tlvs` follow it in the answer.
+    /// Returns the refusal of this request. `errno` is positive; `tlvs` follow it in the answer.
     pub fn refusal(&self, errno: i32, tlvs: &[u8]) -> Refusal {
         let mut refusal = Refusal {
             errno,
             ..Default::default()
         };
         let (mut missing, mut nest) = (None, None);
-        // What is cut off is left out: the errno counts.
+        // Attributes that are cut off are ignored: the errno counts.
         for attribute in Attributes::new(tlvs).map_while(Result::ok) {
             match attribute.kind() {
                 ERROR_MESSAGE => refusal.message = Some(attribute.string()),
@@ -102,7 +103,7 @@ impl Request {
         refusal
     }
 
-    /// The dotted name of an attribute that is not there, in the nest at an offset.
+    /// Returns the dotted name of a missing attribute, in the nest at an offset.
     fn missing(&self, kind: u16, nest: Option<u32>) -> String {
         match nest.and_then(|at| self.at(at)) {
             Some((outer, found)) => {
@@ -113,14 +114,14 @@ impl Request {
         }
     }
 
-    /// The attribute that begins at an offset from the start of the message, and its dotted name.
+    /// Returns the attribute at an offset from the start of the message, and its dotted name.
     fn at(&self, offset: u32) -> Option<(String, Attr<'_>)> {
         let offset = (offset as usize).checked_sub(self.start)?;
         at(self.set, &self.bytes[self.start..], offset)
     }
 }
 
-/// The attribute that begins at an offset, and its dotted name in a set.
+/// Returns the attribute at an offset, and its dotted name in a set.
 fn at(set: Set, all: &[u8], offset: usize) -> Option<(String, Attr<'_>)> {
     let (start, found) = located(all)
         .take_while(|(start, _)| *start <= offset)
@@ -135,11 +136,11 @@ fn at(set: Set, all: &[u8], offset: usize) -> Option<(String, Attr<'_>)> {
     Some((format!("{name}.{path}"), found))
 }
 
-/// The range that a policy gives an unsigned integer.
+/// Returns the range of an unsigned integer in a policy.
 fn range(policy: Attr<'_>) -> Option<(u64, u64)> {
     let (mut min, mut max) = (None, None);
     for attribute in policy.nest().map_while(Result::ok) {
-        // One that netlink-packet-generic does not know is passed over.
+        // An attribute that netlink-packet-generic does not know is skipped.
         match NlPolicyTypeAttrs::parse(&attribute) {
             Ok(NlPolicyTypeAttrs::MinValueUnsigned(value)) => min = Some(value),
             Ok(NlPolicyTypeAttrs::MaxValueUnsigned(value)) => max = Some(value),
@@ -149,12 +150,12 @@ fn range(policy: Attr<'_>) -> Option<(u64, u64)> {
     min.zip(max)
 }
 
-/// What a message from the kernel is.
+/// The content of a message from the kernel.
 #[derive(Debug)]
 pub(crate) enum Answer<'a> {
-    /// Contents of a type.
+    /// Data of a type.
     Data(u16, &'a [u8]),
-    /// The end of a request: an errno, 0 if it succeeded, and what explains it.
+    /// The end of a request: an errno, or 0 for success, and attributes that explain it.
     End(i32, &'a [u8]),
     /// Nothing.
     Noop,
@@ -164,12 +165,12 @@ pub(crate) enum Answer<'a> {
 #[derive(Debug)]
 pub(crate) struct Message<'a> {
     pub sequence: u32,
-    /// What is dumped changed meanwhile.
+    /// The dumped data changed meanwhile.
     pub interrupted: bool,
     pub answer: Answer<'a>,
 }
 
-/// The messages of a datagram. Ends after the first that is malformed.
+/// Returns the messages of a datagram, up to the first one that is malformed.
 pub(crate) fn messages(mut datagram: &[u8]) -> impl Iterator<Item = Result<Message<'_>>> {
     std::iter::from_fn(move || {
         let all = std::mem::take(&mut datagram);
@@ -184,7 +185,7 @@ pub(crate) fn messages(mut datagram: &[u8]) -> impl Iterator<Item = Result<Messa
     })
 }
 
-// NetlinkMessage would fail at contents that their crate does not understand, and copies them.
+// NetlinkMessage fails at data that its crate does not understand, and copies them.
 fn read<'a>(message: &NetlinkBuffer<&'a [u8]>) -> Result<Message<'a>> {
     let (flags, body) = (message.flags(), message.payload());
     let explained = |tlvs: Option<&'a [u8]>| match flags & NLM_F_ACK_TLVS {
@@ -196,7 +197,7 @@ fn read<'a>(message: &NetlinkBuffer<&'a [u8]>) -> Result<Message<'a>> {
         NLMSG_ERROR => {
             let error = ErrorBuffer::new_checked(body)?;
             let (code, sent) = (error.code(), error.payload());
-            // The header of the request, and unless capped the rest of it.
+            // The header of the request and, unless capped, the rest of it.
             let length = match code.is_none() || flags & NLM_F_CAPPED != 0 {
                 true => HEADER,
                 false => parse_u32(sent.get(..4).unwrap_or_default())? as usize,
@@ -218,7 +219,7 @@ fn read<'a>(message: &NetlinkBuffer<&'a [u8]>) -> Result<Message<'a>> {
     })
 }
 
-/// The errno that a code says, positive.
+/// Returns the positive errno of a code.
 fn errno(code: i32) -> Result<i32> {
     let errno = code.checked_neg();
     errno.ok_or_else(|| malformed(format!("{code} is no error's number")))

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Names of attributes, by which the kernel's refusals are told.
+//! Names of attributes, for the texts of refusals.
 
 use crate::uapi::{attr, bucket, claim, event, peer, port, statistics};
 
-/// Names of a set of attributes by number, and the sets within it.
+/// Names of a set of attributes, by number, and the sets within it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Set {
     names: &'static [&'static str],
@@ -29,14 +29,14 @@ impl Set {
         nests: &[(port::PEER, Self::leaf(&peer::NAMES))],
     };
 
-    /// Messages whose attributes the user knows by other words, or not at all.
+    /// Messages whose attributes have no names for the user.
     pub const NONE: Self = Self::leaf(&[]);
 
     const fn leaf(names: &'static [&'static str]) -> Self {
         Self { names, nests: &[] }
     }
 
-    /// The name of an attribute, or its number.
+    /// Returns the name of an attribute, or its number.
     pub fn name(self, kind: u16) -> String {
         match self.names.get(usize::from(kind)) {
             Some(name) if !name.is_empty() => name.to_string(),
@@ -44,7 +44,7 @@ impl Set {
         }
     }
 
-    /// The set within an attribute.
+    /// Returns the set within an attribute.
     pub fn nested(self, kind: u16) -> Option<Self> {
         let found = self.nests.iter().find(|(nest, _)| *nest == kind);
         found.map(|(_, set)| *set)

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A netlink socket that asks the kernel and waits for what it answers.
+//! A netlink socket that sends requests and waits for the kernel's answers.
 
 use std::fs::File;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -16,13 +16,13 @@ use rustix::thread::{move_into_link_name_space, LinkNameSpaceType};
 use crate::error::{malformed, Error, Result};
 use crate::message::{messages, Answer, Request};
 
-/// The kernel fills at most this much of a buffer when it dumps, and other answers are short.
+/// The kernel fills at most this much of a buffer with a dump, and other answers are short.
 const DATAGRAM: usize = 1 << 16;
 
-/// How often a dump is begun anew because what it shows changed meanwhile.
+/// How often a dump is repeated because its data changed meanwhile.
 const ATTEMPTS: usize = 16;
 
-/// What the kernel adds to a message when it counts what a socket holds.
+/// What the kernel adds to a message in its account of a socket's memory.
 const OVERHEAD: usize = 1024;
 
 #[derive(Debug)]
@@ -32,19 +32,20 @@ pub(crate) struct Socket {
     buffer: Vec<u8>,
     /// Bytes that may be sent at once.
     room: usize,
-    /// Contents of messages that answer no request, in the order in which they came between answers.
+    /// Types and data of messages that answer no request, in the order in which they came.
     pub unasked: Vec<(u16, Vec<u8>)>,
 }
 
 impl Socket {
-    /// A socket of a protocol as `NETLINK_ROUTE`, in a network namespace or the caller's.
+    /// Opens a socket of a protocol such as `NETLINK_ROUTE`, in a network namespace or the
+    /// caller's.
     pub fn open(protocol: i32, namespace: Option<&str>) -> Result<Self> {
         let mut inner = match namespace {
             None => netlink_sys::Socket::new(protocol as isize)?,
             Some(name) => within(name, || netlink_sys::Socket::new(protocol as isize))?,
         };
         inner.set_ext_ack(true)?;
-        // A refused request need not be sent back: it may be long.
+        // Refusals do not contain the request, which may be long.
         inner.set_cap_ack(true)?;
         inner.bind_auto()?;
         Ok(Self {
@@ -60,8 +61,8 @@ impl Socket {
         &self.inner
     }
 
-    /// Sends a request and collects what `read` makes of the answers. A dump that was overtaken by
-    /// a change is repeated.
+    /// Sends a request and returns what `read` makes of the answers. Repeats a dump during which
+    /// the data changed.
     pub fn ask<T>(
         &mut self,
         mut request: Request,
@@ -69,7 +70,7 @@ impl Socket {
     ) -> Result<Vec<T>> {
         self.reserve(request.bytes.len())?;
         for _ in 0..ATTEMPTS {
-            // 0 is that of what nobody asked for.
+            // Messages without a request have 0.
             self.sequence = self.sequence.checked_add(1).unwrap_or(1);
             request.set_sequence(self.sequence);
             self.send(&request.bytes)?;
@@ -80,12 +81,12 @@ impl Socket {
         Err(Error::Unstable)
     }
 
-    /// Sends a request that is answered by nothing but its acknowledgement.
+    /// Sends a request whose only answer is an acknowledgement.
     pub fn order(&mut self, request: Request) -> Result<()> {
         self.ask(request, |_| Ok(())).map(|_| ())
     }
 
-    /// The answers to the request last sent, or `None` if they do not fit together.
+    /// Returns the answers to the last request, or `None` if the data changed meanwhile.
     fn collect<T>(
         &mut self,
         request: &Request,
@@ -108,7 +109,7 @@ impl Socket {
                 interrupted |= message.interrupted;
                 match message.answer {
                     Answer::Noop => {}
-                    // The answers are read to their end, whatever one of them says.
+                    // All answers are read, also after an error in one of them.
                     Answer::Data(_, body) => match read(body) {
                         Ok(answer) => answers.push(answer),
                         Err(error) => failure = failure.or(Some(error)),
@@ -128,8 +129,8 @@ impl Socket {
         }
     }
 
-    /// The messages that are there, or come while this waits. Fails with `ENOBUFS` if some were
-    /// lost, and with `EAGAIN` if `flags` forbid to wait.
+    /// Returns the next datagram; waits if there is none. Fails with `ENOBUFS` if messages were
+    /// lost, and with `EAGAIN` if there is none and `flags` forbid to wait.
     pub fn datagram(&mut self, flags: RecvFlags) -> Result<&[u8], Errno> {
         let length = self.receive(flags)?;
         Ok(&self.buffer[..length])
@@ -187,7 +188,8 @@ impl AsFd for Socket {
     }
 }
 
-/// Waits until one of these can be read, or a time is over; without one, without end.
+/// Waits until one of these can be read, or the limit is over; without a limit, without end.
+/// Returns whether one can be read.
 pub(crate) fn readable(fds: &[BorrowedFd<'_>], limit: Option<Duration>) -> Result<bool> {
     let limit = limit.map(|limit| Timespec {
         tv_sec: limit.as_secs().try_into().unwrap_or(i64::MAX),
@@ -203,8 +205,8 @@ pub(crate) fn readable(fds: &[BorrowedFd<'_>], limit: Option<Duration>) -> Resul
     }
 }
 
-/// Runs `make` in a network namespace, known by its name to `ip netns` or by a path. The caller's
-/// thread stays where it is.
+/// Runs `make` in a network namespace, by its name of `ip netns` or a path. The caller's thread
+/// stays in its own.
 fn within<T: Send>(name: &str, make: impl FnOnce() -> std::io::Result<T> + Send) -> Result<T> {
     let path = match name.contains('/') {
         true => PathBuf::from(name),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Messages as the kernel sends them, read; requests, byte by byte; and noise.
+//! Tests: messages of the kernel are read, requests compared byte by byte, and noise is survived.
 
 use netlink_packet_core::Emitable;
 use proptest::collection::vec;
@@ -33,7 +33,7 @@ fn hex(text: &str) -> Vec<u8> {
         .collect()
 }
 
-/// Attributes, as they are sent.
+/// Returns attributes as they are sent.
 pub(crate) fn written(fill: impl FnOnce(&mut Writer)) -> Vec<u8> {
     let mut writer = Writer::default();
     fill(&mut writer);
@@ -46,7 +46,7 @@ fn attributes(bytes: &[u8]) -> Attributes<'_> {
     Attributes::new(bytes)
 }
 
-/// The family as the kernel tells of it, of number 0x21 and version 1.
+/// Returns the family of the kernel's answer, with number 0x21 and version 1.
 fn family() -> Family {
     let mut body = vec![1, 2, 0, 0];
     body.extend(written(|w| {
@@ -75,7 +75,7 @@ fn a_family_is_read() {
     assert!(family.group("event").is_err());
 }
 
-/// The attributes of a trunk-get reply for trunk0.
+/// Returns the attributes of a trunk-get reply for trunk0.
 fn trunk() -> Vec<u8> {
     written(|w| {
         w.u32(attr::IFINDEX, 3);
@@ -118,7 +118,7 @@ fn rule() -> AutoJoin {
 
 const NEAREST_BRIDGE: Mac = Mac([1, 0x80, 0xc2, 0, 0, 0xe]);
 
-// The fixtures are of a little-endian machine, as the lab's are.
+// The fixtures are those of a little-endian machine.
 #[cfg(target_endian = "little")]
 #[test]
 fn requests_octet_by_octet() {
@@ -383,7 +383,7 @@ fn what_is_missing_is_named() {
     );
 }
 
-/// The attributes of a notification to the holder of a claim.
+/// Returns the attributes of a notification to the holder of a claim.
 fn moved(link: Option<u32>, reason: u32) -> Vec<u8> {
     written(|w| {
         w.u32(attr::IFINDEX, 3);
@@ -499,7 +499,7 @@ fn counters_are_read_for_trunk_and_port() {
     );
 }
 
-/// The body of an event's message.
+/// Returns the body of an event's message.
 fn failover(trunk: u32, seq: u64) -> Vec<u8> {
     let mut body = vec![12, 1, 0, 0];
     body.extend(written(|w| {
@@ -590,7 +590,7 @@ fn what_is_told_of_a_claim_or_a_refusal() {
     assert_eq!((events[0].mark, events[0].error), (Some(7), Some(16)));
 }
 
-/// A trunk-set or port-set whose attributes are at 20, 28, 36, 40 and 48.
+/// Returns a trunk-set or port-set whose attributes are at 20, 28, 36, 40 and 48.
 fn request() -> Request {
     family().once(2, |w| {
         w.u32(attr::IFINDEX, 3);
@@ -602,7 +602,7 @@ fn request() -> Request {
     })
 }
 
-/// What is told of a refusal with these attributes.
+/// Returns the text of a refusal with these attributes.
 fn refused(errno: i32, fill: impl FnOnce(&mut Writer)) -> String {
     Error::Refused(request().refusal(errno, &written(fill))).to_string()
 }
@@ -690,7 +690,7 @@ fn refusals_name_the_attribute() {
         }),
         "port.weight is missing"
     );
-    // Offsets that no attribute begins at are of no use, and do no harm.
+    // Offsets without an attribute give no name, and do no harm.
     for offset in [0, 19, 21, 37, 41, 56, u32::MAX] {
         assert_eq!(
             refused(libc::EPERM, |w| w.u32(2, offset)),
@@ -699,7 +699,7 @@ fn refusals_name_the_attribute() {
     }
 }
 
-/// A message with these flags and contents.
+/// Returns a message with these flags and this body.
 fn message(kind: i32, flags: i32, body: &[u8]) -> Vec<u8> {
     let mut bytes = ((HEADER + body.len()) as u32).to_ne_bytes().to_vec();
     bytes.extend((kind as u16).to_ne_bytes());
@@ -715,7 +715,7 @@ fn message(kind: i32, flags: i32, body: &[u8]) -> Vec<u8> {
 fn a_datagram_has_many_messages() {
     let explained = written(|w| w.string(1, "no"));
     let errno = (-libc::EBUSY).to_ne_bytes();
-    // Once capped, once with all that was sent.
+    // A capped one, and one with the whole request.
     let sent = request().bytes;
     let capped = [&errno[..], &sent[..HEADER], &explained].concat();
     let whole = [&errno[..], &sent, &explained].concat();
@@ -781,7 +781,7 @@ fn a_link_is_read() {
     );
 }
 
-/// Only a bridge's port has a state, and it learns in two of five.
+/// Only a bridge's port has a state; it learns addresses in two of five.
 #[test]
 fn whether_a_bridge_learns_from_a_port_is_read() {
     let learning = |kind: &str, state: u8| {
@@ -816,8 +816,8 @@ fn the_end_of_a_device_is_told_from_others() {
     assert!(!told(libc::RTM_DELLINK, libc::AF_BRIDGE as u8, 7));
 }
 
-/// Data of a kind that a library has other ideas of, an attribute too new for it, a name that is no
-/// text: none keeps the others from being listed.
+/// A list of devices is complete in spite of data that a library does not understand, an attribute
+/// that is too new for it, or a name that is not text.
 #[test]
 fn a_link_is_read_whatever_else_is_told_of_it() {
     let mut body = vec![0; 16];
@@ -835,7 +835,8 @@ fn a_link_is_read_whatever_else_is_told_of_it() {
     assert_eq!(link.kind.as_deref(), Some("bareudp"));
 }
 
-/// Attributes of any type and value, nested or not: nearer to real messages than plain noise.
+/// Generates attributes of any type and value, nested or not, which are nearer to real messages
+/// than plain noise.
 fn noise() -> impl Strategy<Value = Vec<u8>> {
     let value = prop_oneof![
         vec(any::<u8>(), 0..12),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the family `trunk` tells and is told, typed.
+//! The data of the family `trunk`, as types.
 
 use std::fmt;
 
@@ -14,17 +14,17 @@ use crate::uapi::{
 };
 use crate::values::{Key, Mac, MacPrefix, System};
 
-/// A value of an enumeration, or the number of one that is newer than this library.
+/// A value of an enumeration, or the number of a value that is newer than this library.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Named<E> {
     /// A value that has a name.
     Known(E),
-    /// A number that has none here.
+    /// A number without a name here.
     Unknown(u32),
 }
 
 impl<E: Copy> Named<E> {
-    /// The value, if it is known.
+    /// Returns the value, if it is known.
     pub fn known(self) -> Option<E> {
         match self {
             Self::Known(value) => Some(value),
@@ -78,7 +78,7 @@ macro_rules! named {
 named!(EventKind Failback Peers ProbeMode Reason Redundancy Role RxGroup Selector State);
 
 impl Role {
-    /// The selector that it is short for.
+    /// Returns the selector that it stands for.
     pub fn selector(self) -> Selector {
         match self {
             Self::Server => Selector::Dmac,
@@ -86,7 +86,7 @@ impl Role {
         }
     }
 
-    /// The receive rule that it is short for.
+    /// Returns the receive rule that it stands for.
     pub fn rx_group(self) -> RxGroup {
         RxGroup::Auto
     }
@@ -122,11 +122,11 @@ pub struct Trunk {
     pub bits: u32,
     /// What picks the bucket of a frame.
     pub selector: Named<Selector>,
-    /// There if selector and rx-group are as a role says.
+    /// The role that selector and rx-group have, if there is one.
     pub role: Option<Named<Role>>,
     /// When buckets go back to a working port.
     pub failback: Named<Failback>,
-    /// For failback delay: milliseconds.
+    /// Delay of failback, in milliseconds.
     pub failback_delay: u32,
     /// The ports from which broadcast and multicast is accepted.
     pub rx_group: Named<RxGroup>,
@@ -134,13 +134,13 @@ pub struct Trunk {
     pub probe: Named<ProbeMode>,
     /// Microseconds from one round of probes to the next.
     pub interval: u32,
-    /// Microseconds after its probe that a reply counts.
+    /// Microseconds after a probe in which a reply counts.
     pub reply_timeout: u32,
     /// Rounds in a row without reply that make a port sby.
     pub misses: u32,
     /// Rounds in a row with reply that make it act again.
     pub hits: u32,
-    /// The longest that a port is held down which fails again and again, in milliseconds; 0 for not
+    /// The longest time for which a port that fails often is held down, in milliseconds; 0 is not
     /// at all.
     pub hold_down: u32,
     /// Whether all ports lead to one trunk.
@@ -151,15 +151,16 @@ pub struct Trunk {
     pub probe_address: Mac,
     /// There is a key.
     pub keyed: bool,
-    /// What tells this system from others in probes.
+    /// Identity of this system in probes.
     pub system: System,
-    /// What is in reserve.
+    /// The redundancy.
     pub redundancy: Named<Redundancy>,
     /// Devices that become ports by themselves.
     pub auto_join: Option<AutoJoin>,
 }
 
-/// What a device must be like to become a port by itself when it appears: all of what is given.
+/// The rule for devices that become ports by themselves when they appear: all that is given must
+/// match.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct AutoJoin {
     /// A pattern for its name: `*` stands for any characters, `?` for any one.
@@ -168,9 +169,9 @@ pub struct AutoJoin {
     pub driver: Option<String>,
     /// Name of the bus of its parent.
     pub bus: Option<String>,
-    /// What its permanent MAC address begins with.
+    /// The beginning of its permanent MAC address.
     pub address: Option<MacPrefix>,
-    /// Priority that it has as a port.
+    /// Its priority as a port.
     pub priority: u32,
 }
 
@@ -222,10 +223,10 @@ pub struct TrunkSettings {
     /// Where probes are sent to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub probe_address: Option<Mac>,
-    /// Devices that become ports by themselves; `Some(None)` is that none do.
+    /// Devices that become ports by themselves; `Some(None)` is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub auto_join: Option<Option<AutoJoin>>,
-    /// What both ends know; not shown.
+    /// The secret of both ends; not shown.
     #[serde(skip)]
     pub key: Option<Key>,
 }
@@ -245,70 +246,70 @@ pub struct Port {
     pub id: u32,
     /// 1 is a working port; 2 and more a spare, lower numbers first.
     pub priority: u32,
-    /// Share of a working port in proportion to the others'; 0 is by link speed.
+    /// Share of a working port in proportion to the other shares; 0 is by link speed.
     pub weight: u32,
-    /// The weight in use; what weight 0 comes to.
+    /// The weight in use, also for weight 0.
     pub share: u32,
-    /// Not taken out of use by the user.
+    /// The user has not disabled it.
     pub enabled: bool,
-    /// Is its link usable?
+    /// Whether its link is usable.
     pub state: Named<State>,
-    /// Why it is not.
+    /// Why its link is not usable.
     pub reason: Named<Reason>,
-    /// The moment of the last change of state, in ns of CLOCK_MONOTONIC.
+    /// Time of the last change of state, in ns of CLOCK_MONOTONIC.
     pub since: u64,
     /// The number of buckets whose home it is.
     pub homes: u32,
-    /// The number of buckets it carries now.
+    /// The number of buckets that it carries.
     pub buckets: u32,
-    /// The working port whose place this spare has taken, by interface index.
+    /// The working port for which this spare stands in, by interface index.
     pub stands_in_for: Option<u32>,
-    /// The spare that has taken the place of this working port, by interface index.
+    /// The spare that stands in for this working port, by interface index.
     pub stand_in: Option<u32>,
-    /// Act again, but waits for its buckets as failback says.
+    /// It is act again, and waits for its buckets as failback requires.
     pub held_back: bool,
     /// It serves buckets or a claim.
     pub in_use: bool,
     /// The number of claims that it serves.
     pub claims: u32,
-    /// It goes by probes, not by carrier alone.
+    /// Probes decide its state, not the carrier alone.
     pub probed: bool,
-    /// Who last answered; none if nobody did.
+    /// The peer that answered last; none if no peer did.
     pub peer: Option<Peer>,
     /// Rounds of probes since it became a port.
     pub rounds: u64,
     /// Rounds without a reply in time.
     pub rounds_missed: u64,
-    /// Round trip of the last reply in time, in ns; as the next two, none before the first.
+    /// Round trip of the last reply in time, in ns; none before the first reply.
     pub round_trip_last: Option<u64>,
-    /// The shortest.
+    /// The shortest round trip.
     pub round_trip_min: Option<u64>,
-    /// The average, in which the last counts for an eighth.
+    /// The average round trip, in which the last one counts for an eighth.
     pub round_trip_avg: Option<u64>,
     /// Round trip of the last reply that came too late, in ns.
     pub round_trip_late: Option<u64>,
 }
 
-/// What the other end of a port's link says of itself.
+/// The other end of a port's link, by its own probes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Peer {
-    /// What tells its system from others.
+    /// Identity of its system.
     pub system: System,
-    /// What tells its trunk from others of its system.
+    /// Identity of its trunk within its system.
     pub trunk: u32,
-    /// Number of the port at its end.
+    /// Number of its port.
     pub port: u32,
-    /// Priority that the port has there.
+    /// Priority of its port.
     pub priority: u32,
-    /// It finds the link usable.
+    /// The link is usable for it.
     pub usable: bool,
     /// It uses the link.
     pub in_use: bool,
-    /// Microseconds from one of its rounds to the next.
+    /// Microseconds between its rounds.
     pub interval: u32,
-    /// The moment it was last heard, in ns of CLOCK_MONOTONIC.
+    /// Time when its last probe came, in ns of CLOCK_MONOTONIC.
     pub heard: u64,
-    /// MAC address of its trunk, if it tells.
+    /// MAC address of its trunk, if its probes contain it.
     pub address: Option<Mac>,
 }
 
@@ -321,7 +322,7 @@ pub struct PortSettings {
     /// 0 to 65535.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub weight: Option<u32>,
-    /// Out of use, if false.
+    /// False takes it out of use.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub enabled: Option<bool>,
 }
@@ -329,13 +330,13 @@ pub struct PortSettings {
 /// A bucket of the table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Bucket {
-    /// The low bits that the selector looks at.
+    /// The low bits that the selector uses.
     pub index: u32,
-    /// The working port it belongs to, by interface index; none if there is no working port.
+    /// The working port that it belongs to, by interface index; none if there is no working port.
     pub home: Option<u32>,
-    /// The port that carries it now, by interface index; none if no port is usable.
+    /// The port that carries it, by interface index; none if no port is usable.
     pub port: Option<u32>,
-    /// The home was set by the user.
+    /// The user has set the home.
     pub user_set: bool,
     /// Frames sent.
     pub tx_packets: u64,
@@ -343,16 +344,16 @@ pub struct Bucket {
     pub tx_bytes: u64,
 }
 
-/// The home of a bucket, to be set.
+/// A home of a bucket to be set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BucketHome {
-    /// Of the bucket.
+    /// Index of the bucket.
     pub index: u32,
     /// A working port by interface index; `None` is automatic.
     pub home: Option<u32>,
 }
 
-/// Counters of a trunk or of one of its ports, since it was made or since they were reset.
+/// Counters of a trunk or of one of its ports, since it was made or they were reset.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Statistics {
     /// The trunk, by interface index.
@@ -368,10 +369,11 @@ pub struct Statistics {
     pub counters: Counters,
 }
 
-/// The counters and the attributes they are read from, told once.
+/// Defines the counters and the attributes that they are read from.
 macro_rules! counters {
     ($($(#[doc = $doc:literal])* $field:ident $number:ident;)*) => {
-        /// Counters. Those that only a trunk has are `None` for a port, and the other way round.
+        /// Counters. A counter that only trunks have is `None` for a port; one that only ports
+        /// have, for a trunk.
         #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
         pub struct Counters {$(
             $(#[doc = $doc])*
@@ -380,7 +382,7 @@ macro_rules! counters {
         )*}
 
         impl Counters {
-            /// Names and values of those that are there.
+            /// Returns names and values of the counters that there are.
             pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
                 [$((stringify!($field), self.$field)),*]
                     .into_iter()
@@ -411,23 +413,23 @@ counters! {
     rx_dropped RX_DROPPED;
     /// Frames dropped instead of being sent.
     tx_dropped TX_DROPPED;
-    /// Frames dropped since no port was usable.
+    /// Frames dropped because no port was usable.
     tx_no_port TX_NO_PORT;
-    /// Frames dropped since the trunk itself had sent them.
+    /// Frames dropped because the trunk itself had sent them.
     rx_own_source RX_OWN_SOURCE;
-    /// Copies of broadcast and multicast dropped, as rx-group says.
+    /// Copies of broadcast and multicast frames that rx-group drops.
     rx_multicast_filtered RX_MULTICAST_FILTERED;
     /// Times that a port became act.
     port_up PORT_UP;
     /// Times that a port became sby.
     port_down PORT_DOWN;
-    /// Times that buckets moved since a port became sby.
+    /// Times that buckets moved because a port became sby.
     failovers FAILOVERS;
-    /// Times that buckets moved back since a port was act again.
+    /// Times that buckets moved back because a port was act again.
     failbacks FAILBACKS;
     /// Buckets moved from port to port, for any reason.
     buckets_moved BUCKETS_MOVED;
-    /// Events that were overwritten before they could be told.
+    /// Events that were overwritten before they could be sent.
     events_lost EVENTS_LOST;
     /// Probes sent.
     probes_sent PROBES_SENT;
@@ -439,33 +441,33 @@ counters! {
     replies_received REPLIES_RECEIVED;
     /// Replies received too late.
     replies_late REPLIES_LATE;
-    /// Probes not answered, since there were too many.
+    /// Probes not answered because there were too many.
     probes_limited PROBES_LIMITED;
-    /// Parts of probes and replies that were passed over, since they are newer than the module.
+    /// Parts of probes and replies that were skipped because they are newer than the module.
     tlvs_unknown TLVS_UNKNOWN;
-    /// Frames with the EtherType of probes that were malformed, of another version, without the right
-    /// tag or an answer to nothing asked.
+    /// Frames with the EtherType of probes that were malformed, of another version, without the
+    /// right tag, or replies without a probe.
     probes_refused PROBES_REFUSED;
 }
 
-/// Something that happened to a trunk.
+/// An event of a trunk.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Event {
     /// The trunk, by interface index.
     pub trunk: u32,
     /// Name of the trunk.
     pub trunk_name: String,
-    /// Number within the trunk, from 1; a gap is events lost.
+    /// Number within the trunk, from 1; a gap means lost events.
     pub seq: u64,
-    /// When, in ns of CLOCK_MONOTONIC.
+    /// Its time, in ns of CLOCK_MONOTONIC.
     pub time: u64,
-    /// What.
+    /// Its kind.
     pub kind: Named<EventKind>,
-    /// The port it is about, by interface index.
+    /// The port that it concerns, by interface index.
     pub port: Option<u32>,
     /// Its name, if it still exists.
     pub port_name: Option<String>,
-    /// Who took over, or gave back, by interface index; none if buckets were spread.
+    /// The port that took over or gave back, by interface index; none if buckets were spread.
     pub other: Option<u32>,
     /// Its name, if it still exists.
     pub other_name: Option<String>,
@@ -473,17 +475,17 @@ pub struct Event {
     pub old_state: Option<Named<State>>,
     /// The state after.
     pub new_state: Option<Named<State>>,
-    /// Why.
+    /// The reason.
     pub reason: Option<Named<Reason>>,
     /// The number of buckets that moved.
     pub buckets: Option<u32>,
-    /// How long a failure went unnoticed.
+    /// Time until the failure was noticed.
     pub detection_ns: Option<u64>,
-    /// From noticing to the last slot of the table.
+    /// Time from then to the last slot of the table.
     pub switch_ns: Option<u64>,
-    /// The claim that it is about, by its mark.
+    /// The claim that it concerns, by its mark.
     pub mark: Option<u32>,
-    /// Of a refusal, the error, as a positive errno.
+    /// For a refusal, the error, as a positive errno.
     pub error: Option<u32>,
 }
 
@@ -494,7 +496,7 @@ pub struct ClaimState {
     pub trunk: u32,
     /// Name of the trunk.
     pub trunk_name: String,
-    /// Frames with this mark leave by the claim's link; names the claim within its trunk.
+    /// Frames with this mark leave by the claim's link. It names the claim within its trunk.
     pub mark: u32,
     /// The port that it should have, by interface index.
     pub port: Option<u32>,
@@ -502,18 +504,18 @@ pub struct ClaimState {
     pub link: Option<u32>,
     /// Number of that port at the peer, if it is known.
     pub peer_port: Option<u32>,
-    /// Of a notification: the port that it had before, by interface index.
+    /// In a notification: the port that it had before, by interface index.
     pub old_link: Option<u32>,
-    /// Of a notification: why it lost the port it had.
+    /// In a notification: why it lost that port.
     pub reason: Option<Named<Reason>>,
-    /// What the holder calls itself.
+    /// Name of the holder.
     pub name: Option<String>,
     /// Port id of the netlink socket that holds it.
     pub holder: Option<u32>,
 }
 
 impl TrunkSettings {
-    /// Is nothing to be changed?
+    /// Returns whether there is nothing to change.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
@@ -552,7 +554,8 @@ impl TrunkSettings {
 }
 
 impl AutoJoin {
-    /// Is there no condition? The kernel refuses such a rule, which would mean every device or none.
+    /// Returns whether there is no condition. The kernel refuses such a rule, which would match
+    /// every device.
     pub fn is_empty(&self) -> bool {
         let Self {
             name,
@@ -595,7 +598,7 @@ impl AutoJoin {
 }
 
 impl PortSettings {
-    /// Is nothing to be changed?
+    /// Returns whether there is nothing to change.
     pub fn is_empty(&self) -> bool {
         *self == Self::default()
     }
@@ -619,17 +622,17 @@ impl BucketHome {
     }
 }
 
-/// A field that each answer has.
+/// Returns a field that each answer has.
 fn need<T>(field: Option<T>, name: &str) -> Result<T> {
     field.ok_or_else(|| malformed(format!("there is no {name}")))
 }
 
-/// What all messages are made of.
+/// Returns the attributes of a message, by type.
 fn message(attributes: Attributes<'_>) -> Result<Fields<'_>> {
     Fields::read(attributes, &attr::NAMES, "")
 }
 
-/// The device that a message is about.
+/// Returns the device that a message concerns.
 fn subject(fields: &Fields<'_>) -> Result<(u32, String)> {
     Ok((
         fields.need(attr::IFINDEX, Typed::u32)?,
@@ -637,7 +640,7 @@ fn subject(fields: &Fields<'_>) -> Result<(u32, String)> {
     ))
 }
 
-/// A value of an enumeration.
+/// Returns a value of an enumeration.
 fn named<E>(attribute: &Attr<'_>) -> Result<Named<E>>
 where
     Named<E>: From<u32>,
@@ -743,7 +746,7 @@ impl Peer {
 }
 
 impl ClaimState {
-    /// All claims of a message.
+    /// Returns all claims of a message.
     pub(crate) fn read_all(attributes: Attributes<'_>) -> Result<Vec<Self>> {
         let (trunk, name) = subject(&message(attributes)?)?;
         each(attributes, attr::CLAIM, |nest| {
@@ -769,7 +772,7 @@ impl ClaimState {
 }
 
 impl Bucket {
-    /// All buckets of a message.
+    /// Returns all buckets of a message.
     pub(crate) fn read_all(attributes: Attributes<'_>) -> Result<Vec<Self>> {
         each(attributes, attr::BUCKET, Self::read)
     }
@@ -824,7 +827,7 @@ impl Statistics {
 }
 
 impl Event {
-    /// All events of a message.
+    /// Returns all events of a message.
     pub(crate) fn read_all(attributes: Attributes<'_>) -> Result<Vec<Self>> {
         let (trunk, name) = subject(&message(attributes)?)?;
         each(attributes, attr::EVENT, |nest| {
@@ -856,7 +859,7 @@ impl Event {
     }
 }
 
-/// What `read` makes of each nest of a type.
+/// Returns what `read` makes of each nest of a type.
 fn each<T>(
     attributes: Attributes<'_>,
     kind: u16,
@@ -872,7 +875,7 @@ fn each<T>(
     Ok(all)
 }
 
-/// The number of buckets of a table of that many bits.
+/// Returns the number of buckets of a table with that many bits.
 pub fn buckets(bits: u32) -> u32 {
     1u32.checked_shl(bits).unwrap_or(u32::MAX)
 }

@@ -7,8 +7,8 @@ use std::str::FromStr;
 
 use serde::{Serialize, Serializer};
 
-/// What tells a system from others in probes. Shown as 16 hexadecimal digits, in JSON too: programs
-/// that take numbers for floating point would not keep it.
+/// Identity of a system in probes. Shown as 16 hexadecimal digits, in JSON too: floating-point
+/// numbers cannot hold it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct System(pub u64);
 
@@ -20,8 +20,8 @@ pub struct Mac(pub [u8; 6]);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MacPrefix(pub Vec<u8>);
 
-/// What both ends of a trunk know, to tell true probes from forged ones. The kernel tells nobody, and
-/// it is not shown here either.
+/// The secret of both ends of a trunk, which signs probes. The kernel does not show it, and this
+/// does not either.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Key {
     /// No key.
@@ -83,7 +83,7 @@ impl Serialize for MacPrefix {
     }
 }
 
-/// A colon at the end, as is usual for a manufacturer's part, is not minded.
+/// Accepts a colon at the end, as is usual for a manufacturer's part.
 impl FromStr for MacPrefix {
     type Err = String;
 
@@ -106,7 +106,8 @@ impl fmt::Debug for Key {
     }
 }
 
-/// From 32 hexadecimal digits, or `none`. What is wrong is not repeated: it may be nearly right.
+/// Reads 32 hexadecimal digits, or `none`. An error does not repeat the text: it may be nearly the
+/// key.
 impl FromStr for Key {
     type Err = String;
 
@@ -126,13 +127,14 @@ impl FromStr for Key {
     }
 }
 
-/// Two hexadecimal digits.
+/// Reads two hexadecimal digits.
 fn octet(text: &str) -> Option<u8> {
     let digits = text.len() == 2 && text.bytes().all(|c| c.is_ascii_hexdigit());
     digits.then(|| u8::from_str_radix(text, 16).ok()).flatten()
 }
 
-/// A time without loss, with the largest of the units s, ms and us that fits: `10ms`, `1500us`.
+/// Returns a time without loss, with the largest of the units s, ms and us that fits: `10ms`,
+/// `1500us`.
 pub fn exact(microseconds: u64) -> String {
     const UNITS: [(u64, &str); 2] = [(1_000_000, "s"), (1_000, "ms")];
     let fits = |(unit, _): &&(u64, &str)| microseconds % unit == 0;
@@ -140,7 +142,7 @@ pub fn exact(microseconds: u64) -> String {
     format!("{}{name}", microseconds / unit)
 }
 
-/// A value of an attribute, by the attribute's name, as the user knows it.
+/// Returns the text of an attribute's value, as the user knows it.
 pub(crate) fn shown(attribute: &str, value: u64) -> String {
     match attribute {
         "interval" | "reply-timeout" => exact(value),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A link held by this program, for as long as it runs.
+//! A link that this program holds as long as it runs.
 
 use std::ffi::OsString;
 use std::io::{stderr, Read, Write};
@@ -31,7 +31,7 @@ use crate::words::Wish;
 /// What a shell adds to the number of a signal that ended a program.
 const SIGNALLED: i32 = 128;
 
-/// What is told of a claim while it is held: what it got, then each change.
+/// A line about a claim: the link that it has, then each change.
 #[derive(Debug, Serialize)]
 pub struct HeldView<'a> {
     /// `claim`, then `claim-moved`.
@@ -40,16 +40,16 @@ pub struct HeldView<'a> {
     pub time: String,
     #[serde(flatten)]
     pub claim: ClaimView<'a>,
-    /// Of a change: the port it had.
+    /// For a change: the port that it had.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub old_link: Option<Option<String>>,
-    /// Of a change: why it lost that.
+    /// For a change: why it lost that port.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub reason: Option<Named<Reason>>,
 }
 
-/// Takes a claim and holds it: while a program runs, whose exit status is returned, or if there is
-/// none, until this one ends.
+/// Takes a claim and holds it while a program runs, whose exit status is returned; without a
+/// program, until this one ends.
 pub fn hold(
     session: &mut Session,
     wish: &Wish,
@@ -77,7 +77,7 @@ pub fn hold(
     let mut out = stderr();
     tell(&told(session, &claim, None, format), &mut out)?;
     let failed = |error| Failure::File(name.to_string_lossy().into_owned(), error);
-    // From before it runs: else a signal might end this program and leave that one behind.
+    // Before it starts: else a signal could end this program and not that one.
     let signals = Signals::new().map_err(failed)?;
     let mut child = Command::new(name).args(arguments).spawn().map_err(failed)?;
     let watched = watch(&mut claim, &child, &signals, |claim, change| {
@@ -90,8 +90,8 @@ pub fn hold(
     Ok(exit_status(status))
 }
 
-/// Tells changes until the program has ended, and passes on to it what asks this one to end. Is there
-/// still a claim then?
+/// Prints changes until the program has ended, and passes to it the signals that would end this
+/// one. Returns whether there still is a claim.
 fn watch(
     claim: &mut Claim,
     child: &Child,
@@ -117,7 +117,7 @@ fn watch(
             match claim.next_change(Some(Duration::ZERO)) {
                 Ok(Some(change)) => tell(claim, change)?,
                 Ok(None) => break,
-                // The program goes on, and its status is what counts.
+                // The program goes on, and its status counts.
                 Err(error) => {
                     eprintln!("{}", Failure::from(error).line().unwrap_or_default());
                     held = false;
@@ -128,17 +128,17 @@ fn watch(
             return Ok(held);
         }
         if let Some(signal) = signals.take() {
-            // It may have ended this moment.
+            // It may have ended by now.
             let _ = pidfd_send_signal(&process, signal);
         }
     }
 }
 
-/// Signals that are not to end this program before the one it runs.
+/// Signals that must not end this program before the one that it runs.
 struct Signals {
     /// Has bytes to be read after a signal.
     woken: UnixStream,
-    /// The one to be passed on; 0 for none.
+    /// The signal to be passed on; 0 for none.
     last: Arc<AtomicUsize>,
 }
 
@@ -151,14 +151,14 @@ impl Signals {
             flag::register_usize(number, Arc::clone(&last), number as usize)?;
             low_level::pipe::register(number, waker.try_clone()?)?;
         }
-        // Those of a terminal's keys reach all that run there.
+        // Signals of a terminal's keys reach all programs there.
         for number in [SIGINT, SIGQUIT] {
             flag::register_usize(number, Arc::default(), 0)?;
         }
         Ok(Self { woken, last })
     }
 
-    /// A signal to be passed on, if there is one.
+    /// Returns a signal to be passed on, if there is one.
     fn take(&self) -> Option<Signal> {
         while matches!((&self.woken).read(&mut [0; 16]), Ok(1..)) {}
         let number = self.last.swap(0, Ordering::Relaxed);
@@ -166,7 +166,7 @@ impl Signals {
     }
 }
 
-/// The status to exit with after a program, as a shell has it.
+/// Returns the exit status after a program, as a shell has it.
 fn exit_status(status: ExitStatus) -> u8 {
     let signalled = || status.signal().map(|signal| SIGNALLED + signal);
     let status = status.code().or_else(signalled);
@@ -179,7 +179,7 @@ fn tell(text: &str, out: &mut impl Write) -> Result<()> {
     Ok(())
 }
 
-/// A line about the claim as it is, or about a change.
+/// Returns a line about the claim, or about a change of it.
 fn told(session: &mut Session, claim: &Claim, change: Option<Change>, format: &Format) -> String {
     let mut name = |ifindex| session.device_name(ifindex);
     let old_link = change.map(|change| change.old.map(&mut name));

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The command line: its options and commands. Help and manual pages are made from this.
+//! The command line: its options and commands. Help and manual pages come from here.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -30,7 +30,7 @@ Settings, as words:
   key HEX|none        secret of both ends that signs probes: 32 hexadecimal digits,
                       visible to any user who sees the command line
   key-file PATH       reads the key from a file
-Times have a unit, us, ms or s; the default is milliseconds.";
+A time has the unit us, ms or s; without a unit, it is in milliseconds.";
 
 const PORT_SETTINGS: &str = "\
 Settings of a port, as words:
@@ -99,7 +99,7 @@ pub struct Options {
     /// Use a network namespace, by its name or a path.
     #[arg(short, long, value_name = "NETNS", global = true)]
     pub netns: Option<String>,
-    /// When to use colour; auto does on a terminal, unless NO_COLOR is set or TERM is dumb.
+    /// When to use colour: auto uses it on a terminal, unless NO_COLOR is set or TERM is dumb.
     #[arg(
         long,
         value_name = "WHEN",
@@ -140,7 +140,7 @@ pub enum Command {
         #[command(subcommand)]
         command: Option<PortCommand>,
     },
-    /// The table that says which bucket leaves by which port.
+    /// The table, which has a port for each bucket.
     #[command(infer_subcommands = true)]
     Table {
         #[command(subcommand)]
@@ -217,12 +217,12 @@ pub enum Command {
         #[arg(value_name = "[dev] TRUNK")]
         words: Vec<String>,
     },
-    /// Make trunks as a file says.
+    /// Make trunks as a file describes them.
     ///
     /// Trunks that the file does not name stay as they are. A named trunk gets exactly the ports and
     /// the homes of buckets in the file; settings that are not in it stay. A trunk with an auto-join
     /// rule keeps ports that the file does not name. A device that is to become a port is brought
-    /// down first. If a step fails, all are undone.
+    /// down first. If a step fails, all steps are undone.
     Apply {
         /// The output of save; - is standard input.
         #[arg(value_name = "FILE")]
@@ -237,7 +237,7 @@ pub enum Command {
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
-    /// Report what is wrong or unwise, with advice; exit with 1 if something is.
+    /// Report what is wrong or unwise, with advice; exit with 1 if something was found.
     Doctor {
         /// [dev] TRUNK; by default all.
         #[arg(value_name = "[dev] TRUNK")]
@@ -356,7 +356,7 @@ pub enum TableCommand {
 
 #[derive(Debug, Subcommand)]
 pub enum ClaimCommand {
-    /// Show who holds which link.
+    /// Show claims: which socket holds which link.
     Show {
         /// [dev] TRUNK; by default all.
         #[arg(value_name = "[dev] TRUNK")]
@@ -371,7 +371,7 @@ pub enum Shell {
     Fish,
 }
 
-/// Options of `ip` that are longer than a letter after one dash, as clap knows them.
+/// Options of `ip` with one dash and more than one letter, and their names for clap.
 const LONG: [(&str, &str); 17] = [
     ("-br", "--brief"),
     ("-brief", "--brief"),
@@ -392,7 +392,7 @@ const LONG: [(&str, &str); 17] = [
     ("-Version", "--version"),
 ];
 
-/// Arguments as clap is to see them.
+/// Returns arguments for clap.
 pub fn normalized(words: impl IntoIterator<Item = String>) -> Vec<String> {
     let rewrite = |word: String| {
         if let Some(rest) = word.strip_prefix("-color") {
@@ -404,7 +404,7 @@ pub fn normalized(words: impl IntoIterator<Item = String>) -> Vec<String> {
         }
     };
     let mut words = words.into_iter();
-    // What follows these is another program's command line.
+    // The words after these are another program's command line.
     let mut own: Vec<_> = words
         .by_ref()
         .map_while(|word| (word != "--").then(|| rewrite(word)))

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The commands, carried out.
+//! Carries out the commands.
 
 use std::fs;
 use std::io::{self, IsTerminal, Read, Write};
@@ -24,7 +24,7 @@ use crate::view::{
 use crate::words::Words;
 use crate::{claim, complete, man, pin, prometheus};
 
-/// The status to exit with if a comparison found something.
+/// The exit status if a comparison found something.
 const FOUND: u8 = 1;
 
 /// A command, its output and the kernel.
@@ -58,7 +58,7 @@ impl Options {
     }
 }
 
-/// Carries out a command line; the status to exit with.
+/// Carries out a command line. Returns the exit status.
 pub fn run(cli: Cli, out: &mut impl Write) -> Result<u8> {
     match (&cli.batch, cli.command) {
         (Some(_), Some(_)) => Err(usage("--batch takes its commands from a file")),
@@ -93,7 +93,7 @@ fn write_pages(directory: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The name of a file for messages, and what is in it.
+/// Returns the name of a file for messages, and its contents.
 fn read(file: &Path) -> Result<(String, String)> {
     let name = file.display().to_string();
     let mut text = String::new();
@@ -107,7 +107,8 @@ fn read(file: &Path) -> Result<(String, String)> {
     }
 }
 
-/// Carries out a command a line. Stops at the first that fails, unless forced; fails in any case.
+/// Carries out a command for each line. Stops at the first one that fails, unless `force`. Fails if
+/// one of them failed.
 fn batch(file: &Path, force: bool, options: &Options, out: &mut impl Write) -> Result<u8> {
     use clap::Parser;
     let (name, text) = read(file)?;
@@ -169,7 +170,7 @@ fn batch(file: &Path, force: bool, options: &Options, out: &mut impl Write) -> R
 }
 
 impl Options {
-    /// These and those of a line of a batch.
+    /// Returns these options together with those of a line of a batch.
     fn with(mut self, line: &Self) -> Self {
         self.json |= line.json;
         self.pretty |= line.pretty;
@@ -331,7 +332,7 @@ impl<W: Write> Run<'_, W> {
         Ok(0)
     }
 
-    /// The counters of trunks and their ports, if they are to be shown.
+    /// Returns the counters of trunks and their ports, if they are to be shown.
     fn statistics_of(&mut self, groups: &[Group]) -> Result<Vec<Statistics>> {
         if self.options.statistics == 0 || groups.is_empty() {
             return Ok(Vec::new());
@@ -535,13 +536,13 @@ impl<W: Write> Run<'_, W> {
         self.print(&configs, |_| config::format(&configs))
     }
 
-    /// What there is, and the steps to what a file says.
+    /// Returns what there is, and the steps to what a file describes.
     fn plan(&mut self, file: &Path) -> Result<(World, Vec<plan::Step>)> {
         let (name, text) = read(file)?;
         let wanted = config::parse(&name, &text)?;
         let mut names: Vec<_> = wanted.iter().map(|trunk| trunk.ifname.as_str()).collect();
         let mut before = World::read(self.session, &names)?;
-        // A trunk that loses a port may lose homes with it: to undo that, its table is needed.
+        // A trunk that loses a port may lose homes too. To undo that takes its table.
         let losing: Vec<_> = wanted
             .iter()
             .flat_map(|trunk| &trunk.ports)
@@ -601,7 +602,7 @@ impl<W: Write> Run<'_, W> {
     }
 }
 
-/// The device that words name, and nothing else.
+/// Returns the device that words name. Fails if there are other words.
 fn only(words: &[String]) -> Result<String> {
     let mut words = Words::new(words);
     let name = words.device()?.to_string();
@@ -609,7 +610,7 @@ fn only(words: &[String]) -> Result<String> {
     Ok(name)
 }
 
-/// The same, if there are words.
+/// Returns the device that words name, or none if there are no words.
 fn optional(words: &[String]) -> Result<Option<String>> {
     match words {
         [] => Ok(None),

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the next word of a command line may be, and the scripts by which shells ask for it.
+//! Completion: the words that may come next on a command line, and the scripts for shells.
 
 use std::collections::BTreeSet;
 
@@ -43,8 +43,8 @@ pub fn script(shell: Shell) -> &'static str {
     }
 }
 
-/// Words that may stand where the last of `words` does, which may be empty or begun. They are those
-/// after the name of the program. `links` are the devices there are.
+/// Returns the words that may stand in place of the last of `words`, which may be empty or begun.
+/// `words` begin after the name of the program. `links` are the devices of the namespace.
 pub fn candidates(words: &[String], links: &[Link]) -> Vec<String> {
     let Some((last, before)) = words.split_last() else {
         return Vec::new();
@@ -124,7 +124,7 @@ fn options(command: &clap::Command) -> Vec<String> {
     long.map(|long| format!("--{long}")).collect()
 }
 
-/// What a command takes after some words of its own.
+/// Returns what may follow some words of a command.
 fn words_after(path: &[&str], rest: &[&str], links: &[Link]) -> Vec<String> {
     let trunks = || names(links, Link::is_trunk);
     let is_port = |link: &Link| link.port_kind.as_deref() == Some(KIND);
@@ -140,7 +140,7 @@ fn words_after(path: &[&str], rest: &[&str], links: &[Link]) -> Vec<String> {
             link.master.is_none() && !link.is_trunk() && link.ifname != "lo"
         })
     };
-    // The word dev says no more than that a name follows.
+    // After the word dev, a name follows.
     let after_dev = rest.last() == Some(&"dev");
     let rest: Vec<&str> = rest.iter().copied().filter(|word| *word != "dev").collect();
     let first = rest.is_empty();
@@ -193,8 +193,8 @@ fn words_after(path: &[&str], rest: &[&str], links: &[Link]) -> Vec<String> {
     }
 }
 
-/// What may follow these words, of which the last settings of a trunk are. A rule for devices that
-/// join by themselves is of several words, in any order.
+/// Returns what may follow these words, which end with settings of a trunk. A rule for devices that
+/// join by themselves has several words, in any order.
 fn settings_words(rest: &[&str]) -> Vec<String> {
     let last = rest.last().copied().unwrap_or_default();
     let begin = |word: &&str| TRUNK_WORDS.contains(word);
@@ -210,7 +210,7 @@ fn settings_words(rest: &[&str]) -> Vec<String> {
     }
 }
 
-/// What may follow a word within the settings of a trunk.
+/// Returns what may follow a word within the settings of a trunk.
 fn trunk_words(last: &str) -> Vec<String> {
     match last {
         "bits" => (0..=16).map(|bits: u32| bits.to_string()).collect(),
@@ -222,14 +222,14 @@ fn trunk_words(last: &str) -> Vec<String> {
         "peers" => Peers::ALL.map(|value| value.to_string()).to_vec(),
         "hold-down" => fixed(&["off"]),
         "key" => fixed(&["none"]),
-        // A number, a time, an address; a file is the shell's own business.
+        // A number, a time or an address; the shell completes files.
         "delay" | "interval" | "reply-timeout" | "misses" | "hits" | "probe-ethertype"
         | "probe-address" | "key-file" => Vec::new(),
         _ => fixed(&TRUNK_WORDS),
     }
 }
 
-/// What may follow a word within the settings of a port.
+/// Returns what may follow a word within the settings of a port.
 fn port_words(last: &str) -> Vec<String> {
     match last {
         "prio" | "priority" => Vec::new(),
@@ -253,7 +253,7 @@ fn names(links: &[Link], which: impl Fn(&Link) -> bool) -> Vec<String> {
     names.into_iter().collect()
 }
 
-/// The network namespace that the words name, so that its devices are offered.
+/// Returns the network namespace that the words name, whose devices are offered.
 pub fn netns(words: &[String]) -> Option<&str> {
     let at = words
         .iter()
@@ -266,7 +266,7 @@ mod tests {
     use super::*;
     use crate::fixtures;
 
-    /// The candidates for a line; `_` at its end is an empty word.
+    /// Returns the candidates for a line; `_` at its end is an empty word.
     fn of(line: &str) -> String {
         let link = |ifindex, name: &str, port_of: Option<u32>| Link {
             ifindex,

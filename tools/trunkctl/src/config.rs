@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Configurations: what save prints and apply reads.
+//! Configurations, which save prints and apply reads.
 //!
-//! A line is an object, its name and its settings, with the words that set them:
+//! A line has an object, its name, and its settings as words:
 //!
 //! ```text
 //! trunk trunk0 bits 5 selector dmac failback immediate rx-group auto probe auto
@@ -11,8 +11,8 @@
 //! table 0-3 eth1 7 eth1
 //! ```
 //!
-//! Ports and tables belong to the trunk named last before them. A key is not printed: the kernel tells
-//! nobody.
+//! Ports and tables belong to the last trunk before them. A key is not printed: the kernel does not
+//! show it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -24,7 +24,7 @@ use trunk_nl::{Bucket, Port, PortSettings, Trunk, TrunkSettings};
 use crate::failure::{usage, Result};
 use crate::words::{self, Words};
 
-/// What can be set of a trunk.
+/// Everything that can be set of a trunk.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct TrunkConfig {
     pub ifname: String,
@@ -32,7 +32,7 @@ pub struct TrunkConfig {
     pub settings: TrunkSettings,
     /// There is a key.
     pub keyed: bool,
-    /// In the order in which they are to join.
+    /// The ports, in the order in which they join.
     pub ports: Vec<PortConfig>,
     /// Homes that the user has set, by bucket.
     #[serde(serialize_with = "runs")]
@@ -46,7 +46,7 @@ pub struct PortConfig {
     pub settings: PortSettings,
 }
 
-/// Buckets from one to another with a home, in JSON.
+/// A range of buckets and its home, in JSON.
 #[derive(Serialize)]
 struct Run<'a> {
     first: u32,
@@ -66,7 +66,7 @@ fn runs<S: serde::Serializer>(
 }
 
 impl TrunkConfig {
-    /// That of a trunk as it is. Values that are newer than this program are left out.
+    /// Returns the configuration of a trunk. It has no values that are newer than this program.
     pub fn of(trunk: &Trunk, ports: &[Port], table: &[Bucket]) -> Self {
         let mut ports: Vec<_> = ports.iter().filter(|p| p.trunk == trunk.ifindex).collect();
         ports.sort_by_key(|port| port.id);
@@ -115,7 +115,7 @@ impl TrunkConfig {
         }
     }
 
-    /// Words after the name of a trunk: settings, then ports with theirs, up to the end.
+    /// Reads the words after the name of a trunk to the end: settings, then ports with settings.
     pub fn parse(name: &str, words: &mut Words<'_>) -> Result<Self> {
         let mut config = Self {
             ifname: name.to_string(),
@@ -133,7 +133,7 @@ impl TrunkConfig {
     }
 }
 
-/// As lines for [`parse`].
+/// Returns lines for [`parse`].
 pub fn format(trunks: &[TrunkConfig]) -> String {
     let mut text = String::new();
     for trunk in trunks {
@@ -166,7 +166,7 @@ fn line(text: &mut String, object: &str, name: &str, words: &str) {
     let _ = writeln!(text, "{object} {name}{blank}{words}");
 }
 
-/// Reads lines; what stands after a # is left out. Errors begin with `file` and the line's number.
+/// Reads lines, without comments after a #. Errors begin with `file` and the line's number.
 pub fn parse(file: &str, text: &str) -> Result<Vec<TrunkConfig>> {
     let mut trunks = Vec::new();
     for (number, line) in text.lines().enumerate() {
@@ -183,7 +183,7 @@ pub fn parse(file: &str, text: &str) -> Result<Vec<TrunkConfig>> {
     Ok(trunks)
 }
 
-/// The words of a line, without its comment.
+/// Returns the words of a line, without its comment.
 pub fn split(line: &str) -> Vec<String> {
     let line = line.split('#').next().unwrap_or_default();
     line.split_whitespace().map(str::to_string).collect()

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! How a command fails, and what its process says then.
+//! Failures of a command: their texts and exit statuses.
 
 use std::fmt;
 use std::io;
@@ -11,17 +11,17 @@ pub type Result<T, E = Failure> = std::result::Result<T, E>;
 
 #[derive(Debug)]
 pub enum Failure {
-    /// The command is wrong, or names what is not there.
+    /// The command is wrong, or names something that does not exist.
     Usage(String),
-    /// The library's call failed.
+    /// A call of the library failed.
     Netlink(Error),
-    /// Nobody reads what is printed any more.
+    /// The reader of the output has ended.
     Pipe,
     /// A file could not be read or written.
     File(String, io::Error),
-    /// What failed, and what then failed while it was undone.
+    /// A failure, and another one while it was undone.
     Undo(Box<Failure>, Box<Failure>),
-    /// What went wrong has been said already.
+    /// The failure has been printed already.
     Said(u8),
 }
 
@@ -30,7 +30,7 @@ pub fn usage(text: impl Into<String>) -> Failure {
 }
 
 impl Failure {
-    /// The status that the process exits with.
+    /// Returns the exit status.
     pub fn status(&self) -> u8 {
         match self {
             Self::Pipe => 0,
@@ -42,7 +42,7 @@ impl Failure {
         }
     }
 
-    /// The line that tells it; none if there is nothing to tell.
+    /// Returns the line to print; none if there is nothing to print.
     pub fn line(&self) -> Option<String> {
         let text = match self {
             Self::Pipe | Self::Said(_) => return None,

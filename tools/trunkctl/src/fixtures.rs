@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! A trunk as the tests know it: two working ports, one of which has failed, and a spare.
+//! The fixtures of the tests: a trunk with two working ports, one of which has failed, and a spare.
 
 use trunk_nl::uapi::{
     EventKind, Failback, Peers, ProbeMode, Reason, Redundancy, Role, RxGroup, Selector, State,
@@ -14,8 +14,8 @@ use crate::config::{PortConfig, TrunkConfig};
 use crate::plan::{Device, World};
 use crate::view::Group;
 
-/// Compares with a file of `golden/`, to the letter; its first line has the license, unless it is JSON.
-/// With `TRUNKCTL_GOLDEN=write` in the environment, the file is made so.
+/// Compares with a file of `golden/` exactly. Its first line has the license, unless it is JSON.
+/// With `TRUNKCTL_GOLDEN=write` in the environment, writes the file instead.
 pub fn golden(file: &str, got: &str) {
     let path = format!("{}/src/golden/{file}", env!("CARGO_MANIFEST_DIR"));
     let head = match file.ends_with(".json") {
@@ -81,7 +81,7 @@ pub fn trunk() -> Trunk {
 
 const NEAREST_BRIDGE: Mac = Mac([1, 0x80, 0xc2, 0, 0, 0xe]);
 
-/// The other end of a port's link, which has the same priority there.
+/// Returns the other end of a port's link, which has the same priority there.
 fn peer(port: u32, priority: u32) -> Peer {
     Peer {
         system: System(0x0242_ac11_0003_9c1e),
@@ -128,7 +128,7 @@ fn port(ifindex: u32, name: &str, priority: u32) -> Port {
     }
 }
 
-/// eth1 works, eth2 is disabled, eth3 stands in for it.
+/// eth1 is act, eth2 is disabled, and eth3 stands in for eth2.
 pub fn ports() -> Vec<Port> {
     vec![
         Port {
@@ -257,7 +257,7 @@ pub fn failover() -> Event {
     }
 }
 
-/// Events with all that an event may tell.
+/// Returns events with all that an event may contain.
 pub fn events() -> Vec<Event> {
     let about = |seq, kind| Event {
         seq,
@@ -295,7 +295,7 @@ pub fn events() -> Vec<Event> {
             mark: Some(7),
             ..about(4, EventKind::ClaimMoved)
         },
-        // Of a port that has gone only the number is known.
+        // A port that has gone has only its number.
         Event {
             port: Some(9),
             ..event(EventKind::Leave)
@@ -303,7 +303,7 @@ pub fn events() -> Vec<Event> {
     ]
 }
 
-/// It should have eth1, and has it.
+/// Returns a claim that wants eth1 and has it.
 pub fn claim() -> ClaimState {
     ClaimState {
         trunk: 3,
@@ -367,7 +367,7 @@ pub fn config() -> TrunkConfig {
     }
 }
 
-/// trunk0 as above, eth5 up, eth6 down, eth7 in a bridge.
+/// trunk0 as in the other fixtures, eth5 up, eth6 down, eth7 in a bridge.
 pub fn world() -> World {
     let device = |is_trunk, master: Option<&str>, up| Device {
         is_trunk,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Text and JSON of the fixtures, to the letter.
+//! The exact text and JSON of the fixtures.
 
 use super::*;
 use crate::claim::HeldView;
@@ -493,7 +493,7 @@ fn events_of_claims() {
     }
 }
 
-/// The second has no link.
+/// Returns two claims; the second one has no link.
 fn two_claims() -> [trunk_nl::ClaimState; 2] {
     let mut second = fixtures::claim();
     (second.mark, second.name) = (0x1000, None);
@@ -576,7 +576,7 @@ fn what_is_newer_is_shown_by_number() {
     assert!(trunks(&[group], &[], &PLAIN).contains("selector 9 role switch"));
 }
 
-/// What show prints of any trunk, and port show of any port, sets the same.
+/// The words that show and port show print set these values.
 #[test]
 fn what_is_shown_can_be_set() {
     let mut state = 1u64;
@@ -588,7 +588,7 @@ fn what_is_shown_can_be_set() {
     };
     let line_of = |text: String| -> Vec<String> {
         assert_eq!(text.lines().count(), 1, "{text}");
-        // Number and name come first.
+        // The number and the name come first.
         text.split_whitespace()
             .skip(2)
             .map(str::to_string)
@@ -638,7 +638,7 @@ fn what_is_shown_can_be_set() {
             let got = words.trunk_settings().unwrap();
             let next = words.next();
             assert!(matches!(next, Some("keyed" | "redundancy")), "{next:?}");
-            // A role is short for two; what is not shown is as in a new trunk.
+            // A role sets two; a setting that is not shown has its value of a new trunk.
             let new = fixtures::config().settings;
             let got = TrunkSettings {
                 role: None,
@@ -672,7 +672,7 @@ fn what_is_shown_can_be_set() {
     }
 }
 
-/// What the documentation shows is what is printed.
+/// The output in the documentation is what is printed.
 #[test]
 fn documentation() {
     let document = include_str!("../../../Documentation/networking/trunkctl.rst");
@@ -692,8 +692,8 @@ fn documentation() {
     }
 }
 
-/// The keys of an object or of several; those within the value of another with that before a dot, and
-/// brackets if it is an array. Counters are left out.
+/// Collects the keys of an object or of several, without counters. A key within another value has
+/// that value's key and a dot before it, and brackets if that value is an array.
 fn keys(value: &Value, before: &str, all: &mut BTreeSet<String>) {
     match value {
         Value::Array(values) => values.iter().for_each(|value| keys(value, before, all)),
@@ -711,7 +711,8 @@ fn keys(value: &Value, before: &str, all: &mut BTreeSet<String>) {
     }
 }
 
-/// A row of the documentation's table: what prints such objects, and their keys.
+/// Returns a row of the documentation's table: the commands that print such objects, and their
+/// keys.
 fn row(what: &str, objects: &impl Serialize) -> String {
     let mut all = BTreeSet::new();
     keys(&serde_json::to_value(objects).unwrap(), "", &mut all);
@@ -736,7 +737,7 @@ fn row(what: &str, objects: &impl Serialize) -> String {
     text
 }
 
-/// The keys of JSON are promised: each stands in the documentation.
+/// The documentation names each key of JSON.
 #[test]
 fn keys_of_json_are_documented() {
     let mut group = fixtures::group();
@@ -764,7 +765,7 @@ fn keys_of_json_are_documented() {
     let time = || "2026-11-21T08:06:39.000000Z".to_string();
     let mut config = fixtures::config();
     config.settings.auto_join = Some(group.trunk.auto_join.clone());
-    // What monitor prints of trunks and ports, show and port show print, too.
+    // For trunks and ports, monitor prints the objects of show and port show.
     let resync = ResyncView {
         event: "resync",
         time: time(),

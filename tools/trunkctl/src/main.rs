@@ -42,7 +42,7 @@ fn main() -> ExitCode {
         out.flush()?;
         Ok(status)
     });
-    // What was shown before a failure comes first.
+    // The output before a failure comes first.
     let flushed = out.flush();
     let status = match done {
         Ok(status) => status,
@@ -58,7 +58,7 @@ fn main() -> ExitCode {
 }
 
 fn run(words: Vec<String>, out: &mut impl Write) -> Result<u8> {
-    // Not for clap: the words to be completed may be anything.
+    // Not by clap: the words to be completed may be anything.
     if let [_, command, rest @ ..] = &words[..] {
         if command == "__complete" {
             let links = session::Session::open(complete::netns(rest))?

@@ -9,7 +9,7 @@ use clap_mangen::Man;
 
 use crate::cli::Cli;
 
-/// Names of files and what is in them: the program's page, and one for each of its commands.
+/// Returns the names and contents of files: the program's page, and one for each of its commands.
 pub fn pages() -> io::Result<Vec<(String, Vec<u8>)>> {
     let mut command = Cli::command().disable_help_subcommand(true);
     command.build();
@@ -25,7 +25,7 @@ fn collect(
 ) -> io::Result<()> {
     let whole = name == "trunkctl";
     let mut text = b".\\\" SPDX-License-Identifier: GPL-2.0\n".to_vec();
-    // Options of all commands are on one page.
+    // The options of all commands are on the program's page.
     let own = command.clone().mut_args(|argument| {
         let hidden = argument.is_hide_set() || (argument.is_global_set() && !whole);
         argument.hide(hidden)
@@ -37,7 +37,7 @@ fn collect(
         .source("")
         .render(&mut text)?;
     let text = String::from_utf8_lossy(&text).replace(".SH EXTRA", ".SH NOTES");
-    // Nothing stands at the end of a line that an editor would take away.
+    // No line ends with blanks, which editors remove.
     let mut lines: Vec<_> = text.lines().map(str::trim_end).collect();
     if !whole {
         lines.extend([
@@ -62,7 +62,7 @@ mod tests {
     use std::fs;
     use std::path::Path;
 
-    /// `trunkctl man Documentation/man` mends it.
+    /// `trunkctl man Documentation/man` writes the pages.
     #[test]
     fn pages_are_up_to_date() {
         let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../Documentation/man");

@@ -15,12 +15,12 @@ use crate::time;
 use crate::view::{json, EventView, Group, LostView, PortView, ResyncView, TrunkView};
 use crate::words::Words;
 
-/// Which events are told.
+/// Which events are printed.
 #[derive(Debug, Default, PartialEq)]
 pub struct Filter {
-    /// Of these kinds; if there are none, of all.
+    /// Events of these kinds; if there are none, of all.
     kinds: Vec<EventKind>,
-    /// Of this trunk.
+    /// Events of this trunk.
     pub trunk: Option<String>,
 }
 
@@ -63,7 +63,7 @@ impl Filter {
         Ok(filter)
     }
 
-    /// `trunk` is the interface index of the trunk that was asked for.
+    /// Returns whether an event is printed. `trunk` is the interface index of the trunk asked for.
     fn passes(&self, event: &Event, trunk: Option<u32>) -> bool {
         let kind = event.kind.known();
         let all = self.kinds.is_empty() || self.kinds.len() >= EventKind::ALL.len();
@@ -79,7 +79,7 @@ pub struct Format {
     pub look: Look,
 }
 
-/// Tells events until nobody listens.
+/// Prints events until the reader has ended.
 pub fn run(
     session: &mut Session,
     filter: &Filter,

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The addresses behind trunks, pinned in the bridges that the trunks are ports of.
+//! Pins the addresses behind trunks, in the bridges that the trunks are ports of.
 //!
-//! Of a server between two switches, frames come in by the link between these too. That is no move,
-//! so each switch has its bridge keep the server's address at the trunk, as long as that has a
-//! usable link to the server; and no longer, so that the server is reached by the other switch.
+//! Frames of a server between two switches also arrive by the link between the switches. That is
+//! not a move. So each switch pins the server's address to the trunk in its bridge while the trunk
+//! has a usable link to the server. Otherwise it does not, and reaches the server by the other
+//! switch.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -27,19 +28,19 @@ use crate::time;
 use crate::view::json;
 use crate::words::Words;
 
-/// Everything is looked at anew at least this often: entries age, a bridge may be flushed, get
-/// another VLAN, and a peer another address, of all of which no event tells.
+/// Everything is read again at least this often. There are no events for entries that age, a bridge
+/// that is flushed or gets another VLAN, and a peer that gets another address.
 const TURN: Timespec = Timespec {
     tv_sec: 1,
     tv_nsec: 0,
 };
 
-/// What is to be pinned.
+/// What the user wants to be pinned.
 #[derive(Debug, Default, PartialEq)]
 pub struct Wish {
-    /// The trunks; if there are none, all.
+    /// The trunks; all if there are none.
     trunks: Vec<String>,
-    /// Addresses behind the only one of them, besides its peers'.
+    /// Addresses behind the only trunk, besides those of its peers.
     addresses: Vec<Mac>,
 }
 
@@ -75,7 +76,7 @@ impl Wish {
     }
 }
 
-/// Is it one that a single station may have?
+/// Returns whether a single station may have the address.
 fn is_station(address: Mac) -> bool {
     address.0[0] & 1 == 0 && address.0 != [0; 6]
 }
@@ -83,9 +84,9 @@ fn is_station(address: Mac) -> bool {
 /// An address at a trunk that is a port of a bridge: interface indices of both, and the bytes.
 type Place = (u32, u32, [u8; 6]);
 
-/// What is to be pinned, of these devices and ports of trunks.
+/// Returns what is to be pinned, for these devices and ports of trunks.
 fn wanted(wish: &Wish, links: &[Link], ports: &[Port]) -> BTreeSet<Place> {
-    // A bridge would not know its own address any more.
+    // Without the bridge's own address, which it would not find any more.
     let own = |address: &Mac| links.iter().any(|link| link.address == address.0);
     let mut wanted = BTreeSet::new();
     let trunks = links.iter().filter(|link| link.is_trunk() && link.learning);
@@ -103,7 +104,7 @@ fn wanted(wish: &Wish, links: &[Link], ports: &[Port]) -> BTreeSet<Place> {
     wanted
 }
 
-/// What is told of a place.
+/// A line about a place.
 #[derive(Debug, Serialize)]
 pub struct PinView<'a> {
     /// `pin` or `unpin`.
@@ -137,7 +138,7 @@ fn line(view: &PinView<'_>, format: &Format) -> String {
     format!("{stamp}{bridge}: {address} {not}pinned to {trunk}\n")
 }
 
-/// Pins addresses and follows what happens, until a signal ends it; then none is pinned any more.
+/// Pins addresses and follows changes until a signal ends it. Then no address is pinned any more.
 pub fn run(
     session: &mut Session,
     wish: &Wish,
@@ -146,7 +147,7 @@ pub fn run(
 ) -> Result<()> {
     let mut pinned = BTreeMap::new();
     let done = follow(session, wish, format, &mut pinned, out);
-    // Nobody would see to them: also if this fails.
+    // Unpins them, also if this has failed.
     let mut ended = Ok(());
     for (place, names) in pinned {
         let undone = unpin(session, place, &names, format, out);
@@ -155,7 +156,7 @@ pub fn run(
     done.and(ended)
 }
 
-/// Names of a bridge and a trunk, which may have gone when they are told.
+/// Names of a bridge and a trunk, which may have gone when they are printed.
 type Names = (String, String);
 
 fn follow(
@@ -175,7 +176,7 @@ fn follow(
     let mut events: Option<Events> = None;
     let mut known = Vec::new();
     loop {
-        // All that has been told by now will be seen.
+        // The state that is read next includes all changes so far.
         changes.take()?;
         if let Some(events) = &mut events {
             while events.next_within(Some(Duration::ZERO))?.is_some() {}
@@ -184,7 +185,7 @@ fn follow(
         let links = session.links.list()?;
         let trunks = trunks(&links);
         if trunks != known {
-            // The module may be another one, too.
+            // The module may have been loaded again.
             session.reconnect();
             events = None;
             if !trunks.is_empty() {
@@ -192,7 +193,7 @@ fn follow(
                     Ok(session.connection()?.subscribe()?)
                 })?;
             }
-            // Else it is tried again.
+            // Otherwise it tries again later.
             known = if events.is_some() {
                 trunks.clone()
             } else {
@@ -225,13 +226,13 @@ fn follow(
     }
 }
 
-/// The trunks among devices, by interface index.
+/// Returns the trunks among devices, by interface index.
 fn trunks(links: &[Link]) -> Vec<u32> {
     let trunks = links.iter().filter(|link| link.is_trunk());
     trunks.map(|link| link.ifindex).collect()
 }
 
-/// What `ask` returns; or nothing if it failed since the trunks are not the same any more.
+/// Returns what `ask` returns, or nothing if it failed because trunks have gone.
 fn some_unless_gone<T>(
     session: &mut Session,
     before: &[u32],
@@ -246,7 +247,7 @@ fn some_unless_gone<T>(
     }
 }
 
-/// Has just what is `wanted` be pinned.
+/// Pins what is `wanted`, and unpins the rest.
 fn settle(
     session: &mut Session,
     links: &[Link],
@@ -265,7 +266,7 @@ fn settle(
         let (bridge, trunk, octets) = *place;
         match session.links.pin(trunk, Mac(octets)) {
             Ok(()) => {}
-            // Not if the bridge has just ceased to learn from there: that will be seen.
+            // No error if the bridge has ceased to learn from the port: that is noticed next.
             Err(error) => match session.links.by_index(trunk) {
                 Ok(link) if link.learning && link.master == Some(bridge) => {
                     return Err(error.into())
@@ -329,7 +330,7 @@ mod tests {
         Wish::parse(&mut Words::new(&words))
     }
 
-    /// A bridge of index 9, and trunk0, of index 3, as its port.
+    /// Returns a bridge of index 9, and its port trunk0 of index 3.
     fn links(learning: bool) -> Vec<Link> {
         let bridge = Link {
             ifindex: 9,
@@ -380,14 +381,14 @@ mod tests {
         assert_eq!(places("", &links(true), &ports), peer);
         assert_eq!(places("trunk0", &links(true), &ports), peer);
         assert_eq!(places("trunk1", &links(true), &ports), []);
-        // The bridge would refuse it.
+        // The bridge would refuse the entry.
         assert_eq!(places("", &links(false), &ports), []);
         let both = "trunk0 address 02:00:00:00:00:05";
         assert_eq!(
             places(both, &links(true), &ports),
             [(9, 3, PEER), (9, 3, OTHER)]
         );
-        // The bridge's own.
+        // The bridge's own address.
         let own = "trunk0 address 02:00:00:00:00:09";
         assert_eq!(places(own, &links(true), &ports), peer);
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! From how things are to how they are to be: the steps, taken or only told.
+//! Plans: the steps from one state to another, which are taken or only printed.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -12,7 +12,7 @@ use crate::failure::{usage, Failure, Result};
 use crate::session::Session;
 use crate::words;
 
-/// What there is, as far as a plan may touch it.
+/// What there is, as far as a plan may change it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct World {
     pub trunks: BTreeMap<String, TrunkConfig>,
@@ -23,12 +23,12 @@ pub struct World {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Device {
     pub is_trunk: bool,
-    /// What it is a port of.
+    /// The device that it is a port of.
     pub master: Option<String>,
     pub up: bool,
 }
 
-/// What is done at once. Shown as the command that does it, and how it was before.
+/// A step. It is shown as its command, and the state before.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Step {
     Create(String),
@@ -53,31 +53,31 @@ pub enum Step {
         new: BTreeMap<u32, String>,
         old: BTreeMap<u32, String>,
     },
-    /// What the key was, the kernel does not tell: nobody can undo this.
+    /// The kernel does not show the old key, so this cannot be undone.
     Key {
         trunk: String,
         new: Key,
     },
 }
 
-/// May a device that is to become a port be set down for that?
+/// Whether a device that is to become a port may be brought down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WhenUp {
     SetDown,
-    /// The kernel will refuse it.
+    /// It stays up, and the kernel refuses it.
     Leave,
 }
 
-/// What becomes of the ports of a trunk that nobody names?
+/// What happens to ports of a trunk that are not named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Others {
     Release,
-    /// They stay if the trunk has a rule by which they may have come.
+    /// They stay if the trunk has a rule by which they may have joined.
     KeepByRule,
 }
 
 impl World {
-    /// What there is, with the tables of the trunks named.
+    /// Reads what there is, with the tables of these trunks.
     pub fn read(session: &mut Session, tables: &[&str]) -> Result<Self> {
         let links = session.links.list()?;
         let name = |ifindex| links.iter().find(|link| link.ifindex == ifindex);
@@ -110,8 +110,8 @@ impl World {
         Ok(world)
     }
 
-    /// The steps from this world to one with these trunks, which it then is. What cannot be undone
-    /// comes last.
+    /// Returns the steps from this world to one with these trunks, and changes it to that. Steps
+    /// that cannot be undone come last.
     pub fn plan(
         &mut self,
         wanted: &[TrunkConfig],
@@ -134,7 +134,7 @@ impl World {
             return;
         };
         let none = new == Key::None;
-        // Whether it is another one, nobody can tell.
+        // It cannot be known whether it is another key.
         if now.keyed || !none {
             let trunk = wanted.ifname.clone();
             steps.push(Step::Key { trunk, new });
@@ -255,7 +255,7 @@ impl World {
     }
 }
 
-/// The settings wanted that differ from those there are, and what those are.
+/// Returns the wanted settings that differ from the present ones, and the present values of them.
 fn changed_trunk(wanted: &TrunkSettings, now: &TrunkSettings) -> (TrunkSettings, TrunkSettings) {
     let (mut new, mut old) = (wanted.clone(), now.clone());
     keep_changed(&mut new.bits, &mut old.bits);
@@ -272,7 +272,7 @@ fn changed_trunk(wanted: &TrunkSettings, now: &TrunkSettings) -> (TrunkSettings,
     keep_changed(&mut new.probe_address, &mut old.probe_address);
     keep_changed(&mut new.auto_join, &mut old.auto_join);
     (new.key, old.key) = (None, None); // A step of its own.
-                                       // A delay goes with its policy.
+                                       // A delay belongs to its policy.
     let same = wanted.failback.is_none()
         || (wanted.failback, wanted.failback_delay) == (now.failback, now.failback_delay);
     if same {
@@ -299,7 +299,7 @@ fn changed_port(wanted: &PortSettings, now: &PortSettings) -> (PortSettings, Por
     (new, old)
 }
 
-/// Forgets both unless the new one is there and differs.
+/// Removes both values unless there is a new one that differs.
 fn keep_changed<T: PartialEq>(new: &mut Option<T>, old: &mut Option<T>) {
     if new.is_none() || new == old {
         (*new, *old) = (None, None);
@@ -352,7 +352,7 @@ impl Step {
     }
 }
 
-/// Homes by interface index.
+/// Returns homes by interface index.
 pub fn homes<'a>(
     session: &mut Session,
     homes: impl Iterator<Item = (u32, Option<&'a str>)>,
@@ -417,7 +417,7 @@ impl fmt::Display for Step {
     }
 }
 
-/// The commands of steps, one a line.
+/// Returns the commands of steps, one on each line.
 pub fn text(steps: &[Step]) -> String {
     steps.iter().map(|step| step.to_string() + "\n").collect()
 }
@@ -430,11 +430,11 @@ fn table(homes: &BTreeMap<u32, String>) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// Takes steps that `before` is the start of; if one fails, all is made as it was.
+/// Takes steps from `before`. If one fails, restores what there was.
 pub fn carry_out(session: &mut Session, before: &World, steps: &[Step]) -> Result<()> {
     for (taken, step) in steps.iter().enumerate() {
         if let Err(error) = step.take(session) {
-            // A step that failed may have been taken in part by several calls.
+            // A step with several calls may have failed after some of them.
             return Err(match undo(session, before, &steps[..=taken]) {
                 Ok(()) => error,
                 Err(second) => Failure::Undo(Box::new(error), Box::new(second)),
@@ -444,11 +444,11 @@ pub fn carry_out(session: &mut Session, before: &World, steps: &[Step]) -> Resul
     Ok(())
 }
 
-/// Makes the trunks that steps touched as they were before.
+/// Restores the trunks that steps changed.
 fn undo(session: &mut Session, before: &World, steps: &[Step]) -> Result<()> {
     for step in steps {
         let Step::Create(trunk) = step else { continue };
-        // It may be that this is what failed.
+        // This may be the step that failed.
         if !before.devices.contains_key(trunk) {
             match session.links.trunk_by_name(trunk) {
                 Ok(link) => session.links.delete(link.ifindex)?,
@@ -476,7 +476,7 @@ fn undo(session: &mut Session, before: &World, steps: &[Step]) -> Result<()> {
     Ok(())
 }
 
-/// The steps that add a port to a trunk.
+/// Returns the configuration of a trunk with one more port.
 pub fn with_port(world: &World, trunk: &str, port: PortConfig) -> TrunkConfig {
     let mut wanted = world.trunks.get(trunk).cloned().unwrap_or_default();
     wanted.ifname = trunk.to_string();
@@ -559,7 +559,7 @@ table 4 eth1 6 eth2
         let want = ["set trunk0 auto-join name eth* prio 2  # was auto-join none"];
         assert_eq!(steps(&mut world, &text, WhenUp::SetDown), want);
         assert!(steps(&mut world, &text, WhenUp::SetDown).is_empty());
-        // The rule of before counts if there is no other.
+        // Without a new rule, the old one counts.
         let same = format!("trunk trunk0{named}");
         let mut ruled = fixtures::world();
         steps(&mut ruled, &text, WhenUp::SetDown);
@@ -572,7 +572,7 @@ table 4 eth1 6 eth2
         let mut ruled = fixtures::world();
         steps(&mut ruled, &text, WhenUp::SetDown);
         assert_eq!(steps(&mut ruled, &none, WhenUp::SetDown), want);
-        // What is undone is undone exactly.
+        // An undo restores all exactly.
         let exactly = parse("f", &text).unwrap();
         let steps = fixtures::world().plan(&exactly, WhenUp::SetDown, Others::Release);
         assert_eq!(steps.unwrap()[1].to_string(), "port del eth3");
@@ -593,7 +593,7 @@ table 4 eth1 6 eth2
         ];
         let mut world = fixtures::world();
         assert_eq!(steps(&mut world, &text, WhenUp::SetDown), want);
-        // It may be another key each time.
+        // It may be another key.
         assert_eq!(steps(&mut world, &text, WhenUp::SetDown), want[2..]);
         let none = format!("trunk trunk0 key none{ports}");
         let want = ["set trunk0 key none"];
@@ -601,7 +601,7 @@ table 4 eth1 6 eth2
         assert!(steps(&mut world, &none, WhenUp::SetDown).is_empty());
     }
 
-    /// All kinds of steps, as diff and a dry run print them.
+    /// Tests all kinds of steps, as diff and a dry run print them.
     #[test]
     fn steps_as_text_and_json() {
         let key = "key 000102030405060708090a0b0c0d0e0f";

@@ -2,8 +2,8 @@
 
 //! Counters in the text format of Prometheus, for the textfile collector of its node exporter.
 //!
-//! `node_trunk_ports` and `node_trunk_active` mean what `node_bonding_slaves` and
-//! `node_bonding_active` mean for a bond.
+//! `node_trunk_ports` and `node_trunk_active` correspond to `node_bonding_slaves` and
+//! `node_bonding_active` of a bond.
 
 use std::fmt::{Display, Write as _};
 
@@ -12,7 +12,7 @@ use trunk_nl::{Counters, Port, Statistics};
 
 use crate::view::{act, redundancy_level, Group};
 
-/// All metrics, each with its help and type.
+/// Returns all metrics, each with its help and type.
 pub fn text(groups: &[Group], statistics: &[Statistics]) -> String {
     let mut text = String::new();
     let trunk = |group: &Group| format!("{{master=\"{}\"}}", escaped(&group.trunk.ifname));
@@ -89,7 +89,7 @@ pub fn text(groups: &[Group], statistics: &[Statistics]) -> String {
     text
 }
 
-/// The counters of trunks, or those of ports.
+/// Appends the counters of trunks, or those of ports.
 fn counters(text: &mut String, statistics: &[Statistics], of_ports: bool) {
     let devices: Vec<_> = statistics
         .iter()
@@ -113,7 +113,7 @@ fn counters(text: &mut String, statistics: &[Statistics], of_ports: bool) {
                 false => "trunk",
             }
         );
-        // A port's name must not be that of the sum over the trunk's.
+        // The name for a port must differ from that of the sum for the trunk.
         let name = match (name.strip_prefix("port_"), of_ports) {
             (Some(rest), false) => format!("ports_{rest}_total"),
             (Some(rest), true) => format!("port_{rest}_total"),
@@ -170,7 +170,7 @@ mod tests {
         fixtures::golden("stats.prom", &text);
     }
 
-    /// A collector refuses a file that tells a metric twice.
+    /// Tests that no metric comes twice: a collector refuses such a file.
     #[test]
     fn each_metric_is_told_once() {
         let text = text(&[fixtures::group()], &fixtures::statistics());

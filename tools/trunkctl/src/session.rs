@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Connections to the kernel, made when first needed.
+//! Connections to the kernel, which are opened when first needed.
 
 use trunk_nl::{Connection, Error, Link, Links, Port, Result, KIND};
 
@@ -14,7 +14,7 @@ pub struct Session {
 }
 
 impl Session {
-    /// In a network namespace by name or path, or the caller's.
+    /// Opens a session in a network namespace, by its name or path, or in the caller's.
     pub fn open(netns: Option<&str>) -> Result<Self> {
         Ok(Self {
             links: Links::open(netns)?,
@@ -27,7 +27,7 @@ impl Session {
         self.netns.as_deref()
     }
 
-    /// The connection to the family. Not before there is a trunk to be made: that loads the module.
+    /// Returns the connection to the family, which needs the module: making a trunk loads that.
     pub fn connection(&mut self) -> Result<&mut Connection> {
         let connection = match self.connection.take() {
             Some(connection) => connection,
@@ -36,17 +36,18 @@ impl Session {
         Ok(self.connection.insert(connection))
     }
 
-    /// Has the next request connect anew: the family may be another one, of a module loaded since.
+    /// Closes the connection: the module may have been loaded again, with another number of the
+    /// family.
     pub fn reconnect(&mut self) {
         self.connection = None;
     }
 
-    /// The interface index of a trunk.
+    /// Returns the interface index of a trunk.
     pub fn trunk(&mut self, name: &str) -> Result<u32> {
         Ok(self.links.trunk_by_name(name)?.ifindex)
     }
 
-    /// A port of some trunk.
+    /// Returns a device that is a port of a trunk.
     pub fn port_link(&mut self, name: &str) -> Result<Link> {
         let link = self.links.by_name(name)?;
         match link.port_kind.as_deref() {
@@ -55,13 +56,13 @@ impl Session {
         }
     }
 
-    /// The name of a device, or of one that has gone its number.
+    /// Returns the name of a device, or its number if it has gone.
     pub fn device_name(&mut self, ifindex: u32) -> String {
         let link = self.links.by_index(ifindex);
         link.map_or_else(|_| format!("if{ifindex}"), |link| link.ifname)
     }
 
-    /// A trunk by name, or all, with their ports in the order of their ids.
+    /// Returns a trunk by name, or all, with their ports in the order of their ids.
     pub fn groups(&mut self, name: Option<&str>) -> Result<Vec<Group>> {
         let links = match name {
             Some(name) => vec![self.links.trunk_by_name(name)?],
@@ -80,7 +81,7 @@ impl Session {
             let ports = ports.iter().filter(|port| port.trunk == ifindex);
             ports.cloned().collect()
         };
-        // One that was made or deleted meanwhile is in one list only.
+        // A trunk that was made or deleted meanwhile is in only one of the lists.
         let group = |trunk: trunk_nl::Trunk| {
             let link = links.iter().find(|link| link.ifindex == trunk.ifindex)?;
             Some(Group {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is shown, as text.
+//! The output as text.
 
 use std::fmt::Write as _;
 
@@ -13,12 +13,12 @@ use crate::view::{
 };
 use crate::words;
 
-/// How text is to look.
+/// The format of text.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Look {
     pub color: bool,
     pub details: bool,
-    /// 1: counters too; 2: those that are 0 as well.
+    /// 1: counters too; 2: also those that are 0.
     pub statistics: u8,
     pub brief: bool,
     pub oneline: bool,
@@ -32,7 +32,7 @@ const YELLOW: &str = "33";
 const RED: &str = "31";
 const BOLD: &str = "1";
 
-/// Colours of ports in the map of a table; more ports than these share them.
+/// Colours of ports in the map of a table. More ports than these share colours.
 const PORTS: [&str; 12] = [
     "36", "33", "32", "35", "34", "31", "96", "93", "92", "95", "94", "91",
 ];
@@ -45,7 +45,7 @@ const ROW: usize = 32;
 const CLUSTER: usize = 8;
 
 impl Look {
-    /// Neither colour nor extras.
+    /// The format without colour and options.
     #[cfg(test)]
     pub const PLAIN: Self = Self {
         color: false,
@@ -64,7 +64,7 @@ impl Look {
         }
     }
 
-    /// A number, in the look's units.
+    /// Returns a number, in the format's units.
     fn number(&self, value: u64) -> String {
         match self.human {
             true => human(value),
@@ -86,7 +86,7 @@ impl Look {
         self.paint(sgr, &redundancy.to_string())
     }
 
-    /// What joins the lines of one object.
+    /// Returns what joins the lines of one object.
     fn joint(&self) -> &'static str {
         match self.oneline {
             true => "\\   ",
@@ -95,7 +95,7 @@ impl Look {
     }
 }
 
-/// Three digits and a unit.
+/// Returns a number with three digits and a unit.
 pub fn human(value: u64) -> String {
     const UNITS: [&str; 7] = ["", "k", "M", "G", "T", "P", "E"];
     let mut unit = 0;
@@ -111,7 +111,7 @@ pub fn human(value: u64) -> String {
     }
 }
 
-/// Trunks, one after the other.
+/// Returns trunks, one after the other.
 pub fn trunks(groups: &[Group], statistics: &[Statistics], look: &Look) -> String {
     let mut text = String::new();
     for group in groups {
@@ -158,8 +158,8 @@ pub fn trunks(groups: &[Group], statistics: &[Statistics], look: &Look) -> Strin
     text
 }
 
-/// Settings of a trunk, in the words that set them. Those of probes that are as they were when it was
-/// made only with `all`.
+/// Returns the settings of a trunk, as words. Without `all`, it leaves out settings of probes with
+/// the values of a new trunk.
 pub fn settings(trunk: &Trunk, all: bool) -> String {
     let mut text = format!("bits {} selector {}", trunk.bits, trunk.selector);
     if let Some(role) = trunk.role {
@@ -205,7 +205,7 @@ pub fn settings(trunk: &Trunk, all: bool) -> String {
     text
 }
 
-/// The counters of an object that was shown, indented; those that are 0 only if asked for.
+/// Appends the counters of an object, indented. Those that are 0 only if the user wants them.
 fn counters_of(text: &mut String, counters: &Counters, look: &Look) {
     let mut shown = counters
         .iter()
@@ -218,7 +218,7 @@ fn counters_of(text: &mut String, counters: &Counters, look: &Look) {
     }
 }
 
-/// Ports, as a table.
+/// Returns ports as a table.
 pub fn ports(views: &[PortView<'_>], look: &Look) -> String {
     if look.brief {
         let mut text = String::new();
@@ -282,14 +282,14 @@ pub fn ports(views: &[PortView<'_>], look: &Look) -> String {
     })
 }
 
-/// The other end of a link, as short as tells it from its fellows: the end of its system's id, its
-/// trunk, the number of its port.
+/// Returns a short name of a link's other end: the end of its system's id, its trunk, the number of
+/// its port.
 fn peer(peer: &PeerView) -> String {
     let system = peer.system.0 & 0xffff;
     format!("{system:04x}:{}/{}", peer.trunk, peer.port)
 }
 
-/// Last, shortest and average round trip in ns.
+/// Returns the last, shortest and average round trip in ns.
 fn round_trip(port: &PortView<'_>) -> Option<[u64; 3]> {
     Some([
         port.round_trip_last?,
@@ -298,7 +298,7 @@ fn round_trip(port: &PortView<'_>) -> Option<[u64; 3]> {
     ])
 }
 
-/// Ports, one after the other, with the words that set them.
+/// Returns ports, one after the other, with the words that set them.
 fn port_lines(views: &[PortView<'_>], look: &Look) -> String {
     let mut text = String::new();
     for port in views {
@@ -359,7 +359,7 @@ fn port_lines(views: &[PortView<'_>], look: &Look) -> String {
     text
 }
 
-/// What probes have told of a port, and of the other end.
+/// Appends what probes have found out about a port and its other end.
 fn probe_lines(text: &mut String, port: &PortView<'_>, look: &Look) {
     let _ = write!(
         text,
@@ -402,7 +402,7 @@ fn probe_lines(text: &mut String, port: &PortView<'_>, look: &Look) {
     }
 }
 
-/// Claims, as a table.
+/// Returns claims as a table.
 pub fn claims(views: &[ClaimView<'_>], look: &Look) -> String {
     if look.oneline || look.brief {
         return views.iter().map(|view| claim_words(view) + "\n").collect();
@@ -437,7 +437,7 @@ pub fn claims(views: &[ClaimView<'_>], look: &Look) -> String {
     })
 }
 
-/// A claim, in the words that make it, and the link it has.
+/// Returns a claim, in the words that make it, and its link.
 pub fn claim_words(view: &ClaimView<'_>) -> String {
     let none = || "none".to_string();
     let mut text = format!(
@@ -459,7 +459,7 @@ pub fn claim_words(view: &ClaimView<'_>) -> String {
     text
 }
 
-/// A table of a trunk, as a map or a bucket a line.
+/// Returns the table of a trunk, as a map or with a line for each bucket.
 pub fn table(group: &Group, table: &TableView, look: &Look) -> String {
     if look.oneline || look.details || look.statistics > 0 || look.brief {
         return bucket_lines(table, look);
@@ -508,7 +508,7 @@ pub fn table(group: &Group, table: &TableView, look: &Look) -> String {
                 None => look.paint(RED, "-"),
             };
             text.push_str(&cell);
-            // The user's choice says where home is, so it counts for less than to be away from it.
+            // That a bucket is away from home is more important than that the user chose the home.
             let away = bucket.port != bucket.home;
             text.push(match (away, bucket.user_set) {
                 (true, _) => '\'',
@@ -529,13 +529,13 @@ pub fn table(group: &Group, table: &TableView, look: &Look) -> String {
     text
 }
 
-/// The letter of a port in maps.
+/// Returns the letter of a port in maps.
 pub fn letter(port: &Port) -> char {
     let letter = LETTERS.get(port.id as usize).copied();
     char::from(letter.unwrap_or(b'?'))
 }
 
-/// The colour of a port in maps, as an SGR parameter.
+/// Returns the colour of a port in maps, as an SGR parameter.
 pub fn color(port: &Port) -> &'static str {
     PORTS[port.id as usize % PORTS.len()]
 }
@@ -564,7 +564,7 @@ fn bucket_lines(table: &TableView, look: &Look) -> String {
     text
 }
 
-/// Counters of trunks and their ports.
+/// Returns the counters of trunks and their ports.
 pub fn statistics(statistics: &[Statistics], look: &Look) -> String {
     let mut text = String::new();
     let views = StatisticsView::all(statistics);
@@ -671,7 +671,7 @@ pub fn statistics(statistics: &[Statistics], look: &Look) -> String {
     text
 }
 
-/// An event on a line.
+/// Returns an event as a line.
 pub fn event(view: &EventView<'_>, look: &Look) -> String {
     let mut text = String::new();
     if look.timestamp {
@@ -785,7 +785,7 @@ pub fn event(view: &EventView<'_>, look: &Look) -> String {
     text
 }
 
-/// Events that have happened, with when.
+/// Returns past events, with their times.
 pub fn history(views: &[EventView<'_>], look: &Look) -> String {
     let mut text = String::new();
     for view in views {
@@ -801,7 +801,7 @@ fn pad(text: &str, width: usize) -> String {
     format!("{text:width$}")
 }
 
-/// Columns as wide as what is in them, two blanks apart. `paint` is given a column's number and a
+/// Returns columns as wide as their cells, two blanks apart. `paint` gets a column's number and a
 /// cell with its padding.
 fn columns<const N: usize>(
     head: [&str; N],

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Times as people and machines read them.
+//! Times for people and for programs.
 
 use std::time::{Duration, SystemTime};
 
-/// UTC to the microsecond, as `2026-11-21T08:06:39.123456Z`. Before 1970, the start of it.
+/// Returns UTC to the microsecond, as `2026-11-21T08:06:39.123456Z`. A time before 1970 becomes the
+/// start of 1970.
 pub fn utc(time: SystemTime) -> String {
     let since = time
         .duration_since(SystemTime::UNIX_EPOCH)
@@ -20,7 +21,7 @@ pub fn utc(time: SystemTime) -> String {
     )
 }
 
-/// Year, month and day of a day since 1970.
+/// Returns year, month and day of a day since 1970.
 ///
 /// Years begin in March here, so that a leap day is the last of its year; 400 of them have always
 /// the same number of days.
@@ -39,7 +40,7 @@ fn date(days: u64) -> (u64, u64, u64) {
     (era * 400 + year + later, month, day - first + 1)
 }
 
-/// How long, by the two largest units: `3d4h`, `12m5s`, `7s`.
+/// Returns a duration with its two largest units: `3d4h`, `12m5s`, `7s`.
 pub fn brief(duration: Duration) -> String {
     let seconds = duration.as_secs();
     let (d, h, m, s) = (
@@ -56,17 +57,17 @@ pub fn brief(duration: Duration) -> String {
     }
 }
 
-/// A short time with a fitting unit: `812ns`, `1.8us`, `45.0ms`, `120s`.
+/// Returns a short time with a fitting unit: `812ns`, `1.8us`, `45.0ms`, `120s`.
 pub fn short(nanoseconds: u64) -> String {
     with_unit(&[nanoseconds], 100)
 }
 
-/// Several, with the unit that fits the shortest of them: `118/97/121us`.
+/// Returns several times, with the unit that fits the shortest of them: `118/97/121us`.
 pub fn together(nanoseconds: &[u64]) -> String {
     with_unit(nanoseconds, 10)
 }
 
-/// Numbers less than `whole` have a decimal.
+/// Returns times with a unit. Numbers less than `whole` have a decimal.
 fn with_unit(nanoseconds: &[u64], whole: u64) -> String {
     let (unit, name) = match nanoseconds.iter().min().unwrap_or(&0) {
         0..1_000 => (1, "ns"),

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is shown: in JSON as these types are, as text in text.rs. The names of fields are promised.
+//! The data that is shown: JSON has the fields of these types, whose names never change; text.rs
+//! makes text of them.
 
 use serde::Serialize;
 use trunk_nl::uapi::{EventKind, Reason, Redundancy, State};
@@ -20,7 +21,7 @@ pub struct Group {
 }
 
 impl Group {
-    /// The name of a port, or of one that has gone its number.
+    /// Returns the name of a port, or its number if it has gone.
     pub fn port_name(&self, ifindex: u32) -> String {
         port_name(&self.ports, ifindex)
     }
@@ -31,14 +32,14 @@ pub fn port_name(ports: &[Port], ifindex: u32) -> String {
     port.map_or_else(|| format!("if{ifindex}"), |port| port.ifname.clone())
 }
 
-/// Of `show`.
+/// An object of `show`.
 #[derive(Debug, Serialize)]
 pub struct TrunkView<'a> {
     #[serde(flatten)]
     pub trunk: &'a Trunk,
-    /// How many there are.
+    /// Number of ports.
     pub ports: usize,
-    /// How many of them are act.
+    /// Number of ports that are act.
     pub act: usize,
     pub up: bool,
     pub carrier: bool,
@@ -73,7 +74,7 @@ fn address(octets: &[u8]) -> String {
     octets.join(":")
 }
 
-/// Of `port show`.
+/// An object of `port show`.
 #[derive(Debug, Serialize)]
 pub struct PortView<'a> {
     pub ifindex: u32,
@@ -91,20 +92,20 @@ pub struct PortView<'a> {
     pub since: String,
     /// It serves buckets or a claim.
     pub in_use: bool,
-    /// How many claims it serves.
+    /// Number of claims that it serves.
     pub claims: u32,
     pub homes: u32,
     pub buckets: u32,
     pub stands_in_for: Option<String>,
     pub stand_in: Option<String>,
     pub held_back: bool,
-    /// It goes by probes, not by carrier alone.
+    /// Probes decide its state, not the carrier alone.
     pub probed: bool,
-    /// Who last answered.
+    /// The peer that answered last.
     pub peer: Option<PeerView>,
     pub rounds: u64,
     pub rounds_missed: u64,
-    /// These four in ns.
+    /// These four are in ns.
     pub round_trip_last: Option<u64>,
     pub round_trip_min: Option<u64>,
     pub round_trip_avg: Option<u64>,
@@ -117,7 +118,7 @@ pub struct PortView<'a> {
 }
 
 impl<'a> PortView<'a> {
-    /// `all` has the ports of the same trunk.
+    /// Returns the view of a port. `all` has the ports of its trunk.
     pub fn new(port: &'a Port, all: &[Port], statistics: &'a [Statistics], clock: Clock) -> Self {
         let own = |s: &&Statistics| s.port == Some(port.ifindex);
         let name = |ifindex| port_name(all, ifindex);
@@ -161,17 +162,17 @@ pub struct PeerView {
     pub trunk: u32,
     pub port: u32,
     pub priority: u32,
-    /// It finds the link usable.
+    /// The link is usable for it.
     pub usable: bool,
     pub in_use: bool,
     /// Microseconds.
     pub interval: u32,
-    /// When it was last heard, in UTC.
+    /// When its last probe came, in UTC.
     pub heard: String,
     /// How long ago that was.
     #[serde(skip)]
     pub age: String,
-    /// Of its trunk.
+    /// MAC address of its trunk.
     pub address: Option<Mac>,
 }
 
@@ -198,14 +199,14 @@ impl PeerView {
     }
 }
 
-/// Of `claim show`, and of `claim` while it holds one.
+/// An object of `claim show`, and of `claim` while it holds a claim.
 #[derive(Debug, Serialize)]
 pub struct ClaimView<'a> {
     pub trunk: &'a str,
     pub mark: u32,
-    /// The port it should have; none once that has left the trunk.
+    /// The wanted port; none once that has left the trunk.
     pub port: Option<String>,
-    /// The port it has; none if no spare is free.
+    /// The port that it has; none if no spare is free.
     pub link: Option<String>,
     /// Its number at the peer, if that is known.
     pub peer_port: Option<u32>,
@@ -214,7 +215,7 @@ pub struct ClaimView<'a> {
 }
 
 impl<'a> ClaimView<'a> {
-    /// `name` knows the devices.
+    /// Returns the view of a claim. `name` returns the name of a device.
     pub fn new(claim: &'a ClaimState, mut name: impl FnMut(u32) -> String) -> Self {
         Self {
             trunk: &claim.trunk_name,
@@ -228,7 +229,7 @@ impl<'a> ClaimView<'a> {
     }
 }
 
-/// Of `table show`.
+/// An object of `table show`.
 #[derive(Debug, Serialize)]
 pub struct TableView {
     pub ifindex: u32,
@@ -268,7 +269,7 @@ impl TableView {
     }
 }
 
-/// Of `stats`: a trunk, then in `ports` those of its ports.
+/// An object of `stats`: the counters of a trunk, and in `ports` those of its ports.
 #[derive(Debug, Serialize)]
 pub struct StatisticsView<'a> {
     pub ifindex: u32,
@@ -302,7 +303,7 @@ impl<'a> StatisticsView<'a> {
     }
 }
 
-/// Of `history` and `monitor`. What does not apply is left out.
+/// An object of `history` and `monitor`. It has no fields that do not apply.
 #[derive(Debug, Serialize)]
 pub struct EventView<'a> {
     pub event: Named<EventKind>,
@@ -328,13 +329,13 @@ pub struct EventView<'a> {
     pub detection_ns: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub switch_ns: Option<u64>,
-    /// The claim that it is about.
+    /// The mark of the claim that it concerns.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub mark: Option<u32>,
-    /// Of a refusal: the kernel's word for why.
+    /// For a refusal: the kernel's word for the reason.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// How long ago.
+    /// How long ago it happened.
     #[serde(skip)]
     pub age: String,
 }
@@ -366,19 +367,19 @@ impl<'a> EventView<'a> {
     }
 }
 
-/// Of `monitor`, in place of events that nobody will tell.
+/// An object of `monitor`, in place of lost events.
 #[derive(Debug, Serialize)]
 pub struct LostView {
     /// `lost`.
     pub event: &'static str,
-    /// UTC; when it was noticed.
+    /// When the loss was noticed, in UTC.
     pub time: String,
-    /// How many, if that is known.
+    /// Number of events, if known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub count: Option<u64>,
 }
 
-/// Of `monitor`, after events were lost: how things are now.
+/// An object of `monitor` after events were lost: the present state.
 #[derive(Debug, Serialize)]
 pub struct ResyncView<'a> {
     /// `resync`.
@@ -388,7 +389,7 @@ pub struct ResyncView<'a> {
     pub ports: Vec<PortView<'a>>,
 }
 
-/// How much is in reserve, as a number for alarms: 0 none, 1 degraded, 2 full.
+/// Returns the redundancy as a number for alarms: 0 none, 1 degraded, 2 full.
 pub fn redundancy_level(redundancy: Named<Redundancy>) -> u32 {
     match redundancy {
         Named::Known(value) => value as u32,
@@ -396,12 +397,12 @@ pub fn redundancy_level(redundancy: Named<Redundancy>) -> u32 {
     }
 }
 
-/// JSON: on one line, or for people.
+/// Returns JSON, on one line or indented.
 pub fn json<T: Serialize>(value: &T, pretty: bool) -> String {
     let text = match pretty {
         true => serde_json::to_string_pretty(value),
         false => serde_json::to_string(value),
     };
-    // Nothing shown has keys that are no text, and no value that fails.
+    // All keys are text, and no value fails.
     text.unwrap_or_else(|error| unreachable!("JSON: {error}")) + "\n"
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Settings as words: `bits 6 selector flow`, read and written.
+//! Reads and writes settings as words: `bits 6 selector flow`.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -11,7 +11,7 @@ use trunk_nl::{exact, AutoJoin, Key, PortSettings, TrunkSettings};
 
 use crate::failure::{usage, Failure, Result};
 
-/// Words that are not read yet.
+/// The words that are not read yet.
 #[derive(Clone, Debug)]
 pub struct Words<'a> {
     rest: &'a [String],
@@ -32,13 +32,13 @@ impl<'a> Words<'a> {
         Some(first)
     }
 
-    /// The word after `key`.
+    /// Reads the word after `key`.
     pub fn value(&mut self, key: &str) -> Result<&'a str> {
         self.next()
             .ok_or_else(|| usage(format!("{key}: a value is missing")))
     }
 
-    /// Takes the next word if it is that.
+    /// Skips the next word if it is this one. Returns whether it is.
     pub fn skip(&mut self, word: &str) -> bool {
         let there = self.peek() == Some(word);
         if there {
@@ -47,14 +47,14 @@ impl<'a> Words<'a> {
         there
     }
 
-    /// The name of a device, with or without the word dev before it.
+    /// Reads the name of a device, with or without the word dev before it.
     pub fn device(&mut self) -> Result<&'a str> {
         self.skip("dev");
         self.next()
             .ok_or_else(|| usage("the name of a trunk is missing"))
     }
 
-    /// There are to be none left.
+    /// Fails if there are words left.
     pub fn end(&self) -> Result<()> {
         match self.peek() {
             None => Ok(()),
@@ -73,7 +73,7 @@ impl<'a> Words<'a> {
             .map_err(|error: String| usage(format!("{key}: {error}")))
     }
 
-    /// Settings of a trunk, up to a word that is none.
+    /// Reads settings of a trunk, up to another word.
     pub fn trunk_settings(&mut self) -> Result<TrunkSettings> {
         let mut settings = TrunkSettings::default();
         while let Some(key) = self.peek() {
@@ -130,7 +130,7 @@ impl<'a> Words<'a> {
         }
         if let Some(role) = settings.role {
             let (selector, group) = (settings.selector.take(), settings.rx_group.take());
-            // As show prints it, all three are named, and agree.
+            // The output of show names all three, and they agree.
             let agree = selector.is_none_or(|selector| selector == role.selector())
                 && group.is_none_or(|group| group == role.rx_group());
             if !agree {
@@ -142,7 +142,7 @@ impl<'a> Words<'a> {
         Ok(settings)
     }
 
-    /// A rule, as `name enp* prio 2`, up to a word that is none; or `none`.
+    /// Reads a rule such as `name enp* prio 2`, up to another word, or `none`.
     fn auto_join(&mut self) -> Result<Option<AutoJoin>> {
         if self.skip("none") {
             return Ok(None);
@@ -186,7 +186,7 @@ impl<'a> Words<'a> {
         }
     }
 
-    /// Settings of a port, up to a word that is none.
+    /// Reads settings of a port, up to another word.
     pub fn port_settings(&mut self) -> Result<PortSettings> {
         let mut settings = PortSettings::default();
         while let Some(key) = self.peek() {
@@ -209,7 +209,7 @@ impl<'a> Words<'a> {
         Ok(settings)
     }
 
-    /// A claim, as `trunk0 port eth1 mark 7 name metering`, up to the end.
+    /// Reads a claim such as `trunk0 port eth1 mark 7 name metering`, to the end.
     pub fn claim(&mut self) -> Result<Wish> {
         let trunk = self.device()?.to_string();
         let (mut port, mut mark, mut name) = (None, None, None);
@@ -238,13 +238,13 @@ impl<'a> Words<'a> {
         })
     }
 
-    /// Buckets and their homes, as `0-3 eth1 7 auto`, up to the end.
+    /// Reads buckets and their homes, such as `0-3 eth1 7 auto`, to the end.
     pub fn homes(&mut self) -> Result<BTreeMap<u32, Option<String>>> {
         let mut homes = BTreeMap::new();
         while let Some(range) = self.next() {
             let (first, last) = range.split_once('-').unwrap_or((range, range));
             let (first, last) = (number("bucket", first)?, number("bucket", last)?);
-            // The kernel knows how many there are; this only bounds the work here.
+            // The kernel checks the number of buckets; this only limits the work here.
             if first > last || last > u16::MAX.into() {
                 return Err(usage(format!("bucket: {range} is no range within 0-65535")));
             }
@@ -265,7 +265,7 @@ impl<'a> Words<'a> {
 /// The longest name of a claim's holder, in bytes.
 const NAME_MAX: usize = 31;
 
-/// What is to be claimed.
+/// What the user wants to claim.
 #[derive(Debug, PartialEq)]
 pub struct Wish {
     pub trunk: String,
@@ -274,7 +274,7 @@ pub struct Wish {
     pub name: Option<String>,
 }
 
-/// Words that settings of a trunk begin with.
+/// Words with which settings of a trunk begin.
 pub const TRUNK_WORDS: [&str; 17] = [
     "bits",
     "selector",
@@ -295,10 +295,10 @@ pub const TRUNK_WORDS: [&str; 17] = [
     "key-file",
 ];
 
-/// Words that a rule for devices to join by themselves is made of.
+/// Words of a rule for devices that join by themselves.
 pub const RULE_WORDS: [&str; 6] = ["name", "driver", "bus", "address", "prio", "priority"];
 
-/// A time in microseconds: `500us`, `10ms`, `2s`; a number alone is of milliseconds.
+/// Reads a time in microseconds: `500us`, `10ms`, `2s`; a number without a unit is in milliseconds.
 fn microseconds(key: &str, word: &str) -> Result<u32> {
     const UNITS: [(&str, u64); 3] = [("us", 1), ("ms", 1000), ("s", 1_000_000)];
     let digits = word.trim_end_matches(|c: char| !c.is_ascii_digit());
@@ -319,9 +319,9 @@ fn microseconds(key: &str, word: &str) -> Result<u32> {
     time.ok_or_else(|| usage(format!("{key}: {word} is too long")))
 }
 
-/// The same in milliseconds.
+/// Reads a time in milliseconds.
 fn milliseconds(key: &str, word: &str) -> Result<u32> {
-    // So that a number alone may be as large as it can.
+    // A number without a unit is not limited by microseconds.
     if let Ok(number) = word.parse() {
         return Ok(number);
     }
@@ -332,7 +332,7 @@ fn milliseconds(key: &str, word: &str) -> Result<u32> {
     }
 }
 
-/// A number that may be hexadecimal, as `0x88b5`.
+/// Reads a number that may be hexadecimal, as `0x88b5`.
 fn any_number(key: &str, word: &str) -> Result<u32> {
     match word.strip_prefix("0x") {
         Some(digits) if !digits.starts_with('+') => u32::from_str_radix(digits, 16)
@@ -341,7 +341,7 @@ fn any_number(key: &str, word: &str) -> Result<u32> {
     }
 }
 
-/// The key that a file has in hexadecimal.
+/// Reads a key from a file, in hexadecimal.
 fn key_in(file: &str) -> Result<Key> {
     let text = fs::read_to_string(file);
     let text = text.map_err(|error| Failure::File(file.to_string(), error))?;
@@ -365,7 +365,7 @@ fn once<T>(key: &str, field: &mut Option<T>, value: T) -> Result<()> {
     }
 }
 
-/// Settings of a trunk as words, but for the key: nobody is shown that.
+/// Returns settings of a trunk as words, without the key, which is not shown.
 pub fn of_trunk(settings: &TrunkSettings) -> String {
     let mut words = Vec::new();
     push(&mut words, "bits", settings.bits);
@@ -398,7 +398,7 @@ pub fn of_trunk(settings: &TrunkSettings) -> String {
     words.join(" ")
 }
 
-/// A rule for devices to join by themselves as words; the priority if it is not 1.
+/// Returns a rule for devices that join by themselves as words; with the priority if it is not 1.
 pub fn auto_join(rule: Option<&AutoJoin>) -> String {
     let Some(rule) = rule else {
         return "none".to_string();
@@ -416,7 +416,7 @@ pub fn auto_join(rule: Option<&AutoJoin>) -> String {
     words.join(" ")
 }
 
-/// Settings of a port as words.
+/// Returns settings of a port as words.
 pub fn of_port(settings: &PortSettings) -> String {
     let mut words = Vec::new();
     push(&mut words, "prio", settings.priority);
@@ -428,7 +428,7 @@ pub fn of_port(settings: &PortSettings) -> String {
     words.join(" ")
 }
 
-/// A weight as a word.
+/// Returns a weight as a word.
 pub fn weight(weight: u32) -> String {
     match weight {
         0 => "auto".to_string(),
@@ -436,7 +436,7 @@ pub fn weight(weight: u32) -> String {
     }
 }
 
-/// How long a port is held down, of milliseconds, as a word.
+/// Returns the longest hold-down, in milliseconds, as a word.
 pub fn hold_down(milliseconds: u32) -> String {
     match milliseconds {
         0 => "off".to_string(),
@@ -444,7 +444,7 @@ pub fn hold_down(milliseconds: u32) -> String {
     }
 }
 
-/// An EtherType as a word.
+/// Returns an EtherType as a word.
 pub fn probe_ethertype(number: u32) -> String {
     format!("{number:#06x}")
 }
@@ -455,7 +455,7 @@ fn push<T: ToString>(words: &mut Vec<String>, key: &str, value: Option<T>) {
     }
 }
 
-/// Runs of buckets with one home: first, last, home.
+/// Returns runs of buckets with one home: first, last, home.
 pub fn runs(homes: &BTreeMap<u32, String>) -> Vec<(u32, u32, &str)> {
     let mut runs: Vec<(u32, u32, &str)> = Vec::new();
     for (bucket, home) in homes {
@@ -467,7 +467,7 @@ pub fn runs(homes: &BTreeMap<u32, String>) -> Vec<(u32, u32, &str)> {
     runs
 }
 
-/// A run of buckets as a word.
+/// Returns a run of buckets as a word.
 pub fn range(first: u32, last: u32) -> String {
     match first == last {
         true => first.to_string(),

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The program as its users meet it: exit statuses and where words go. What is run here asks for
-//! what no machine has, or asks nothing of the kernel.
+//! Tests the program from outside: exit statuses, standard output and standard error. The commands
+//! here name what does not exist, or need no kernel.
 
 use std::io::Write;
 use std::path::Path;
@@ -12,7 +12,7 @@ fn trunkctl(line: &str) -> Output {
     command.args(line.split_whitespace()).output().unwrap()
 }
 
-/// Status, standard output, standard error.
+/// Returns status, standard output, standard error.
 fn told(output: &Output) -> (Option<i32>, String, String) {
     let text = |octets: &[u8]| String::from_utf8(octets.to_vec()).unwrap();
     (
@@ -163,7 +163,7 @@ fn what_is_not_there_exits_with_1() {
     assert!(refused("apply /no/such/file").contains("/no/such/file: No such file"));
 }
 
-/// Runs with something on standard input.
+/// Runs a command with standard input.
 fn with_input(line: &str, input: &str) -> (Option<i32>, String, String) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_trunkctl"))
         .args(line.split_whitespace())
@@ -172,7 +172,7 @@ fn with_input(line: &str, input: &str) -> (Option<i32>, String, String) {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    // Who does not read it, need not.
+    // The program may end without reading it.
     let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
     told(&child.wait_with_output().unwrap())
 }

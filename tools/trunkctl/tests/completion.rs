@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Completion in the shells themselves, installed as the documentation says.
+//! Tests completion in the shells, installed as the documentation says.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// A directory of a test's own, with a trunkctl for whom there are two ports.
+/// Makes a directory for a test, with a trunkctl that knows two ports.
 fn home(of: &str) -> PathBuf {
     let home = Path::new(env!("CARGO_TARGET_TMPDIR")).join(of);
     let _ = fs::remove_dir_all(&home);
@@ -35,7 +35,7 @@ fn install(home: &Path, shell: &str, file: &str) {
     fs::write(file, script.stdout).unwrap();
 }
 
-/// What a shell prints; it reads nothing of the user's.
+/// Returns what a shell prints. It reads no files of the user.
 fn said(home: &Path, words: &[&str]) -> String {
     let path = format!("{}/bin:/usr/bin:/bin", home.display());
     let output = Command::new("timeout")
@@ -81,12 +81,12 @@ fn fish() {
     };
     assert_eq!(completed("trunkctl port set et"), "eth1\neth2\n");
     assert_eq!(completed("trunkctl set trunk0 sel"), "selector\n");
-    // No file is offered where a name belongs, but where one does.
+    // Files are offered only where a file is expected.
     assert_eq!(completed("trunkctl completion "), "bash\nfish\nzsh\n");
     assert_eq!(completed("trunkctl apply b"), "bin/\n");
 }
 
-/// Types into a zsh on a terminal; its line is asked for by Ctrl-X.
+/// Types into a zsh on a terminal. Ctrl-X prints its line.
 const ZSH: &str = r#"
 zmodload zsh/zpty
 zpty shell zsh -f -i
@@ -108,7 +108,7 @@ fn zsh() {
     install(&home, "zsh", "functions/_trunkctl");
     install(&home, "zsh", "script");
     for (before, after) in [
-        // Found by itself, and asked for the first time by this very line.
+        // The function is loaded as this line is completed.
         ("", ""),
         ("fpath=(${fpath:#$HOME/*})", "source ./script"),
     ] {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is wrong with links and with what lies at their other ends.
+//! Findings about links and their other ends.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -12,18 +12,18 @@ use super::{Findings, Patient};
 use crate::time;
 use crate::view::{act, Group};
 
-/// Fewer rounds than this without a reply say nothing about the peer.
+/// Only so many rounds without a reply mean something about the peer.
 const ROUNDS: u64 = 50;
 
-/// A port whose link failed so often within that time is flapping.
+/// A port is flapping if its link failed so often within this time.
 const FAILURES: usize = 3;
 const LATELY: Duration = Duration::from_secs(600);
 
-/// So many late replies, and that part of all in percent, are no accident.
+/// Late replies are found if there are so many, and this part of all in percent.
 const LATE: u64 = 3;
 const LATE_PERCENT: u64 = 1;
 
-/// Intervals of both ends that differ by this factor are not meant to be alike.
+/// Intervals of both ends that differ by this factor are found.
 const FACTOR: u32 = 4;
 
 const PATH: &str = "fibre, media converter, switch, filters";
@@ -50,7 +50,7 @@ pub fn examine(patient: &Patient, findings: &mut Findings<'_>) {
     intervals(group, findings);
 }
 
-/// Did the peer die? Ports of which this is said, by interface index.
+/// Finds a peer that died. Returns the ports that this finding covers, by interface index.
 fn silent(group: &Group, told: &[u32], findings: &mut Findings<'_>) -> Vec<u32> {
     let is = |port: &Port, reason| port.state != State::Act && port.reason == reason;
     let timed_out = |port: &Port| is(port, Reason::ProbeTimeout) && !told.contains(&port.ifindex);
@@ -75,11 +75,11 @@ fn silent(group: &Group, told: &[u32], findings: &mut Findings<'_>) -> Vec<u32> 
     Vec::new()
 }
 
-/// Ports whose probes nobody ever answered, by interface index.
+/// Finds ports whose probes no peer has ever answered. Returns them, by interface index.
 fn unanswered(patient: &Patient, findings: &mut Findings<'_>) -> Vec<u32> {
     let group = &patient.group;
     let name = &group.trunk.ifname;
-    // Of a port whose link is known to be down, nobody expects an answer.
+    // A port whose link is down gets no answer anyway.
     let has_carrier =
         |port: &&Port| port.state == State::Act || port.reason == Reason::ProbeTimeout;
     let never = |port: &&Port| {
@@ -109,7 +109,7 @@ fn unanswered(patient: &Patient, findings: &mut Findings<'_>) -> Vec<u32> {
             );
         }
     } else if never.is_empty() {
-        // There is no carrier at all.
+        // No port has carrier.
     } else if mode == ProbeMode::Required {
         findings.warn(
             "no-answer",
@@ -132,9 +132,9 @@ fn unanswered(patient: &Patient, findings: &mut Findings<'_>) -> Vec<u32> {
     never.iter().map(|port| port.ifindex).collect()
 }
 
-/// Of a peer that nothing is known of, an aggregate's broadcast is lost where a switch's is not, and
-/// the other way round it is received several times. A switch gives itself away: what the trunk sends
-/// to all by one link comes back by the others.
+/// Finds an rx-group that does not suit an unknown peer. With the wrong one, broadcasts of an
+/// aggregate are lost, or those of a switch are received several times. The counters show a switch:
+/// broadcasts that the trunk sends by one link come back by others.
 fn broadcast(patient: &Patient, links: usize, findings: &mut Findings<'_>) {
     let trunk = &patient.group.trunk;
     if links < 2 || trunk.rx_group != RxGroup::Auto {
@@ -190,12 +190,12 @@ fn counters<'a>(patient: &'a Patient, port: &Port) -> Option<&'a Counters> {
     own.map(|statistics| &statistics.counters)
 }
 
-/// Why is it not?
+/// Finds why a port is not act.
 fn not_act(group: &Group, port: &Port, findings: &mut Findings<'_>) {
     let name = &port.ifname;
     let (check, text, advice) = match port.reason.known() {
         _ if port.state == State::Act => return,
-        // That is told elsewhere.
+        // Another finding covers that.
         Some(Reason::HeldDown) => return,
         Some(Reason::NoCarrier) => (
             "no-carrier",
@@ -245,7 +245,7 @@ fn not_act(group: &Group, port: &Port, findings: &mut Findings<'_>) {
     findings.warn(check, Some(name), text, advice);
 }
 
-/// Where a port leads, and where it should.
+/// Finds a port that leads elsewhere. Returns the text and the advice.
 fn mismatch(group: &Group, port: &Port) -> (String, String) {
     let cable = "check where its cable goes".to_string();
     let end = |(system, trunk): (System, u32)| format!("trunk {trunk} of system {system}");
@@ -266,7 +266,7 @@ fn mismatch(group: &Group, port: &Port) -> (String, String) {
         *ends.entry((fellow.system, fellow.trunk)).or_insert(0) += 1;
     }
     let most = ends.iter().max_by_key(|(_, count)| **count);
-    // Who answered last did so before the cable was moved.
+    // The last peer answered before the cable was moved.
     if most.is_some_and(|(end, _)| *end == (peer.system, peer.trunk)) {
         return (unknown, cable);
     }
@@ -282,10 +282,10 @@ fn mismatch(group: &Group, port: &Port) -> (String, String) {
     }
 }
 
-/// Does its link fail again and again?
+/// Finds a link that fails again and again.
 fn flapping(patient: &Patient, port: &Port, findings: &mut Findings<'_>) {
     let failed = patient.history.iter().filter(|event| {
-        // Neither what the user does nor what the peer does.
+        // Without failures that the user or the peer causes.
         let link = matches!(
             event.reason.and_then(|reason| reason.known()),
             Some(Reason::NoCarrier | Reason::ProbeTimeout | Reason::OneWayRx | Reason::OneWayTx)
@@ -315,7 +315,7 @@ fn flapping(patient: &Patient, port: &Port, findings: &mut Findings<'_>) {
     findings.warn("flapping", Some(&port.ifname), text, advice);
 }
 
-/// Is the reply-timeout too short for the way there and back?
+/// Finds a reply-timeout that is too short for the round trips.
 fn late(patient: &Patient, findings: &mut Findings<'_>) {
     let trunk = &patient.group.trunk;
     let late = |port: &&Port| {
@@ -350,7 +350,7 @@ fn late(patient: &Patient, findings: &mut Findings<'_>) {
     );
 }
 
-/// The next of 1, 2, 5, 10, …
+/// Returns the next of 1, 2, 5, 10, …
 fn nice(number: u64) -> u64 {
     let mut scale = 1u64;
     loop {
@@ -364,7 +364,7 @@ fn nice(number: u64) -> u64 {
     }
 }
 
-/// Does one end notice a failure much later than the other?
+/// Finds intervals with which one end notices a failure much later than the other.
 fn intervals(group: &Group, findings: &mut Findings<'_>) {
     let own = group.trunk.interval;
     if group.trunk.probe == ProbeMode::Off {
@@ -403,7 +403,7 @@ mod tests {
         port.reason = Named::Known(reason);
     }
 
-    /// What is said of eth1 when that is sby for a reason.
+    /// Returns the finding about eth1 if that is sby for a reason.
     fn said_of(reason: Reason, change: impl FnOnce(&mut Patient)) -> String {
         let mut patient = healthy();
         sby(&mut patient, 0, reason);
@@ -509,7 +509,7 @@ trunk0: the peer died: all ports fell silent at once, though their carrier staye
         );
         for unknown in [
             elsewhere(|patient| patient.group.ports[0].peer = None),
-            // That of its fellows, to which it led before.
+            // The peer of the other ports, to which it led before.
             elsewhere(|_| {}),
         ] {
             assert_eq!(
@@ -563,7 +563,7 @@ trunk0: the peer died: all ports fell silent at once, though their carrier staye
         );
     }
 
-    /// Nobody ever answered.
+    /// Makes a port whose probes have never been answered.
     fn mute(patient: &mut Patient, port: usize) {
         let port = &mut patient.group.ports[port];
         (port.peer, port.probed) = (None, false);
@@ -618,7 +618,7 @@ trunk0: the peer died: all ports fell silent at once, though their carrier staye
             said_then.contains("noticed, and 9 probes were refused: is the key the same"),
             "{said_then}"
         );
-        // Of a port without carrier nothing is expected; too few rounds say nothing.
+        // A port without carrier is not expected to get answers; few rounds mean nothing.
         sby(&mut patient, 2, Reason::NoCarrier);
         assert!(said(&patient).contains("note: trunk0: nobody answers"));
         patient.group.ports[0].rounds = 49;

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What is wrong or unwise, and what to do about it.
+//! Finds what is wrong or unwise, and gives advice.
 
 use std::collections::BTreeMap;
 
@@ -14,25 +14,25 @@ use crate::view::{act, Group};
 
 mod links;
 
-/// Fewer frames than this say nothing about their distribution.
+/// Only the distribution of so many frames means something.
 const FRAMES: u64 = 1000;
 
-/// A bucket that carries this much of all, in percent, makes the rest useless.
+/// With a bucket that carries this part of all frames, in percent, the others are useless.
 const DOMINANT: u64 = 90;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Severity {
-    /// Worth to know; may be meant so.
+    /// It may be intended.
     Note,
-    /// To be mended.
+    /// It should be corrected.
     Warning,
 }
 
 #[derive(Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
     pub severity: Severity,
-    /// A word for programs.
+    /// Name for programs.
     pub check: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trunk: Option<String>,
@@ -42,7 +42,7 @@ pub struct Finding {
     pub advice: String,
 }
 
-/// All that is known of a trunk.
+/// All data about a trunk.
 #[derive(Debug)]
 pub struct Patient {
     pub group: Group,
@@ -56,7 +56,7 @@ pub struct Patient {
     pub clock: Clock,
 }
 
-/// What is found of a trunk.
+/// The findings about a trunk.
 struct Findings<'a> {
     trunk: &'a str,
     all: Vec<Finding>,
@@ -90,7 +90,7 @@ impl Findings<'_> {
     }
 }
 
-/// Nothing can be examined.
+/// Returns the finding that the module is not loaded.
 fn without_module() -> Finding {
     Finding {
         severity: Severity::Warning,
@@ -102,7 +102,7 @@ fn without_module() -> Finding {
     }
 }
 
-/// There is nothing to examine.
+/// Returns the finding that there is no trunk.
 fn without_trunk() -> Finding {
     Finding {
         severity: Severity::Warning,
@@ -114,7 +114,7 @@ fn without_trunk() -> Finding {
     }
 }
 
-/// Examines a trunk or all.
+/// Examines a trunk, or all.
 pub fn examine(session: &mut Session, trunk: Option<&str>) -> Result<Vec<Finding>> {
     let groups = match session.groups(trunk) {
         Err(Error::FamilyNotFound(_)) => return Ok(vec![without_module()]),
@@ -124,7 +124,7 @@ pub fn examine(session: &mut Session, trunk: Option<&str>) -> Result<Vec<Finding
         return Ok(vec![without_trunk()]);
     }
     let all = session.links.list()?;
-    // A kernel without it has no speeds to tell.
+    // A kernel without ethtool netlink has no speeds.
     let mut speeds = Speeds::open(session.netns()).ok();
     let mut findings = Vec::new();
     for group in groups {
@@ -155,7 +155,7 @@ pub fn examine(session: &mut Session, trunk: Option<&str>) -> Result<Vec<Finding
     Ok(findings)
 }
 
-/// What there is to say of a trunk.
+/// Returns the findings about a trunk.
 pub fn diagnose(patient: &Patient) -> Vec<Finding> {
     let group = &patient.group;
     let name = &group.trunk.ifname;
@@ -204,7 +204,7 @@ pub fn diagnose(patient: &Patient) -> Vec<Finding> {
     findings.all
 }
 
-/// Is there another port for one that fails?
+/// Finds a trunk without a port in reserve.
 fn reserve(group: &Group, findings: &mut Findings<'_>) {
     let name = &group.trunk.ifname;
     let count = act(&group.ports);
@@ -250,7 +250,7 @@ fn reserve(group: &Group, findings: &mut Findings<'_>) {
     }
 }
 
-/// Does one bucket carry nearly everything?
+/// Finds a bucket that carries nearly everything.
 fn one_bucket(patient: &Patient, findings: &mut Findings<'_>) {
     let Patient { group, table, .. } = patient;
     let frames: u64 = table.iter().map(|bucket| bucket.tx_packets).sum();
@@ -272,7 +272,7 @@ fn one_bucket(patient: &Patient, findings: &mut Findings<'_>) {
     }
 }
 
-/// Do the shares of working ports fit their speeds?
+/// Finds shares of working ports that do not fit their speeds.
 fn shares(patient: &Patient, findings: &mut Findings<'_>) {
     let Patient { group, speeds, .. } = patient;
     let working = group.ports.iter().filter(|port| port.priority == 1);
@@ -290,7 +290,7 @@ fn shares(patient: &Patient, findings: &mut Findings<'_>) {
                 "its share to that of {} is {} to {}, its speed {} to {} Mbit/s",
                 a.ifname, b.share, a.share, b_speed, a_speed
             );
-            // If both are by link speed, there is nothing to be mended.
+            // If both are by link speed, there is nothing to correct.
             let Some(set) = [a, b].into_iter().find(|port| port.weight != 0) else {
                 continue;
             };
@@ -300,7 +300,7 @@ fn shares(patient: &Patient, findings: &mut Findings<'_>) {
     }
 }
 
-/// A line each.
+/// Returns a line for each finding.
 pub fn text(findings: &[Finding]) -> String {
     let line = |finding: &Finding| {
         let severity = match finding.severity {
@@ -314,7 +314,7 @@ pub fn text(findings: &[Finding]) -> String {
     findings.iter().map(line).collect()
 }
 
-/// Is there something to be mended?
+/// Returns whether there is a warning.
 pub fn is_ill(findings: &[Finding]) -> bool {
     findings
         .iter()
@@ -329,7 +329,7 @@ pub mod tests {
     use trunk_nl::uapi::Reason;
     use trunk_nl::Named;
 
-    /// A trunk of which there is nothing to be said.
+    /// Returns a trunk without findings.
     pub fn healthy() -> Patient {
         let mut group = fixtures::group();
         let ports = group.ports.iter_mut();
@@ -394,7 +394,7 @@ pub mod tests {
         }
     }
 
-    /// Findings of either severity, of the trunk and of ports.
+    /// Findings of both severities, of the trunk and of ports.
     #[test]
     fn as_json() {
         let mut patient = healthy();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The screen of the fixtures, to the letter; and how the model comes to it.
+//! The exact screen of the fixtures, and the changes of the model.
 
 use ratatui::backend::TestBackend;
 use ratatui::Terminal;
@@ -12,7 +12,7 @@ use trunk_nl::{Named, Statistics};
 
 const SECOND: u64 = 1_000_000_000;
 
-/// The fixtures' trunk, so many ns after they are from.
+/// Returns the fixtures' trunk, so many ns later.
 fn reading(later: u64) -> Reading {
     let state = |new: State, reason: Reason| Event {
         time: 992 * SECOND,
@@ -57,7 +57,7 @@ fn buffer(model: &Model, width: u16, height: u16) -> Buffer {
     terminal.backend().buffer().clone()
 }
 
-/// The screen's lines, without what is blank at their ends.
+/// Returns the screen's lines, without blanks at their ends.
 fn screen(model: &Model, width: u16, height: u16) -> Vec<String> {
     let buffer = buffer(model, width, height);
     let symbols: Vec<_> = buffer.content.iter().map(|cell| cell.symbol()).collect();
@@ -200,8 +200,8 @@ q quit
     }
 }
 
-/// 64 ports with long names, and a table of so many bits that is dealt among them, but for one port
-/// whose buckets the first carries.
+/// Returns 64 ports with long names, and a table of so many bits. Each port carries its share, but
+/// the first one also carries that of another.
 fn many(bits: u32) -> Reading {
     let mut reading = reading(0);
     let group = &mut reading.groups[0];
@@ -269,7 +269,7 @@ q quit  Up Down ports
     let lines = screen(&model, 80, 24);
     assert!(lines[3].starts_with("Ports 64 to 64 of 64"), "{lines:?}");
     assert!(lines[5].starts_with("% enp129s0f63np63"), "{lines:?}");
-    // There is room for all.
+    // There is room for all rows.
     assert!(screen(&model, 80, 120)[3].starts_with("Ports ─"));
     model.update(Message::Key(Key::Up));
     assert_eq!(model.scroll, 62);
@@ -309,13 +309,13 @@ Events ────────────────────────�
 q quit  Up Down ports
 "#,
     );
-    // Each size finds room for something of all, and the smallest do no harm.
+    // Each size shows a part of everything, and the smallest ones do no harm.
     for (width, height) in [(200, 60), (40, 10), (20, 5), (1, 1)] {
         screen(&model, width, height);
     }
 }
 
-/// Of n trunks; the fixtures' is the first, the others have no ports.
+/// Returns n trunks. The first one is that of the fixtures, the others have no ports.
 fn trunks_of(count: u32) -> Reading {
     let mut reading = reading(0);
     for n in 1..count {
@@ -347,13 +347,13 @@ fn trunks_are_chosen_by_keys() {
     };
     model.update(Message::Read(read));
     assert_eq!(model.group().unwrap().trunk.ifname, "trunk2");
-    // It goes, and the first is shown instead.
+    // The trunk goes, and the first one is shown instead.
     model.update(Message::Read(trunks_of(2)));
     assert_eq!(
         (model.chosen, model.group().unwrap().trunk.ifindex),
         (Some(3), 3)
     );
-    // One there is no choice of.
+    // With one trunk there is no choice.
     model.update(Message::Read(reading(0)));
     assert_eq!(model.update(Message::Key(Key::Next)), Action::None);
     assert_eq!(foot(&model), "q quit");
@@ -376,7 +376,7 @@ fn the_chosen_of_many_trunks_is_seen() {
 fn rates_are_worked_out_over_a_second_or_so() {
     let mut model = model();
     let rates = |model: &Model, ifindex| model.rates.get(&ifindex).copied();
-    // Upon an event; then a second after the first reading.
+    // After an event, then a second after the first reading.
     for (later, frames) in [(SECOND / 10, 10), (SECOND, 2000)] {
         let mut reading = reading(later);
         after(&mut reading, frames);
@@ -393,10 +393,10 @@ fn rates_are_worked_out_over_a_second_or_so() {
     };
     assert_eq!(rates(&model, 3), Some(want));
     assert_eq!(rates(&model, 6), Some(want));
-    // Counters begin anew: they say nothing about this second.
+    // The counters were reset, so there is no rate of this second.
     model.update(Message::Read(reading(2 * SECOND)));
     assert_eq!(rates(&model, 4), Some(Rates::default()));
-    // Another trunk's say nothing either.
+    // Counters of another trunk give no rate either.
     let other = Reading {
         trunk: None,
         ..reading(3 * SECOND)
@@ -410,7 +410,7 @@ fn a_loss_is_told_for_a_while() {
     let mut model = model();
     let foot = |model: &Model| screen(model, 80, 24)[23].clone();
     model.update(Message::Lost(Some(5)));
-    // It was asleep for long, perhaps; the notice is new all the same.
+    // The program may have been stopped for long; the notice is new.
     model.update(Message::Read(reading(60 * SECOND)));
     assert_eq!(
         foot(&model),

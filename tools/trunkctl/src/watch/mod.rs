@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The live screen: what the kernel tells and the user types changes a model, and the screen is a
+//! The live screen. Data of the kernel and keys of the user change a model, and the screen is a
 //! function of the model.
 
 mod model;
@@ -26,14 +26,13 @@ use crate::session::Session;
 use crate::text::Look;
 use model::{Action, Key, Message, Model, Reading};
 
-/// How often all is read.
+/// How often everything is read.
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// How long nothing is read after a reading, whatever happens: a storm of events is not to make one
-/// of readings.
+/// How long nothing is read after a reading: a storm of events must not cause a storm of readings.
 const PAUSE: Duration = Duration::from_millis(50);
 
-/// How many events are taken before something else is done.
+/// How many events are read at a time.
 const BATCH: usize = 1024;
 
 /// What is watched.
@@ -41,18 +40,18 @@ const BATCH: usize = 1024;
 pub struct Options {
     /// The network namespace, by name or path.
     pub netns: Option<String>,
-    /// A trunk; all of them if none is named.
+    /// A trunk; none for all.
     pub trunk: Option<String>,
     pub look: Look,
 }
 
-/// Shows the screen until the user has seen enough.
+/// Shows the screen until the user ends it.
 pub fn run(options: &Options) -> Result<()> {
     if !stdout().is_terminal() {
         return Err(usage("watch needs a terminal; monitor does without"));
     }
     let keyboard = keyboard()?;
-    // What fails from the start is no matter for the screen.
+    // A failure at the start is not shown on the screen.
     let mut source = Source::open(options)?;
     let model = Model::new(source.read(None)?, options.look.color);
     let signal = Arc::new(AtomicUsize::new(0));
@@ -72,7 +71,7 @@ pub fn run(options: &Options) -> Result<()> {
     Ok(())
 }
 
-/// Where keys come from: the place that crossterm reads them from.
+/// Returns the descriptor from which crossterm reads keys.
 fn keyboard() -> Result<OwnedFd> {
     let none = |error| Failure::File("/dev/tty".to_string(), error);
     match stdin().is_terminal() {
@@ -81,11 +80,11 @@ fn keyboard() -> Result<OwnedFd> {
     }
 }
 
-/// What the kernel knows.
+/// The connections to the kernel.
 struct Source<'a> {
     session: Session,
     events: Events,
-    /// The trunk that was asked for.
+    /// The trunk that the user asked for.
     trunk: Option<&'a str>,
 }
 
@@ -101,7 +100,7 @@ impl<'a> Source<'a> {
         })
     }
 
-    /// Reads all trunks, and of one everything: of the chosen one, or if that has gone, of the first.
+    /// Reads all trunks, and everything of the chosen one or, if that has gone, of the first.
     fn read(&mut self, chosen: Option<u32>) -> Result<Reading> {
         let groups = self.session.groups(self.trunk)?;
         let is_chosen = |ifindex| Some(ifindex) == chosen;
@@ -129,13 +128,13 @@ impl<'a> Source<'a> {
 struct Watch<'a> {
     options: &'a Options,
     model: Model,
-    /// None after a failure: the module may have been loaded anew since, so all begins anew.
+    /// None after a failure: the module may have been loaded again, so everything is opened again.
     source: Option<Source<'a>>,
-    /// Things are other than they were read.
+    /// The state has changed since it was read.
     stale: bool,
-    /// When all was read last.
+    /// When everything was read last.
     read: Instant,
-    /// When it is to be read again.
+    /// When everything is to be read again.
     tick: Instant,
 }
 
@@ -174,7 +173,7 @@ impl<'a> Watch<'a> {
                     Action::None => {}
                 }
             }
-            // Events that come while there is a pause wait for its end in the kernel.
+            // Events that come during a pause wait in the kernel.
             if !self.stale {
                 self.take_events();
             }
@@ -186,7 +185,7 @@ impl<'a> Watch<'a> {
         }
     }
 
-    /// Waits for keys, events or the moment to read.
+    /// Waits for keys, events or the time to read.
     fn wait(&self, keyboard: &OwnedFd) -> Result<()> {
         let until = match self.stale {
             true => self.tick.min(self.read + PAUSE),
@@ -244,7 +243,7 @@ impl<'a> Watch<'a> {
         }
         self.stale = false;
         self.read = Instant::now();
-        // What is read meanwhile, upon events, does not put it off.
+        // Readings after events do not delay it.
         if self.tick <= self.read {
             self.tick = self.read + INTERVAL;
         }
@@ -257,7 +256,7 @@ impl<'a> Watch<'a> {
     }
 }
 
-/// What a key means.
+/// Returns the meaning of a key.
 fn key(event: event::Event) -> Option<Key> {
     let event::Event::Key(KeyEvent {
         code,

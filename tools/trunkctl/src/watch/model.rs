@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! What the screen shows, and how it changes.
+//! The model of the screen, and its changes.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,19 +9,19 @@ use trunk_nl::{Bucket, Clock, Event, Statistics};
 
 use crate::view::Group;
 
-/// Rates are not worked out over less than this, in ns.
+/// The shortest time over which rates are calculated, in ns.
 pub const LEAST: u64 = Duration::from_millis(500).as_nanos() as u64;
 
-/// How long a notice stays.
+/// How long a notice is shown.
 const NOTICE: Duration = Duration::from_secs(10);
 
-/// Everything, as it was at one moment.
+/// Everything, as it was read at one time.
 #[derive(Debug)]
 pub struct Reading {
     pub clock: Clock,
-    /// All trunks that can be chosen from.
+    /// All trunks that the user can choose.
     pub groups: Vec<Group>,
-    /// The trunk that the rest is about, by interface index; none if there is no trunk.
+    /// The trunk that the rest concerns, by interface index; none if there is no trunk.
     pub trunk: Option<u32>,
     pub table: Vec<Bucket>,
     /// Oldest first.
@@ -29,13 +29,13 @@ pub struct Reading {
     pub statistics: Vec<Statistics>,
 }
 
-/// Something happened.
+/// A message to the model.
 #[derive(Debug)]
 pub enum Message {
     Read(Reading),
-    /// Nothing could be read.
+    /// Reading failed.
     Failed(String),
-    /// Events were lost; how many, if that is known. All is being read anew.
+    /// Events were lost; their number, if known. Everything is read again.
     Lost(Option<u64>),
     Key(Key),
 }
@@ -43,15 +43,15 @@ pub enum Message {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Key {
     Quit,
-    /// Trunks.
+    /// Chooses the next trunk.
     Next,
     Previous,
-    /// Ports.
+    /// Scrolls the ports.
     Up,
     Down,
 }
 
-/// What is to be done upon it.
+/// What follows from a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     None,
@@ -59,7 +59,7 @@ pub enum Action {
     Quit,
 }
 
-/// A second's worth of what a device carries. None after counters have begun anew.
+/// What a device carries in a second. None after counters were reset.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rates {
     /// Frames.
@@ -76,15 +76,15 @@ pub struct Model {
     pub color: bool,
     /// The chosen trunk, by interface index; it may not have been read yet.
     pub chosen: Option<u32>,
-    /// By interface index.
+    /// Rates of devices, by interface index.
     pub rates: BTreeMap<u32, Rates>,
-    /// How many ports are left out above those shown, if there is no room for all.
+    /// Number of ports above those shown, if there is no room for all.
     pub scroll: usize,
-    /// What the user should know, and when it was read first since, in ns of CLOCK_MONOTONIC.
+    /// A text for the user, and the time of the first reading since then, in ns of CLOCK_MONOTONIC.
     pub notice: Option<(String, Option<u64>)>,
-    /// Why what is shown is old.
+    /// Why the shown data are old.
     pub failure: Option<String>,
-    /// The counters that rates are worked out from next, and their moment.
+    /// The counters for the next rates, and their time.
     before: (u64, Vec<Statistics>),
 }
 
@@ -102,7 +102,7 @@ impl Model {
         }
     }
 
-    /// The trunk that is shown.
+    /// Returns the trunk that is shown.
     pub fn group(&self) -> Option<&Group> {
         let shown = |group: &&Group| Some(group.trunk.ifindex) == self.reading.trunk;
         self.reading.groups.iter().find(shown)
@@ -139,7 +139,7 @@ impl Model {
         }
     }
 
-    /// Chooses the trunk so many further on, around the end.
+    /// Chooses the trunk that is so many further; after the last one comes the first.
     fn choose(&mut self, further: usize) -> Action {
         let groups = &self.reading.groups;
         if groups.len() < 2 {
@@ -175,14 +175,14 @@ impl Model {
         self.bound();
     }
 
-    /// Leaves at least one port to be seen.
+    /// Limits scrolling so that at least one port is shown.
     fn bound(&mut self) {
         let ports = self.group().map_or(0, |group| group.ports.len());
         self.scroll = self.scroll.min(ports.saturating_sub(1));
     }
 }
 
-/// Rates of devices that are in both readings, which are so many ns apart.
+/// Returns rates of devices that are in both readings, which are `passed` ns apart.
 fn rates(before: &[Statistics], after: &[Statistics], passed: u64) -> BTreeMap<u32, Rates> {
     let device = |statistics: &Statistics| statistics.port.unwrap_or(statistics.trunk);
     let rate = |before: Option<u64>, after: Option<u64>, scale: u128| {

@@ -21,20 +21,20 @@ const GREEN: Color = Color::Indexed(2);
 const YELLOW: Color = Color::Indexed(3);
 const RED: Color = Color::Indexed(1);
 
-/// Rows of what is above ports, and below events.
+/// Rows above the ports, and below the events.
 const HEAD: u16 = 3;
 const FOOT: u16 = 1;
 
-/// Rows that events have at least, with their title, if there are any to be had.
+/// The least rows of events, with their title, if there is room.
 const EVENTS: u16 = 4;
 
-/// Buckets in a group within a row of the map, as in that of `table show`.
+/// Buckets in a group within a row of the map, as in the map of `table show`.
 const CLUSTER: usize = 8;
 
 /// Columns before the first bucket of a row: its number and two blanks.
 const LABEL: usize = 8;
 
-/// Rows of a table too large for a cell each.
+/// Rows of the map for a table that is too large for a cell for each bucket.
 const SHARES: usize = 4;
 
 pub fn draw(model: &Model, frame: &mut Frame<'_>) {
@@ -76,7 +76,7 @@ pub fn draw(model: &Model, frame: &mut Frame<'_>) {
     draw_events(model, group, &paint, events, buffer);
     draw_foot(model, &paint, wanted > room, foot, buffer);
     if model.failure.is_some() {
-        // All but the reason is old.
+        // Everything but the reason is old.
         let old = Rect {
             height: area.height.saturating_sub(FOOT),
             ..area
@@ -85,7 +85,7 @@ pub fn draw(model: &Model, frame: &mut Frame<'_>) {
     }
 }
 
-/// Colours, unless there are to be none.
+/// Whether there are colours.
 struct Paint(bool);
 
 impl Paint {
@@ -96,7 +96,7 @@ impl Paint {
         }
     }
 
-    /// Of a port's letter and its buckets.
+    /// Returns the style of a port's letter and its buckets.
     fn port(&self, port: &Port) -> Style {
         if !self.0 {
             return Style::new();
@@ -106,7 +106,7 @@ impl Paint {
             90.. => number - 90 + 8,
             _ => number.saturating_sub(30),
         };
-        // White stands out from the dark ones, black from the others.
+        // White text on dark colours, black on the others.
         let on = if [1, 4].contains(&index) { 15 } else { 0 };
         Style::new()
             .fg(Color::Indexed(on))
@@ -148,7 +148,7 @@ fn rows<const N: usize>(area: Rect, constraints: [Constraint; N]) -> [Rect; N] {
     Layout::vertical(constraints).areas(area)
 }
 
-/// A rule with a title; what is left of the area below it.
+/// Draws a rule with a title. Returns the area below it.
 fn section(title: Line<'_>, area: Rect, buffer: &mut Buffer) -> Rect {
     let block = Block::new().borders(Borders::TOP).title(title);
     let inner = block.inner(area);
@@ -156,7 +156,7 @@ fn section(title: Line<'_>, area: Rect, buffer: &mut Buffer) -> Rect {
     inner
 }
 
-// What is above ports
+// The rows above the ports
 
 fn draw_head(model: &Model, group: &Group, paint: &Paint, area: Rect, buffer: &mut Buffer) {
     let [first, second, third] = rows(area, [Constraint::Length(1); HEAD as usize]);
@@ -200,7 +200,7 @@ fn draw_head(model: &Model, group: &Group, paint: &Paint, area: Rect, buffer: &m
     Line::from(text::settings(&group.trunk, false)).render(third, buffer);
 }
 
-/// The trunks there are, from one on that lets the chosen one be seen.
+/// Returns the trunks, beginning with one such that the chosen one is shown.
 fn trunks<'a>(model: &'a Model, paint: &Paint, width: usize) -> Line<'a> {
     let groups = &model.reading.groups;
     let chosen = |group: &Group| Some(group.trunk.ifindex) == model.chosen;
@@ -221,7 +221,7 @@ fn trunks<'a>(model: &'a Model, paint: &Paint, width: usize) -> Line<'a> {
         let name = Span::styled(group.trunk.ifname.as_str(), style);
         [name, Span::raw(" ")]
     });
-    // Beyond the edge there may be a thousand.
+    // There may be a thousand trunks beyond the edge.
     spans.take(2 * width.max(1)).collect()
 }
 
@@ -235,11 +235,11 @@ fn number(value: Option<u64>) -> String {
 type Cell = (String, Style);
 
 struct Column {
-    /// In full, and for a narrow screen.
+    /// The full heading, and the one for a narrow screen.
     heads: [&'static str; 2],
-    /// Numbers stand to the right.
+    /// Numbers are aligned to the right.
     right: bool,
-    /// Those with a higher number go first if there is no room for all; 0 stays.
+    /// If there is no room, columns with higher numbers are left out first; 0 stays.
     spare: u8,
     cell: fn(&Row<'_>) -> Cell,
 }
@@ -251,7 +251,7 @@ struct Row<'a> {
     paint: &'a Paint,
 }
 
-/// A cell in the plainest style.
+/// Returns a cell without style.
 fn plain(text: impl ToString) -> Cell {
     (text.to_string(), Style::new())
 }
@@ -342,7 +342,7 @@ const COLUMNS: [Column; 12] = [
     },
 ];
 
-/// Columns taken by a port's letter and the blank after it.
+/// Columns of a port's letter and the blank after it.
 const LETTER: usize = 2;
 
 fn draw_ports(model: &Model, group: &Group, paint: &Paint, area: Rect, buffer: &mut Buffer) {
@@ -366,7 +366,7 @@ fn draw_ports(model: &Model, group: &Group, paint: &Paint, area: Rect, buffer: &
         rates: model.rates.get(&port.ifindex).copied().unwrap_or_default(),
         paint,
     };
-    // Widths are those of all ports, so that nothing moves as they scroll.
+    // The widths are for all ports, so that columns do not move as ports scroll.
     let cells = |column: &Column| -> Vec<Cell> {
         group
             .ports
@@ -403,7 +403,8 @@ fn draw_ports(model: &Model, group: &Group, paint: &Paint, area: Rect, buffer: &
 
 type Columns = Vec<(&'static Column, Vec<Cell>)>;
 
-/// Leaves out what there is no room for: the columns, which of their heads, and what is between them.
+/// Leaves out columns without room. Returns the columns, which headings they have, and what
+/// separates them.
 fn fit(mut columns: Columns, room: usize) -> (Columns, usize, &'static str) {
     let fits = |columns: &Columns, head, gap: &str| {
         let widths = columns
@@ -433,18 +434,18 @@ fn width(column: &Column, cells: &[Cell], head: usize) -> usize {
 
 // Buckets
 
-/// The table, in a bounded number of cells.
+/// The table, in a limited number of cells.
 struct Map {
-    /// How many buckets there are.
+    /// Number of buckets.
     all: usize,
-    /// How many a cell stands for. If it is more than one, cells are no places in the table, but
-    /// shares of it: buckets of several ports would come to lie in one.
+    /// Number of buckets for each cell. If it is more than one, cells show shares of the table, not
+    /// places in it: a cell would have buckets of several ports.
     scale: usize,
-    /// Each with the number of its first bucket, unless cells are shares.
+    /// The rows, each with the number of its first bucket, unless cells are shares.
     rows: Vec<(Option<u32>, Vec<BucketCell>)>,
 }
 
-/// Position of the port among its fellows, and a mark.
+/// Position of the port in the list, and a mark.
 type BucketCell = (Option<usize>, char);
 
 const AWAY: char = '\'';
@@ -468,7 +469,7 @@ impl Map {
                 rows: rows.collect(),
             };
         }
-        // Powers of two, as the table's size is: each cell stands for as many.
+        // Powers of two, as the size of the table, so that all cells have as many buckets.
         let most_rows = 1 << most_rows.min(SHARES).ilog2();
         let shares = shares(cells, in_row * most_rows);
         Self {
@@ -504,7 +505,7 @@ impl Map {
     }
 }
 
-/// How many buckets a row of the map has: a power of two.
+/// Returns the number of buckets in a row of the map, a power of two.
 fn in_row(width: u16) -> usize {
     let clusters = usize::from(width).saturating_sub(LABEL - 1) / (2 * CLUSTER + 1);
     match clusters {
@@ -523,10 +524,10 @@ fn cell(group: &Group, bucket: &Bucket) -> BucketCell {
     (group.ports.iter().position(carrier), mark)
 }
 
-/// So many cells, in each as much of a kind as there is among all; within one cell of that.
+/// Returns `count` cells that have the shares of each kind among all cells, within one cell.
 fn shares(mut cells: Vec<BucketCell>, count: usize) -> Vec<BucketCell> {
     cells.sort_unstable();
-    // The one in the middle of what a cell stands for.
+    // The bucket in the middle of those of a cell.
     let middle = |at: usize| cells.get((2 * at + 1) * cells.len() / (2 * count)).copied();
     (0..count).filter_map(middle).collect()
 }
@@ -574,7 +575,7 @@ fn event_line<'a>(
 ) -> Line<'a> {
     let mut view = EventView::new(event, clock);
     let today = time::utc(clock.wall(clock.monotonic()));
-    // Of an event of another day the day, of one of today the milliseconds: either is as long.
+    // The day for an event of another day, the milliseconds for one of today, which are as long.
     let when = match view.time.get(..10) == today.get(..10) {
         true => view.time.get(11..23).map(str::to_string),
         false => view.time.get(5..16).map(|when| when.replace('T', " ")),
@@ -590,7 +591,7 @@ fn event_line<'a>(
     };
     let mut text = told(&view);
     if when.len() + text.len() > width && event.kind == EventKind::Failover {
-        // The port's own event, just before, tells it too.
+        // The event of the port, just before, has the reason too.
         view.reason = None;
         text = told(&view);
     }
@@ -600,9 +601,9 @@ fn event_line<'a>(
     ])
 }
 
-// What is below all
+// The last row
 
-/// `scrolls`: there is no room for all ports.
+/// Draws the last row. `scrolls`: there is no room for all ports.
 fn draw_foot(model: &Model, paint: &Paint, scrolls: bool, area: Rect, buffer: &mut Buffer) {
     let mut keys = "q quit".to_string();
     if model.reading.groups.len() > 1 {
