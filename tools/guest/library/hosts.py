@@ -21,7 +21,7 @@ from lab import *
 # Fast enough for a test, and slow enough for emulated guests: their clocks go on while their
 # processors wait for the machine, so some answers in a row may be late. In µs.
 INTERVAL = {"debug": 300_000, "stock": 100_000}.get(GUEST, 30_000)
-SETTINGS = {"interval": INTERVAL, "reply-timeout": INTERVAL, "misses": 3 if MOMENT == 0 else 5, "hits": 2, "hold-down": 0}
+SETTINGS = {"interval": INTERVAL, "reply-timeout": INTERVAL, "misses": 3 if MOMENT == 0 else 8, "hits": 2, "hold-down": 0}
 
 IFLA_BR_AGEING_TIME, IFLA_BR_GROUP_FWD_MASK, IFLA_BR_MCAST_SNOOPING = 4, 9, 23
 

@@ -12,10 +12,12 @@ from test_health_sequences import Course, Model
 from test_netlink import INVALID, RANGE
 
 
-# A link whose answer to a claim is late is not given to it. That is not the subject here, so answers
-# have longer than elsewhere. In µs.
-PATIENCE = 3 * INTERVAL
-LONGEST = 1_000_000  # a claim waits for answers no longer than this
+# In µs: a claim waits for answers no longer than this.
+LONGEST = 1_000_000
+# A link whose answer to a claim is late is not given to it. Lateness is not the subject here. So where
+# the clock goes on while a processor waits for the machine, answers have as long as there is.
+PATIENCE = 3 * INTERVAL if MOMENT == 0 else LONGEST
+MISSES = 3
 
 
 class Claimed:
@@ -52,8 +54,8 @@ class Claimed:
         return {what: value for what, value in claim.items() if what not in ("holder", "peer-port")} | names
 
 
-def claimed(priorities=(1, 1, 2, 3), patience=PATIENCE, **how):
-    return Claimed(Pair(priorities, interval=patience, reply_timeout=patience, **how))
+def claimed(priorities=(1, 1, 2, 3), patience=PATIENCE, misses=MISSES, **how):
+    return Claimed(Pair(priorities, interval=patience, reply_timeout=patience, misses=misses, **how))
 
 
 def refusal(request):
@@ -108,8 +110,7 @@ def test_a_claim_without_a_name_and_one_to_a_spare():
     equal(it.named(holder.claim(it.port("eth3"), 1)), {"mark": 1, "port": "eth3", "link": "eth3"}, "the claim")
     equal(it.by(1), {"eth3"}, "ports of frames with the mark")
     equal(server.in_use(), {"eth1", "eth2", "eth3"}, "ports in use")
-    switch.rounds(2)
-    expect(switch.control.port("sw3")["peer"].get("in-use"), "the switch knows nothing of it")
+    eventually(lambda: switch.control.port("sw3")["peer"].get("in-use"), "the switch knows of it")
     it.pair.panel.lose("eth2")
     for host, port, spare in (server, "eth2", "eth4"), (switch, "sw2", "sw4"):
         eventually(lambda: host.stand_ins() == {spare: port}, f"{spare} stands in for {port}")
@@ -142,7 +143,7 @@ def test_a_claim_moves_and_returns(wanted):
     told = [f"{own} sby probe-timeout", rf"{own} claim-moved {first} probe-timeout"]
     accounted(server, *told, *([f"{own} failover eth3 probe-timeout"] if wanted == "working" else []))
     moved = next(event for event in reversed(server.control.history()) if event["kind"] == "claim-moved")
-    expect(moved["detection-ns"] > (SETTINGS["misses"] - 1) * PATIENCE * 1000 and moved["switch-ns"] >= MOMENT, f"times of {moved}")
+    expect(moved["detection-ns"] > (MISSES - 1) * PATIENCE * 1000 and moved["switch-ns"] >= MOMENT, f"times of {moved}")
     pair.panel.lose(first)
     eventually(lambda: len(holder.told()) == 2, "the holder is told of the next")
     want |= {"link": then, "old-link": first}
@@ -218,6 +219,11 @@ def asks(it, name, mark):
     return raw
 
 
+def answered(raw):
+    """Returns whether the answer is there."""
+    return bool(select.select([raw.socket], [], [], 0)[0])
+
+
 def test_a_claim_that_waits_keeps_nobody_waiting():
     """
     trunk0 ─┬─ eth1 ─ ✗    a claim to it waits for an answer, a second at most; meanwhile another
@@ -231,7 +237,7 @@ def test_a_claim_that_waits_keeps_nobody_waiting():
     for mark in range(1, 11):
         raw = asks(it, "eth1", mark)
         run("modprobe team")
-        waits = not select.select([raw.socket], [], [], 0)[0]
+        waits = not answered(raw)
         run("rmmod team")
         answer = raw.answer()
         equal((errno.errorcode[answer.error], answer.text),
@@ -248,18 +254,29 @@ def test_a_claim_that_waits_ends(how):
     trunk0 ─┬─ eth1 ─ ✗    a claim to it waits for an answer; then the trunk is deleted, or the
             └─ eth2        socket closed: the first has its answer at once, neither leaves anything
     """
-    it = claimed((1, 1), patience=LONGEST, misses=255)
-    it.pair.panel.lose("eth1")
-    raw = asks(it, "eth1", 7)
-    equal([claim["mark"] for claim in it.server.control.claims()], [7], "claims")
-    if how == "deleted":
-        with it.server.netns:
-            ip("link del trunk0")
-        equal(errno.errorcode[raw.answer().error], "ENODEV", "the answer")
-    else:
-        raw.socket.close()
-        eventually(lambda: not it.server.control.claims(), "the claim has ended")
-        equal(it.holder().claim(it.port("eth2"), 7)["mark"], 7, "the mark is free")
+    # On a slow machine it may be answered before that: it is tried again then.
+    for _ in range(10):
+        it = claimed((1, 1), patience=LONGEST, misses=255)
+        it.pair.panel.lose("eth1")
+        raw = asks(it, "eth1", 7)
+        marks = [claim["mark"] for claim in it.server.control.claims()]
+        if how == "deleted":
+            with it.server.netns:
+                ip("link del trunk0")
+            ended = raw.answer().error
+        else:
+            ended = raw.answer().error if answered(raw) else None
+            raw.socket.close()
+        if ended == errno.EBUSY:
+            continue
+        equal(marks, [7], "claims")
+        if how == "deleted":
+            equal(errno.errorcode[ended], "ENODEV", "the answer")
+        else:
+            eventually(lambda: not it.server.control.claims(), "the claim has ended")
+            equal(it.holder().claim(it.port("eth2"), 7)["mark"], 7, "the mark is free")
+        return
+    raise Failed("it never waits for as long as it takes to end it")
 
 
 @trodden
@@ -500,7 +517,7 @@ class Claims(Course):
     """A course with claims, all at the server."""
 
     def __init__(self, priorities):
-        super().__init__(priorities, interval=PATIENCE, reply_timeout=PATIENCE)
+        super().__init__(priorities, interval=PATIENCE, reply_timeout=PATIENCE, misses=MISSES)
         self.holders = {}
 
     def claim(self, link, mark):

@@ -383,6 +383,7 @@ def test_a_peer_without_trunk(mode):
     for n in range(32):
         server.trunk.send(frame(mac(n), mac(1), n))
     equal(set(numbers(taps.take(32)).values()), {0, 1}, "ports of frames")
+    server.all_told()
     equal(set(server.told()), {f"{port} sby probe-timeout" for port in server.ports} if mode == "required" else set(), "what was told")
 
 

@@ -83,19 +83,18 @@ def test_probes_are_as_documented(key):
     systems = {host: host.control.get()["system"] for host in pair.hosts}
     expect(systems[server] != systems[switch], "both are the same system")
     sent, answered = pair.panel.tap("eth2"), pair.panel.tap("sw2")
-    frames, prompt = [], set()
+    frames, prompt, replies = [], set(), {}
 
     def enough():
         frames.extend(data for data in stamped(sent) if probe.read(data[1])["kind"] == probe.TEST)
         # Of others, nobody may have been heard of late: the guest stood still.
         late = 1.5 * INTERVAL / 1e6
         prompt.update(data for (before, _), (now, data) in zip(frames, frames[1:]) if now - before < late)
-        return len(prompt) >= 3
+        replies.update({f["echo"]: (f, data) for data in answered.take() if (f := probe.read(data))["kind"] == probe.REPLY})
+        return len(prompt) >= 3 and len(replies) >= 2
 
-    eventually(enough, "three tests, each in time after another")
+    eventually(enough, "three tests, each in time after another, and two replies")
     tests = [data for _, data in frames]
-    replies = {f["echo"]: (f, data) for data in answered.take() if (f := probe.read(data))["kind"] == probe.REPLY}
-    expect(len(tests) >= 3 and len(replies) >= 2, f"{len(tests)} tests, {len(replies)} replies")
     numbers, nonces = [], set()
     with server.netns:
         trunk = unmac(link("trunk0")["address"])
@@ -154,9 +153,9 @@ def test_both_ends_know_each_others_view():
             expect(port["round-trip-min"] <= port["round-trip-last"] <= INTERVAL * 1000, f"{name}: {port}")
             expect(port["probed"] and port["claims"] == 0, f"{name}: {port}")
         for port in host.ports:
-            got = host.control.statistics(port)
             for name in "probes-sent", "probes-received", "replies-sent", "replies-received":
-                expect(got[name] >= LATER, f"{name} of {port}: {got}")
+                eventually(lambda: counted(host, port, name) >= LATER, lambda: f"{name} of {port}: {host.control.statistics(port)}")
+            got = host.control.statistics(port)
             for name in "probes-limited", "tlvs-unknown", "probes-refused":
                 equal(got[name], 0, f"{name} of {port}")
     with pair.switch.netns:

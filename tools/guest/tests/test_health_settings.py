@@ -22,7 +22,8 @@ def test_a_link_that_fails_again_is_held_down_longer_each_time():
         pair.panel.heal("eth1")
         if least:
             for host, port in (pair.server, "eth1"), (pair.switch, "sw1"):
-                pair.until(host, {port: "held-down|peer-sby"})
+                # On a slow machine it may be over by now: how long it took is looked at below.
+                pair.until(host, {port: "held-down|peer-sby|act"})
         for host, port in (pair.server, "eth1"), (pair.switch, "sw1"):
             pair.until(host)
             told = accounted(host, f"{port} sby probe-timeout", f"{port} act", f"{port} fail(over|back) .*",
@@ -149,14 +150,16 @@ def test_a_broadcast_of_the_peer_comes_once():
             tap = Taps([other.dev])
         with one.netns:
             own = address(one.dev)
+        taken = []
         for n in range(100):
             one.trunk.send(frame(BROADCAST, own, n))
             if n == 30:
+                taken += tap.take(31)  # none is on the way as the link fails
                 pair.panel.lose("eth1")
             if n == 60:
                 for host, port in (pair.server, "eth1"), (pair.switch, "sw1"):
                     pair.until(host, {port: "probe-timeout"})
-        got = numbers(tap.take(70))  # each number once
+        got = numbers(taken + tap.take(39))  # each number once
         expect(set(range(31)) | set(range(61, 100)) <= set(got), f"broadcasts that came: {sorted(got)}")
         pair.panel.heal("eth1")
         for host in pair.hosts:

@@ -16,7 +16,7 @@ def addressed(star, server_dev="trunk0", client_dev="client0"):
 
 def ping(target, count=20):
     """Pings; how many answers came."""
-    done = attempt(f"ping -n -q -c {count} -i 0.02 -W 5 {target}")
+    done = attempt(f"ping -n -q -c {count} -i 0.02 -W 30 {target}")
     found = re.search(r"(\d+) received", done.stdout)
     expect(found, f"ping {target}: {done.stdout}{done.stderr}")
     return int(found[1])
