@@ -118,6 +118,9 @@ class Guest:
             # With a thread for each processor, the emulator sometimes dies as a card comes or goes
             # (iotlb_to_section).
             command += ["-accel", f"{accel},thread=single" if slots and accel == "tcg" else accel]
+            # khugepaged has the lowest priority. On a busy machine it may wait for a processor inside an
+            # RCU read-side critical section until the kernel reports a stall.
+            append += " transparent_hugepage=never"
         # On a busy machine the emulator may stand still while the kernel counts the ticks of its timer.
         append += " no_timer_check"
         passed = []
