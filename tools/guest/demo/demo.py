@@ -216,7 +216,7 @@ def main():
     row("noticed, since the last reply", ms(lambda f: f.noticed))
     row("switched over, after that", ms(lambda f: f.failover["switch-ns"]))
     row("longest gap in its flows", ms(lambda f: f.gap))
-    row("back, after it was mended", ms(lambda f: f.failback["time"] - f.mended))
+    row("back, after the repair", ms(lambda f: f.failback["time"] - f.mended))
     row("who stood in", lambda f: f.failover.get("other-name", "all others"))
     row("frames lost", lambda f: f"{f.lost} of {f.total}")
     row("flows moved on healthy ports", lambda f: f"{len(f.moved)} of {len(others)}")

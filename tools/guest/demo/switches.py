@@ -10,7 +10,7 @@ import time
 import layouts
 import lab
 
-HEAD = f"{'':34}{'failed':>16}{'mended':>16}"
+HEAD = f"{'':34}{'failed':>16}{'repaired':>16}"
 UNITS = f"{'longest time without an answer, ms':34}{'udp':>8}{'tcp':>8}{'udp':>8}{'tcp':>8}   cut off"
 SHOWN = {
     "one-switch": ["eth1: no carrier", "eth2: silent", "eth1, eth2, eth3: silent"],
@@ -49,7 +49,7 @@ def main(names):
             say(f"{drawing(script)}\n\nThree TCP connections and a stream of datagrams between the server and each client.")
             say(f"All links are tested every {layouts.INTERVAL / 1000:.0f} ms; after three without an answer a link is out of use.\n")
             measure(script, SHOWN[script])
-        say(f"\nNo connection was lost: who was cut off went on when it was mended. The demo took {time.monotonic() - started:.0f} s.")
+        say(f"\nNo connection was lost: clients that were cut off went on after the repair. The demo took {time.monotonic() - started:.0f} s.")
         return
     found = {}
     for script in SHOWN:
