@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Included before all else when run-tests has bindgen see structures as they are
- * not in this kernel.
+ * run-tests has bindgen include this first, so that it sees structures with a wrong layout.
  */
 #undef CONFIG_XPS

@@ -238,7 +238,7 @@ class Host:
         """Waits until the events so far have been received: they come later than states can be seen."""
         last = self.control.history()[-1]["seq"]
         own = lambda: [event["seq"] for _, message, event in self.events.look() if message["ifindex"] == self.control.index]
-        eventually(lambda: last in own(), f"event {last} is told")
+        eventually(lambda: last in own(), f"event {last} has come")
 
     def forget_told(self):
         """Discards the events so far."""
@@ -299,10 +299,10 @@ def accounted(host, *wanted, maybe=()):
             if fits:
                 left.remove(fits)
             elif not any(re.fullmatch(pattern, text) for pattern in maybe):
-                raise Failed(f"{who} told {text!r}; wanted were {list(wanted)}; told so far: {seen}")
+                raise Failed(f"{who} reported {text!r}; wanted: {list(wanted)}; so far: {seen}")
         return not left
 
-    eventually(all_there, f"{who} tells all of {list(wanted)}")
+    eventually(all_there, f"{who} reports all of {list(wanted)}")
     return seen
 
 
@@ -359,7 +359,7 @@ def fails(pair, port, at_server, at_switch):
         told = accounted(host, f"{name} sby {reasons}", f"{name} failover {host.ports[-1]} {reasons}",
                          maybe=[f"{name} sby ({last})"])
         said = [line.split()[2] for line in told if line.startswith(f"{name} sby ")]
-        equal(len(said), len(set(said)), f"reasons told once each, {said}")
+        equal(len(said), len(set(said)), f"reasons reported once each, {said}")
         # A reason that is known later is reported once it lasts; but not that nobody answers.
         if not re.search(r"probe-timeout|peer-sby", last):
             if not re.fullmatch(last, said[-1]):

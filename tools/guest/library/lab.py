@@ -25,7 +25,7 @@ from typing import NamedTuple
 KIND = "trunk"
 MODULES = "/modules"
 SELECTORS = ("dmac", "smac", "smac-dmac", "flow")  # in the order of the module parameter
-TEST_TYPE = 0x88B6  # EtherType "local experimental 2": nobody but the tests uses it
+TEST_TYPE = 0x88B6  # EtherType "local experimental 2", which only the tests use
 BROADCAST = b"\xff" * 6
 
 

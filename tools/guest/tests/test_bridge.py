@@ -6,7 +6,7 @@
             ├─  …                …   ┤          ├─ br0 ─┬─ p1 ────── c1
             └─ eth4 ══ cable ══ sw4 ─┘          ┘       └─ …         …
 
-To the bridge the trunk is one port: whatever happens to a cable, it sees nothing of it.
+To the bridge the trunk is one port: it does not notice what happens to a cable.
 """
 
 import contextlib
@@ -14,11 +14,11 @@ import contextlib
 from hosts import *
 
 GROUP = bytes.fromhex("0180c2000000")
-LLC = 4  # what the kernel takes for the type of frames that have a length instead, as BPDUs
+LLC = 4  # the protocol, for the kernel, of frames with a length instead of a type, as BPDUs
 
 
 class Switched(Pair):
-    """The topology above. `behind`: what is between the bridge and the clients. `bridge`: options."""
+    """The topology of this file. `behind`: what is between the bridge and the clients. `bridge`: options."""
 
     def __init__(self, behind="ports", bridge="mcast_snooping 0", links=4, clients=4, ipv6=False):
         super().__init__((1,) * links, start=False, ipv6=ipv6, role="server", switch_settings={"role": "switch"})
@@ -77,17 +77,17 @@ class Switched(Pair):
             netlink.up(peer)
 
     def forget(self):
-        """What the taps have seen so far is of no interest."""
+        """Discards what the taps have taken so far."""
         for taps in self.at_server, self.up, self.at_switch, self.down, self.at_clients:
             for tap in taps.taps:
                 tap.take()
 
     def predict_down(self, dst):
-        """Index of the cable by which a frame to that address leaves the server."""
+        """Returns the index of the cable by which a frame to that address leaves the server."""
         return self.server.ports.index(self.server.control.column()[low(dst) % 32])
 
     def tables(self):
-        """(up, down): bucket → index of the cable."""
+        """Returns (up, down): bucket → index of the cable."""
         return tuple([host.ports.index(port) for port in host.control.column()] for host in (self.switch, self.server))
 
 
@@ -112,7 +112,7 @@ def test_each_frame_takes_the_link_that_its_addresses_name(behind):
     each = count(8, 2)
 
     def order():
-        """(client, number of the frame), frames of a client in order, clients in any."""
+        """Yields (client, number of the frame): frames of a client in order, clients in any order."""
         turns = [client for client in clients for _ in range(each)]
         random.shuffle(turns)
         sent = dict.fromkeys(clients, 0)
@@ -138,7 +138,7 @@ def test_each_frame_takes_the_link_that_its_addresses_name(behind):
     equal(len(taken), total, "frames to the server")
     in_order(taken, "frames to the server")
     net.forget()
-    # Down: from the server. A hub has all of them, a switch only sends where the client is.
+    # Down: from the server. A hub sends frames everywhere, a switch only to the client.
     with on_one_cpu():
         for client, number in order():
             net.server.trunk.send(frame(client, net.mac, number))
@@ -152,7 +152,7 @@ def test_each_frame_takes_the_link_that_its_addresses_name(behind):
         equal(sorted(number_of(data) for _, data in own), sorted(wanted), f"frames to c{dev + 1}")
         in_order(own, f"frames to c{dev + 1}")
     net.forget()
-    # Broadcasts of clients: the server has each once, and so has everybody else.
+    # Broadcasts of clients: the server and each other client receive them once.
     for number, client in enumerate(clients):
         net.senders[home[client]].send(frame(BROADCAST, client, number))
     equal(numbers(net.up.take(64)), {n: up[low(c) % 32] for n, c in enumerate(clients)}, "cables of broadcasts")
@@ -187,7 +187,7 @@ def test_stations_stay_where_the_bridge_has_learned_them():
         return said.decode().splitlines()
 
     try:
-        # It has joined its group once it tells of somebody.
+        # It has joined its group once it reports a member.
         def listening():
             net.senders[0].send(frame(BROADCAST, mac(os.urandom(1)[0], 0x0A)))
             return heard()
@@ -206,7 +206,7 @@ def test_stations_stay_where_the_bridge_has_learned_them():
             net.forget()
 
         def anyhow():
-            """From each cable at once, as if the other end chose as it liked."""
+            """Sends by all cables, as a far end with another choice of cables does."""
             for index, far in enumerate(net.switch.ports):
                 sender = net.panel.sender(far)
                 for n, station in enumerate(stations):
@@ -269,7 +269,7 @@ def test_vlans_are_kept_apart_and_take_the_same_links():
     up, down = net.tables()
 
     def ours(taken):
-        """The device of the VLAN, of what a tap on the trunk below it sees as well."""
+        """Returns the frames of the VLAN's device, among those that a tap on the trunk below takes as well."""
         return {number_of(data): dev for dev, data in taken if dev < 2} | {
             number_of(data): dev for dev, data in taken if dev == 2 and number_of(data) >> 8 == 2}
 
@@ -280,7 +280,7 @@ def test_vlans_are_kept_apart_and_take_the_same_links():
             clients[vlan].send(frame(net.mac, client, vlan << 8 | n))
     where = numbers(net.up.take(192))
     equal(where, {v << 8 | n: up[low(a) % 32] for v in range(3) for n, a in enumerate(addresses)}, "cables, up")
-    # trunk0 itself sees all: what is tagged, before it is handed on.
+    # trunk0 itself receives all frames: those with a tag before its VLANs do.
     got = ours(at_server.take(192 + 128))
     equal(got, {v << 8 | n: v for v in range(3) for n in range(64)}, "VLANs that frames came to")
     net.forget()
@@ -291,7 +291,7 @@ def test_vlans_are_kept_apart_and_take_the_same_links():
     equal(where, {v << 8 | n: down[low(a) % 32] for v in range(3) for n, a in enumerate(addresses)}, "cables, down")
     got = numbers(at_clients.take(192))
     equal(got, {v << 8 | n: v for v in range(3) for n in range(64)}, "clients that frames came to")
-    # A VLAN that the trunk is no member of.
+    # A VLAN of which the trunk is not a member.
     with net.switch.netns:
         ip_bridge("vlan add vid 40 dev p1 pvid untagged")
     clients[0].send(frame(net.mac, mac(1), 1))
@@ -367,12 +367,12 @@ FAST = "stp_state 1 forward_delay 200 hello_time 100 max_age 600"  # in 10 ms: t
 
 
 def spanning(dev="br0"):
-    """Root, own id and root port of a bridge."""
+    """Returns root, own id and root port of a bridge."""
     return link(dev)["linkinfo"]["info_data"]
 
 
 def states(*devs):
-    """Of bridge ports: forwarding, blocking, …"""
+    """Returns the states of bridge ports: forwarding, blocking, …"""
     return {dev: json.loads(ip_bridge(f"-j link show dev {dev}"))[0]["state"] for dev in devs}
 
 
@@ -398,7 +398,7 @@ def test_bpdus_cross_the_trunk_once():
 
         eventually(agreed, "the switch has found the root by its trunk, and uses it")
         equal(spanning()["root_port"], 1, "the root port of the switch")
-        # Its ports are told by their index; the trunk is the first.
+        # Its ports have an index; the trunk is the first.
         got, cables = Tap("trunk0", type=LLC), Taps(net.switch.ports, type=LLC)
     with net.server.netns:
         eventually(lambda: states("trunk0") == {"trunk0": "forwarding"}, "the root uses its trunk")
@@ -423,12 +423,12 @@ def test_bpdus_cross_the_trunk_once():
 
     cable = net.predict_down(GROUP)
     bpdus(3, cable)
-    # It fails in silence: the trunk notices, the bridges do not.
+    # It falls silent: the trunk notices that, the bridges do not.
     port = net.server.ports[cable]
     net.panel.lose(port)
     net.until(net.server, {port: "probe-timeout"})
     net.until(net.switch, {net.far[port]: "probe-timeout"})
-    # Those before the failure was noticed are lost.
+    # Frames before the failure was noticed are lost.
     for each in sent, got, *cables.taps:
         each.take()
     other = net.predict_down(GROUP)
@@ -456,7 +456,7 @@ def test_a_loop_of_two_trunks_is_cut():
             ends[prefix] = Host(panel, prefix, (1, 1), dev=dev, netns=netns, role="switch")
             with netns:
                 ip(f"link set {dev} master br0")
-                # Else it goes by the speed the trunk had when its first port came up.
+                # Otherwise the cost follows the speed that the trunk had when its first port came up.
                 ip_bridge(f"link set dev {dev} cost 4")
     for one, other in "ax", "by":
         for n in 1, 2:
@@ -472,7 +472,7 @@ def test_a_loop_of_two_trunks_is_cut():
         sender, taps = Sender("h1"), Taps(["h1", "c1"])
 
     def ports():
-        """States of the four, in order: of the server's, then of the switch's."""
+        """Returns the states of the four ports, in order: the server's, then the switch's."""
         found = []
         for netns in server, switch:
             with netns:
@@ -489,7 +489,7 @@ def test_a_loop_of_two_trunks_is_cut():
         eventually(reached, lambda: f"the ports are {wanted}; they are {last}")
 
     def once():
-        """A broadcast crosses, once, and comes back to nobody."""
+        """Checks that a broadcast arrives once, and does not come back."""
         taps.take(0)
         for n in range(20):
             sender.send(frame(BROADCAST, mac(1), n))
@@ -506,7 +506,7 @@ def test_a_loop_of_two_trunks_is_cut():
         panel.plug(f"a{n}")
     settled(forward, forward, forward, block)
     once()
-    # One cable of the trunk in use is nobody's business but the trunk's.
+    # If one cable of the trunk in use fails, the bridges do not notice.
     panel.pull("a1")
     eventually(lambda: ends["x"].states()["x1"] == ends["a"].states()["a1"] == "no-carrier", "the trunk has noticed")
     equal(ports(), [forward, forward, forward, block], "states with one cable less")
@@ -523,7 +523,7 @@ SNOOP = ("mcast_snooping 1 mcast_query_response_interval 100 mcast_query_interva
 
 @contextlib.contextmanager
 def member(netns, group):
-    """A host that is a member of a group, by its trunk."""
+    """Makes a host a member of a group, by its trunk."""
     with netns:
         index = socket.if_nametoindex("trunk0")
         if ":" in group:
@@ -541,13 +541,13 @@ def member(netns, group):
 
 
 def datagram(group):
-    """A UDP datagram to that group, from the EtherType on."""
+    """Returns a UDP datagram to that group, from the EtherType on."""
     data = struct.pack("!HHHH", 9, 9, 8 + 18, 0) + bytes(18)
     if ":" in group:
         head = struct.pack("!IHBB", 6 << 28, len(data), 17, 8)
         ends = [socket.inet_pton(socket.AF_INET6, address) for address in ("2001:db8::7", group)]
         return b"\x86\xdd" + head + b"".join(ends) + data
-    # A bridge that snoops looks at the checksum of this header, and of no other.
+    # A bridge that snoops checks only the checksum of this header.
     head = bytearray(struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(data), 0, 0, 8, 17, 0))
     head += socket.inet_aton("10.0.0.7") + socket.inet_aton(group)
     total = sum(struct.unpack("!10H", head))
@@ -557,7 +557,7 @@ def datagram(group):
 
 
 def members(bridge, group):
-    """Ports of a bridge of this namespace that members of a group are at."""
+    """Returns the ports of a bridge of this namespace where members of a group are."""
     for entry in json.loads(ip_bridge("-j mdb show") or "[]"):
         found = [e["port"] for e in entry.get("mdb", ()) if e["dev"] == bridge and e["grp"] == group]
         if found:
@@ -599,7 +599,7 @@ def test_multicast_goes_to_members_alone(protocol):
             each.take(0)
         for client in clients:
             net.senders[0].send(to_group + client + datagram(group))
-        # When one after them, to the server itself, has come, they have come or never will.
+        # A later frame, to the server itself, has come, so these have come or are lost.
         net.senders[0].send(net.mac + last + datagram(group))
         seen = [[] for _ in taps]
 
@@ -613,7 +613,7 @@ def test_multicast_goes_to_members_alone(protocol):
         return [[(index, data[6:12]) for index, data in each if data[:6] == to_group] for each in seen]
 
     def joined():
-        """Ports where the switch and the querier know of members."""
+        """Returns the ports where the switch and the querier know members."""
         with net.switch.netns:
             near = members("br0", group)
         with querier:
@@ -629,7 +629,7 @@ def test_multicast_goes_to_members_alone(protocol):
         up, _ = net.tables()
         _, cables, _ = sent([mac(n) for n in range(64)])
         equal(sorted(cables), sorted((up[n % 32], mac(n)) for n in range(64)), "cables of multicast")
-        # A failure: the member's way is another, and it says so itself.
+        # A failure: the member has another way, and reports it itself.
         port = net.server.ports[net.predict_down(to_group)]
         with net.switch.netns:
             ip_bridge(f"mdb del dev br0 port trunk0 grp {group}")
@@ -663,7 +663,7 @@ def test_entries_made_by_hand_reach_the_ports():
     to_group, to_host = bytes.fromhex("01005e070707"), mac(0x77)
     for n, dst in enumerate((to_group, to_host)):
         net.senders[0].send(frame(dst, mac(5), n))
-    # The server's trunk hears both: its ports are cables.
+    # The server's trunk receives both: its ports are cables.
     equal(sorted(numbers(net.up.take(2))), [0, 1], "frames that leave by the trunk")
     equal(net.at_clients.take(0), [], "frames at other clients")
 
@@ -675,7 +675,7 @@ def test_entries_made_by_hand_reach_the_ports():
                 eventually(lambda: filters(port) - before[port] == {address_}, f"{port} receives for {address_}")
             ip_bridge(f"fdb del {address_} dev trunk0 self")
             eventually(lambda: {port: filters(port) for port in ports} == before, "it is taken back")
-        # A bridge that knows where all others are has the trunk receive for those alone.
+        # A bridge that knows where all addresses are makes the trunk receive only for some.
         for port in "p1", "p2":
             ip_bridge(f"link set dev {port} learning off flood off")
         equal(link("trunk0")["promiscuity"], 0, "promiscuity of the trunk")  # a veth is so for any address more

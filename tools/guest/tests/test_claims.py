@@ -21,7 +21,7 @@ MISSES = 3
 
 
 class Claimed:
-    """A trunk whose links can be claimed, and who claims them."""
+    """A trunk whose links are claimed."""
 
     def __init__(self, pair):
         self.pair, self.server = pair, pair.server
@@ -33,7 +33,7 @@ class Claimed:
             return Holder()
 
     def by(self, mark, frames=8):
-        """The ports that frames with this mark leave by, whatever their addresses."""
+        """Returns the ports by which frames with this mark leave, with any addresses."""
         self.taps.take(0)
         with self.server.netns:
             sender = Sender("trunk0", mark=mark)
@@ -46,8 +46,8 @@ class Claimed:
         return self.server.index[name]
 
     def named(self, claim):
-        """A claim with names in place of interface indices, without its holder, and without the port
-        at the other end of its link, which has the same number."""
+        """Returns a claim with names in place of interface indices, without its holder. Checks that the
+        port at the other end of its link has the same number, and leaves that out."""
         names = {what: self.server.name[claim[what]] for what in ("port", "link", "old-link") if what in claim}
         at = names.get("link")
         equal(claim.get("peer-port"), self.server.ports.index(at) if at else None, "port at the other end")
@@ -59,7 +59,7 @@ def claimed(priorities=(1, 1, 2, 3), patience=PATIENCE, misses=MISSES, **how):
 
 
 def refusal(request):
-    """errno and words."""
+    """Returns errno and text of a refusal."""
     try:
         request()
     except genl.lib.NlError as error:
@@ -71,7 +71,7 @@ def refusal(request):
 def test_a_claim_is_given_the_link_it_wants():
     """
     trunk0 ─┬─ eth1 ── sw1 ─┬─ trunk0    a working port serves a claim beside its buckets; frames
-            ├─ eth2 ── sw2 ─┤            with its mark take it, whatever their bucket; others,
+            ├─ eth2 ── sw2 ─┤            with its mark take it, in any bucket; other frames,
             ├─ eth3 ── sw3 ─┤ spare      and after the release those too, go by the table
             └─ eth4 ── sw4 ─┘ spare
     """
@@ -92,7 +92,7 @@ def test_a_claim_is_given_the_link_it_wants():
     accounted(server, "eth2 release")
     equal(it.by(7), {"eth1", "eth2"}, "ports of frames with the mark")
     equal((server.control.claims(), server.control.port("eth2")["claims"]), ([], 0), "claims after the release")
-    equal(holder.told(), [], "what the holder was told")
+    equal(holder.told(), [], "notifications to the holder")
     quiet(it.pair)
 
 
@@ -122,8 +122,8 @@ def test_a_claim_without_a_name_and_one_to_a_spare():
 def test_a_claim_moves_and_returns(wanted):
     """
     trunk0 ─┬─ eth1 ─  ✗ ─ sw1 ─┬─ trunk0    the claimed link fails, in silence: the best spare that
-            ├─ eth2 ────── sw2 ─┤            is free takes the claim, and its holder is told, on
-            ├─ eth3 ────── sw3 ─┤            its own socket; and told again when the link is back
+            ├─ eth2 ────── sw2 ─┤            is free takes the claim; its holder is notified on
+            ├─ eth3 ────── sw3 ─┤            its own socket, and again when the link is back
             ├─ eth4 ────── sw4 ─┤
             └─ eth5 ────── sw5 ─┘
     """
@@ -135,9 +135,9 @@ def test_a_claim_moves_and_returns(wanted):
     accounted(server, f"{own} claim")
     pair = it.pair
     pair.panel.lose(own)
-    eventually(lambda: holder.told(), "the holder is told")
+    eventually(lambda: holder.told(), "the holder is notified")
     want = {"mark": 7, "port": own, "link": first, "old-link": own, "reason": "probe-timeout"}
-    equal([it.named(claim) for claim in holder.told()], [want], "what the holder is told")
+    equal([it.named(claim) for claim in holder.told()], [want], "notifications to the holder")
     equal(it.by(7), {first}, "ports of frames with the mark")
     expect({own: "probe-timeout"}.items() <= server.states().items(), f"states: {server.states()}")
     told = [f"{own} sby probe-timeout", rf"{own} claim-moved {first} probe-timeout"]
@@ -145,15 +145,15 @@ def test_a_claim_moves_and_returns(wanted):
     moved = next(event for event in reversed(server.control.history()) if event["kind"] == "claim-moved")
     expect(moved["detection-ns"] > (MISSES - 1) * PATIENCE * 1000 and moved["switch-ns"] >= MOMENT, f"times of {moved}")
     pair.panel.lose(first)
-    eventually(lambda: len(holder.told()) == 2, "the holder is told of the next")
+    eventually(lambda: len(holder.told()) == 2, "the holder is notified of the next")
     want |= {"link": then, "old-link": first}
-    equal(it.named(holder.told()[1]), want, "what the holder is told")
+    equal(it.named(holder.told()[1]), want, "notifications to the holder")
     equal(it.by(7), {then}, "ports of frames with the mark")
     pair.panel.heal(own)
-    eventually(lambda: len(holder.told()) == 3, "the holder is told of the return")
+    eventually(lambda: len(holder.told()) == 3, "the holder is notified of the return")
     back = it.named(holder.told()[2])
     equal({name: back.get(name) for name in ("mark", "port", "link", "old-link")},
-          {"mark": 7, "port": own, "link": own, "old-link": then}, "what the holder is told")  # fmt: skip
+          {"mark": 7, "port": own, "link": own, "old-link": then}, "notifications to the holder")  # fmt: skip
     expect(back.get("reason", "none") == "none", f"a reason for the return: {back}")
     equal(it.by(7), {own}, "ports of frames with the mark")
     pair.panel.heal(first)
@@ -161,8 +161,8 @@ def test_a_claim_moves_and_returns(wanted):
         pair.until(host)
     quiet_after = holder.told()
     pair.server.rounds(3)
-    equal(holder.told(), quiet_after, "what the holder is told")
-    equal(other.told(), [], "what another socket is told")
+    equal(holder.told(), quiet_after, "notifications to the holder")
+    equal(other.told(), [], "notifications to another socket")
 
 
 @trodden
@@ -175,14 +175,14 @@ def test_a_claim_without_link():
     holder = it.holder()
     holder.claim(it.port("eth1"), 7)
     it.pair.panel.lose("eth1")
-    eventually(lambda: holder.told(), "the holder is told")
+    eventually(lambda: holder.told(), "the holder is notified")
     lost = it.named(holder.told()[0])
-    equal((lost["old-link"], lost.get("link"), lost["reason"]), ("eth1", None, "probe-timeout"), "what the holder is told")
+    equal((lost["old-link"], lost.get("link"), lost["reason"]), ("eth1", None, "probe-timeout"), "notifications to the holder")
     equal(it.by(7), {"eth2"}, "ports of frames with the mark")
     equal(it.server.control.claims()[0].get("link"), None, "link of the claim")
     it.pair.panel.heal("eth1")
-    eventually(lambda: len(holder.told()) == 2, "the holder is told")
-    equal(it.named(holder.told()[1])["link"], "eth1", "what the holder is told")
+    eventually(lambda: len(holder.told()) == 2, "the holder is notified")
+    equal(it.named(holder.told()[1])["link"], "eth1", "notifications to the holder")
     equal(it.by(7), {"eth1"}, "ports of frames with the mark")
 
 
@@ -194,7 +194,7 @@ def test_a_wanted_link_that_does_not_answer():
             ├─ eth3 ────── sw3 ─┤
             └─ eth4 ────── sw4 ─┘
     """
-    it = claimed(misses=255)  # so that nothing else notices
+    it = claimed(misses=255)  # so that health does not notice
     holder = it.holder()
     it.pair.panel.lose("eth1", "eth3")
     got = it.named(holder.claim(it.port("eth1"), 7))
@@ -204,14 +204,14 @@ def test_a_wanted_link_that_does_not_answer():
     it.server.forget_told()
     it.pair.panel.heal("eth1", "eth3")
     eventually(lambda: holder.told(), "the claim has its own link once that answers")
-    equal(it.named(holder.told()[0])["link"], "eth1", "what the holder is told")
+    equal(it.named(holder.told()[0])["link"], "eth1", "notifications to the holder")
 
 
 CLAIM_ADD, IFINDEX, CLAIM, MARK, PORT = 11, 1, 27, 1, 2
 
 
 def asks(it, name, mark):
-    """A socket that has claimed a link, and has not read the answer."""
+    """Returns a socket that has claimed a link, and has not read the answer."""
     with it.server.netns:
         raw = genl.Raw()
     wish = genl.nest(CLAIM, genl.u32(MARK, mark), genl.u32(PORT, it.port(name)))
@@ -293,15 +293,15 @@ def test_two_processes_and_two_spares():
     two.claim(it.port("eth1"), 2)
     equal(server.control.port("eth1")["claims"], 2, "claims of eth1")
     it.pair.panel.lose("eth1")
-    eventually(lambda: one.told() and two.told(), "both are told")
+    eventually(lambda: one.told() and two.told(), "both are notified")
     equal((it.named(one.told()[0]).get("link"), it.named(two.told()[0]).get("link")), ("eth4", None), "links")
     equal(server.stand_ins(), {"eth3": "eth1"}, "stand-ins")
     one.close()
-    eventually(lambda: len(two.told()) == 2, "the younger is told")
+    eventually(lambda: len(two.told()) == 2, "the younger is notified")
     equal(it.named(two.told()[1])["link"], "eth4", "its link")
     equal([claim["mark"] for claim in server.control.claims()], [2], "claims")
     it.pair.panel.heal("eth1")
-    eventually(lambda: len(two.told()) == 3, "the younger is told")
+    eventually(lambda: len(two.told()) == 3, "the younger is notified")
     equal(it.named(two.told()[2])["link"], "eth1", "its link")
 
 
@@ -393,7 +393,7 @@ def test_the_65th_claim():
     """
     it = claimed()
     holder = it.holder()
-    it.server.set(probe="off")  # so that none waits for a round
+    it.server.set(probe="off")  # so that no claim waits for a round
     for mark in range(1, 65):
         holder.claim(it.port("eth1"), mark)
     before = it.server.control.claims()
@@ -432,13 +432,13 @@ def test_claims_of_a_trunk_that_is_down_or_goes():
 @cases("auto", "required")
 def test_a_link_that_does_not_answer_is_claimed_of_a_trunk_that_is_down(mode):
     """
-    trunk0 (down) ─┬─ eth1 ─ ░ ─ sw1    of links that nobody tests it is found out just now which of them
+    trunk0 (down) ─┬─ eth1 ─ ░ ─ sw1    nobody has tested the links so far, so the claim finds out which
                    ├─ eth2 ───── sw2    answer: not eth1, so both claims get spares, and keep them until
                    ├─ eth3 ───── sw3    it does, or the trunk uses it all the same
                    └─ eth4 ───── sw4
 
     A claim is given a link that has answered within the reply-timeout, if there is one that is free,
-    whatever other claims wait for at the same time.
+    also if other claims wait at the same time.
     """
     it = claimed(patience=LONGEST, misses=2)
     server, switch = it.pair.hosts
@@ -453,15 +453,15 @@ def test_a_link_that_does_not_answer_is_claimed_of_a_trunk_that_is_down(mode):
     with concurrent.futures.ThreadPoolExecutor(len(holders)) as both:
         got = list(both.map(lambda holder, mark: holder.claim(it.port("eth1"), mark), holders, (1, 2)))
     equal(sorted(it.named(claim)["link"] for claim in got), ["eth3", "eth4"], "links of the claims")
-    server.rounds(4)  # as many as it takes to notice a silence, twice
-    equal([holder.told() for holder in holders], [[], []], "what the holders are told")
+    server.rounds(4)  # twice as many as it takes to notice a silence
+    equal([holder.told() for holder in holders], [[], []], "notifications to the holders")
     equal(sorted(it.named(claim)["link"] for claim in server.control.claims()), ["eth3", "eth4"], "links of the claims")
     if mode == "auto":
-        server.up()  # from here on it goes by the carrier of eth1, as for all frames
+        server.up()  # from here on the carrier of eth1 decides, as for all frames
     else:
         it.pair.panel.heal("eth1")
     for holder in holders:
-        eventually(lambda: holder.told(), "the holder is told")
+        eventually(lambda: holder.told(), "the holder is notified")
         equal([claim["link"] for claim in holder.told()], [it.port("eth1")], "link of the claim")
 
 
@@ -476,14 +476,14 @@ def test_a_port_with_a_claim_leaves():
     holder.claim(it.port("eth3"), 7)
     with server.netns:
         ip("link set eth3 nomaster")
-    eventually(lambda: holder.told(), "the holder is told")
+    eventually(lambda: holder.told(), "the holder is notified")
     equal(server.name[holder.told()[0]["link"]], "eth4", "its link")
     equal(it.by(7), {"eth4"}, "ports of frames with the mark")
     with server.netns:
         ip("link set eth3 down\nlink set eth3 master trunk0")
     eventually(lambda: "eth3" in server.probed(), "its peer is found")
     server.rounds(3)
-    equal(len(holder.told()), 1, "what the holder is told")
+    equal(len(holder.told()), 1, "notifications to the holder")
 
 
 @trodden

@@ -7,12 +7,12 @@ IS_ABOUT_A_PROGRAM = True
 
 
 def shown(command):
-    """What it prints. It leaves its namespaces to the guest, so it has a place of its own for them."""
+    """Returns what a demo prints. It leaves namespaces behind, so /run is a file system of its own."""
     return run(["unshare", "--mount", "sh", "-c", f"mount -t tmpfs tmpfs /run && exec python3 {command}"])
 
 
 def row(text, name):
-    """The cells of a row of a table."""
+    """Returns the cells of a row of a table."""
     line = next((line for line in text.splitlines() if line.strip().startswith(name)), "")
     return re.split(r"  +", line.strip())[1:]
 

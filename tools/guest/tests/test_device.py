@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What ip, ethtool and sysfs say of a trunk is true."""
+"""ip, ethtool and sysfs describe a trunk correctly."""
 
 import genl
 from lab import *
@@ -190,7 +190,7 @@ def test_what_the_trunk_listens_to_its_ports_listen_to():
            link set trunk0 up
            link set trunk0 promisc on
            link set trunk0 allmulticast on""")
-    ip("maddress add 33:33:00:00:00:99 dev trunk0")  # which would silently end a batch
+    ip("maddress add 33:33:00:00:00:99 dev trunk0")  # which would end a batch without a message
     ip("link set dummy3 master trunk0")
 
     def hears(port):

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Tested links, one kind of failure after the other: what both ends make of it, and nothing else."""
+"""Tested links: for each kind of failure, both ends do what they should, and nothing else."""
 
 from hosts import *
 
 
 def detected(host, port):
-    """The failover of a silent failure tells how long it took: no less than the rounds it had to wait for."""
+    """Checks that the failover event of a silent failure has a time of at least the rounds that had to be missed."""
     event = next(e for e in reversed(host.control.history()) if e["kind"] == "failover")
     equal(event["port-name"], port, "port of the failover")
     least = (SETTINGS["misses"] - 1) * INTERVAL * 1000
@@ -35,7 +35,7 @@ def test_carrier_loss(at):
 def test_a_link_that_blinks():
     """
     trunk0 ─┬─ eth1 ── ✂ ── sw1 ─┬─ trunk0    a port is down for less than a round, so no probe is
-            ├─ eth2 ─────── sw2 ─┤            missed: the link has to prove itself anew all the same,
+            ├─ eth2 ─────── sw2 ─┤            missed: the link has to prove itself again in any case,
             └─ eth3 ─────── sw3 ─┘ spare      and is taken back once, when both ends find it well
     """
     pair = Pair(interval=1_000_000, hits=2)
@@ -65,12 +65,12 @@ def test_silence():
     returns(pair, "eth1")
 
 
-# Where a port may have had another reason at first, it is a matter of who notices first, or of how long
+# A port may have another reason at first. That depends on the end that notices first, and on the time that
 # it takes here to replug a cable.
 
-# Who still hears the other is told by it, for a while, that it does not use the link any more, so
-# whoever notices first decides what the other says at first. That it is heard all the same, the end
-# that is deaf learns from its other links, with the next of the peer's rounds.
+# An end that still hears the other one may learn from it that it does not use the link any more. So the end
+# that notices first decides the first reason of the other. The deaf end learns by its other links, with the
+# next of the peer's rounds, that it is heard.
 
 
 @trodden
@@ -160,7 +160,7 @@ def test_a_port_cabled_to_another(what):
     theirs, ours = (host.control.get()["system"] for host in (other, pair.switch))
     equal(peer["system"], theirs, "system of the peer")
     expect((theirs == ours) == (what == "trunk"), f"systems {theirs:#x} and {ours:#x}")
-    # It is proven by the server, which does not want it; the only port there is serves as a last resort.
+    # The server proves the link, and does not use it. It is the only port, so it is used as a last resort.
     pair.until(other, {"x1": "peer-sby"})
     accounted(other, "x1 peer-found", "x1 sby peer-sby")
     equal(other.in_use(), {"x1"}, "ports in use")
@@ -216,7 +216,7 @@ def test_two_ports_of_one_trunk_cabled_together():
                          maybe=[f"{prefix}[12] sby peer-mismatch"])  # fmt: skip
         said = [line for line in told if " sby " in line]
         equal(len(said), len(set(said)), f"reasons told once each, {said}")
-        # Of a port that was noticed before it was joined to the other, it is told once it lasts.
+        # For a port that failed before it was joined to the other, this reason is reported once it lasts.
         if host is pair.server:
             accounted(host, *(line for n in "12" if (line := f"{prefix}{n} sby {last}") not in told))
         equal(set(host.stand_ins()), {f"{prefix}3", f"{prefix}4"}, "stand-ins")
@@ -251,13 +251,13 @@ def test_cables_crossed_within_a_trunk():
 
 
 def silent(pair, host):
-    """All ports of a host have fallen silent at once. Should a round have fallen in between, one was
+    """Waits until all ports of a host have fallen silent. If a round came in between, one of them was
     noticed before the others."""
     pair.until(host, dict.fromkeys(host.ports, "peer-silent"))
     maybe = [r"\w+ fail(over|back) .*"]
     told = accounted(host, *(f"{port} sby (peer-silent|probe-timeout)" for port in host.ports), "peer-lost",
                      maybe=[*maybe, r"\w+ sby peer-silent"])  # fmt: skip
-    # That it was the peer, of a port noticed before, is told once it lasts.
+    # For a port that was noticed before, the reason peer-silent is reported once it lasts.
     later = [f"{port} sby peer-silent" for port in host.ports if f"{port} sby peer-silent" not in told]
     accounted(host, *later, maybe=maybe)
     equal(host.control.get()["redundancy"], "none", "redundancy")
@@ -270,13 +270,13 @@ def test_a_peer_that_dies_and_comes_back_as_another():
     """
     trunk0 ─┬─ eth1 ──  ✗ ── sw1 ─┬─ trunk0 ✗    the switch dies with carrier on all ports; what
             ├─ eth2 ──  ✗ ── sw2 ─┤              comes back has another identity, as a system has
-            └─ eth3 ──  ✗ ── sw3 ─┘ spare        that was started anew
+            └─ eth3 ──  ✗ ── sw3 ─┘ spare        that was started again
     """
     pair = Pair()
     pair.server.rounds(1)
     pair.panel.lose(*pair.server.ports)
     silent(pair, pair.server)
-    # Carrier is all there is to go by: the working ports are in use as ever.
+    # Only the carrier decides now: the working ports are in use as before.
     equal(pair.server.carriers(), {"eth1", "eth2"}, "ports in use")
     quiet(pair.server)
     switch = Host(pair.panel, "new", (1, 1, 2))
@@ -404,7 +404,7 @@ def test_probes_required_of_a_peer_that_answers():
     pair.panel.heal("eth2")
     for host in pair.hosts:
         pair.until(host)
-    # To require less is to forget: the next that is silent is one that answered, as before.
+    # With probe auto the peer is unknown again, until it answers.
     pair.server.set(probe="auto")
     eventually(lambda: pair.server.probed() == {"eth1", "eth2"}, "the peers are found")
     for host in pair.hosts:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What neighbours and switches are told when frames take another way."""
+"""Neighbours and switches are notified when frames take another way."""
 
 import contextlib
 
@@ -13,23 +13,23 @@ ADDRESS, ADDRESS6 = "192.0.2.1", "2001:db8::1"
 
 
 def gratuitous(address):
-    """ARP messages that nobody has asked for: the sender's address is the one asked about."""
+    """Returns a check for ARP messages without a request: they ask about the sender's own address."""
     return lambda data: data[12:14] == struct.pack("!H", ARP) and data[28:32] == data[38:42] == address
 
 
 def report(data):
-    """An IGMPv3 report that has the group in it."""
+    """Returns whether a frame is an IGMPv3 report with the group."""
     return data[:6] == ALL_ROUTERS and data[14 + 9] == IGMP and socket.inet_aton(GROUP) in data
 
 
 def advertisement(data):
-    """An IPv6 neighbour advertisement to all nodes, of the address, that overrides what they know."""
+    """Returns whether a frame is an IPv6 neighbour advertisement of the address that overrides old entries."""
     return (data[12:14] == struct.pack("!H", IPV6) and data[14 + 6] == ICMPV6 and data[54] == ADVERTISEMENT
             and data[58] & OVERRIDE and data[62:78] == socket.inet_pton(socket.AF_INET6, ADDRESS6))  # fmt: skip
 
 
 def report6(data):
-    """An MLDv2 report that has the group in it."""
+    """Returns whether a frame is an MLDv2 report with the group."""
     return data[:6] == ALL_MLD_ROUTERS and socket.inet_pton(socket.AF_INET6, GROUP6) in data
 
 
@@ -54,7 +54,7 @@ def test_neighbours_and_switches_are_told_of_the_way(how):
     checks = gratuitous(socket.inet_aton(ADDRESS)), report, advertisement, report6
 
     def told(port):
-        """Waits until all of it has been sent by that port."""
+        """Waits until that port has sent all of them."""
         left = set(checks)
 
         def all_there():

@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Probes on the wire: what is sent, what is believed, and what becomes of all that is not as it should be."""
+"""Probes on the wire: what is sent, what is accepted, and what happens with all that is wrong."""
 
 import probe
 from hosts import *
 
 KEY = bytes.fromhex("000102030405060708090a0b0c0d0e0f")
 GROUP = bytes.fromhex("0180c2000077")
-LATER = 8  # rounds after which nobody waits for an answer any more
+LATER = 8  # rounds after which no answer is waited for any more
 
 
 def on_cable(panel, port, tests):
-    """The next so many tests that a port sends."""
+    """Returns the next so many tests that a port sends."""
     tap, got = panel.tap(port), []
 
     def enough():
@@ -25,7 +25,7 @@ SO_TIMESTAMPNS = 35
 
 
 def stamped(tap):
-    """What a tap takes next, with the times at which it came, in seconds."""
+    """Yields (time in seconds, frame) of the frames that a tap takes next."""
     tap.socket.setsockopt(socket.SOL_SOCKET, SO_TIMESTAMPNS, 1)
     while True:
         try:
@@ -39,9 +39,9 @@ def stamped(tap):
 
 @contextlib.contextmanager
 def in_step(pair):
-    """The block changes one end, then the other, and a slow machine may let more rounds go by in between
-    than may be missed. With the second change it is over: those under way are missed at most, besides
-    those whose answer did come, but late."""
+    """The block changes one end, then the other. On a slow machine, more rounds may pass in between than may
+    be missed. After the second change, at most the rounds under way are missed, and rounds whose answer
+    comes late."""
 
     def missed():
         return [port["rounds-missed"] - counted(host, name, "replies-late")
@@ -87,7 +87,7 @@ def test_probes_are_as_documented(key):
 
     def enough():
         frames.extend(data for data in stamped(sent) if probe.read(data[1])["kind"] == probe.TEST)
-        # Of others, nobody may have been heard of late: the guest stood still.
+        # Before other tests, the guest may have stood still, so that no port was heard.
         late = 1.5 * INTERVAL / 1e6
         prompt.update(data for (before, _), (now, data) in zip(frames, frames[1:]) if now - before < late)
         replies.update({f["echo"]: (f, data) for data in answered.take() if (f := probe.read(data))["kind"] == probe.REPLY})
@@ -208,7 +208,7 @@ def test_nothing_is_sent_while_nothing_is_in_use():
     server, switch = pair.hosts
     server.down()
     with server.netns:
-        for port in server.ports:  # the ports may have been set down with it
+        for port in server.ports:  # the ports may have been brought down with it
             Rtnetlink().up(port)
     tap = pair.panel.tap("eth1")
     eventually(lambda: not switch.probed(), "the goodbye is heard")
@@ -271,7 +271,7 @@ def test_type_and_address_can_be_set(what):
 
 
 def answering(panel, ports, key=None, **fields):
-    """For a Background: answers the tests of these ports, in the document's words."""
+    """Returns a function for a Background. It answers the tests of these ports, as the documentation says."""
 
     def go(stop):
         taps = {port: panel.tap(port) for port in ports}
@@ -322,7 +322,7 @@ def test_a_peer_of_another_make():
     with server.netns:
         on_port = Tap("eth1", delivered=True, type=probe.TYPE)
     for what, fields in (good | bad | foreign).items():
-        server.set(probe="off")  # to forget the last
+        server.set(probe="off")  # to forget the last peer
         server.set(probe="auto")
         before = server.control.statistics("eth1")
         with Background(answering(panel, ["eth1"], **fields)):
@@ -371,10 +371,10 @@ def test_no_more_replies_than_2000_a_second():
     equal(len(replies), counted(server, "eth1", "replies-sent"), "replies")
     expect(len(replies) <= most, f"{len(replies)} replies, where {most:.0f} are the most")
     expect(limited > 0 or GUEST != "uml", "none was too many")  # elsewhere they may come too slowly
-    equal(server.probed(), set(), "ports with a peer")  # a test that echoes nothing proves nothing
+    equal(server.probed(), set(), "ports with a peer")  # a test that echoes nothing proves no link
 
 
-# Frames that are not as they were sent
+# Frames that were changed on the way
 
 
 @trodden
@@ -407,7 +407,7 @@ def test_reordered():
 
 
 def flipping():
-    """One bit of the probe is wrong, the next one each time."""
+    """Returns a function that changes one bit of a probe, each time the next one."""
     at = 0
 
     def change(data):
@@ -442,7 +442,7 @@ def test_corrupted_all_the_time():
 def test_corrupted_copies_beside_what_is_sound():
     """
     trunk0 ─┬─ eth1 ─── ⚡ ── sw1 ─┬─ trunk0    each probe comes as it is, and once more with a bit
-            │      └───────┘     │            wrong; and some of all frames are spoilt anywhere
+            │      └───────┘     │            wrong; and some of all frames are corrupted
             └─ eth2 ─────── sw2 ─┘
     """
     pair = Pair((1, 1), key=KEY, misses=12)
@@ -457,8 +457,8 @@ def test_corrupted_copies_beside_what_is_sound():
 
 
 def injecting(panel, frames):
-    """For a Background: puts frames onto cables, (port, frame), over and over; each of a port's once
-    in four intervals."""
+    """Returns a function for a Background. It puts frames onto cables, (port, frame), over and over; each
+    frame once in four intervals."""
 
     def go(stop):
         senders = {port: panel.sender(port) for port, _ in frames}
@@ -501,8 +501,8 @@ def test_replayed(key):
     with Background(injecting(pair.panel, recorded)):
         quiet(pair, more=12)
         pair.panel.lose("eth1")
-        # Somebody is heard at both ends, so it may look as if only this end were not, or, while the
-        # machine stands still between two frames, as if only the other were not.
+        # Both ends receive frames, so an end may find that only it is not heard, or, while the machine
+        # stands still between two frames, that only the other one is not.
         fails(pair, "eth1", *["one-way-rx|one-way-tx|probe-timeout after peer-sby"] * 2)
         quiet(pair, more=12)
     pair.panel.heal("eth1")
@@ -597,10 +597,10 @@ def test_a_key_at_both_ends_or_at_one():
         for host in pair.hosts:
             eventually(lambda: "act" not in host.states().values(), "no port is act")
         eventually(lambda: set(server.states().values()) <= {"peer-silent", "probe-timeout"}, "the server hears nobody")
-        # The switch, without a key, hears the server, which does not hear it.
+        # The switch without a key accepts probes of the server, which accepts none of the switch.
         wanted = {"peer-silent", "probe-timeout", "one-way-rx"} if not key else {"peer-silent", "probe-timeout"}
         eventually(lambda: set(switch.states().values()) <= wanted, f"the switch says why: {wanted}")
-        # As there is nothing better, all goes on.
+        # There is no better port, so all are used.
         equal(server.carriers(), {"eth1", "eth2"}, "ports in use")
         carries(pair)
         switch.set(key=KEY)
@@ -653,14 +653,14 @@ def test_a_third_of_all_frames_lost_on_a_link_that_may_miss_three():
         spare = host.ports[-1]
         lines = host.told()
         fine = rf"{port} (act|sby {reasons}|failover {spare} {reasons}|failback {spare})"
-        equal([line for line in lines if not re.fullmatch(fine, line)], [], "what else was told")
+        equal([line for line in lines if not re.fullmatch(fine, line)], [], "other events")
         states = [line.split()[1] for line in lines if re.match(rf"{port} (act|sby)", line)]
-        states = [state for state, before in zip(states, [None, *states]) if state != before]  # or still sby
+        states = [state for state, before in zip(states, [None, *states]) if state != before]  # it may still be sby
         equal(states, ["sby", "act"] * (len(states) // 2) + ["sby"] * (len(states) % 2), "states one after the other")
         equal({name: state for name, state in host.states().items() if name != port},
               dict.fromkeys(set(host.ports) - {port}, "act"), "states of the others")  # fmt: skip
     pair.panel.heal("eth1")
-    for host in pair.hosts:  # the hold-down does not outlast this
+    for host in pair.hosts:  # longer than the hold-down
         pair.until(host)
     carries(pair)
 

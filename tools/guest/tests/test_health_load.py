@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Tested links when the machine has other things to do: locks that others hold, many ports, traffic."""
+"""Tested links on a busy machine: another process holds RTNL, there are many ports, or traffic."""
 
 import subprocess
 
@@ -13,7 +13,7 @@ def test_while_somebody_holds_rtnl(what):
             ├─ eth2 ───────────── sw2 ─┤            the relay falls silent, and the spare steps
             └─ eth3 ───────────── sw3 ─┘ spare      in, at both ends, all the same
     """
-    pair = Pair(start=False, misses=255)  # for the relay may be slow
+    pair = Pair(start=False, misses=255)  # since the relay may be slow
     server, switch = pair.hosts
     holder = None
     with Relay(pair.panel, "eth1", "sw1") as relay:
@@ -28,7 +28,7 @@ def test_while_somebody_holds_rtnl(what):
         number = 0
 
         def by():
-            """Sends a frame of eth1's, or with the claim's mark; the links by which any came since."""
+            """Sends a frame of a bucket of eth1, or with the claim's mark. Returns the links by which frames came since."""
             nonlocal number
             number += 1
             sender.send(frame(mac(bucket), mac(1), number))
@@ -44,7 +44,7 @@ def test_while_somebody_holds_rtnl(what):
                 held = subprocess.Popen(["ip", "link", "set", "lo", "up"])
             relay.stop()
             stopped = time.monotonic_ns()
-            if holder:  # eth3 stands in for eth1, so nothing is left for the claim
+            if holder:  # eth3 stands in for eth1, so no spare is left for the claim
                 eventually(lambda: by() == {"sw2"} or by() == {"sw3"}, "frames of the claim go by another link")
             else:
                 eventually(lambda: by() == {"sw3"}, "frames of eth1 go by eth3")

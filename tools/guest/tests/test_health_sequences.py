@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Links fail and recover one after the other. After each step both ends use the same links, and those
-that an independent model of Documentation/sources.rst, S2, names."""
+"""Links fail and recover one after the other. After each step both ends use the same links, which are those
+of an independent model of Documentation/sources.rst, S2."""
 
 from hosts import *
 
@@ -8,12 +8,12 @@ from hosts import *
 class Model:
     """The links of one end, by points S2.1 to S2.8 of Documentation/sources.rst.
 
-    A user is a working link, for what goes by it, or a claim: each has a link that it should have and,
-    while that is not usable, a spare of its own. Links are named by the server's ports.
+    A user is a claim, or a working link with its traffic. Each user has an own link and, while that is not
+    usable, a spare that no other user has. Links have the names of the server's ports.
     """
 
     def __init__(self, priorities, order):
-        """`order`: the links as both ends rank them within a priority."""
+        """`order`: the links in the order of both ends within a priority."""
         self.priorities = priorities
         self.ranked = sorted(priorities, key=lambda link: (priorities[link], order.index(link)))
         self.silent, self.cut = set(), set()
@@ -25,18 +25,18 @@ class Model:
             self.own, self.has = own, own
 
     def usable(self):
-        """Those whose state is ACT; if there are none, those with carrier."""
+        """Returns the links whose state is ACT; if there are none, those with carrier."""
         carriers = set(self.priorities) - self.cut
         return carriers - self.silent or carriers
 
     def free(self, link, user):
-        """Spares have one user; a working link may have claims besides its own traffic."""
+        """Returns whether a user can have a link: a spare has one user, a working link any number."""
         others = [other for other in [*self.users, *self.claims.values()] if other is not user]
         return self.priorities[link] == 1 or link not in [other.has for other in others]
 
     def settle(self):
         usable = self.usable()
-        everyone = [*self.users, *self.claims.values()]  # in this order they choose
+        everyone = [*self.users, *self.claims.values()]  # they choose in this order
         for user in everyone:
             if user.has not in usable:
                 user.has = None
@@ -62,8 +62,8 @@ class Model:
         return {link: "sby" if link in broken else "act" for link in self.priorities}
 
     def carriers(self):
-        """The links that buckets go by. Those of a user without link go by the others'; if nobody has
-        one, by the best there is."""
+        """Returns the links by which buckets go. Buckets of a user without a link go by the links of the
+        others; if there are none, by the best usable link."""
         own = {user.has for user in self.users if user.has}
         return own or set([link for link in self.ranked if link in self.usable()][:1])
 
@@ -79,7 +79,7 @@ class Course:
 
     @staticmethod
     def crossed(priorities, order):
-        """What the switch's ports must have for both ends of a cable to agree."""
+        """Returns the priorities of the switch's ports with which both ends of a cable agree."""
         if order is None:
             return priorities
         far = [0] * len(priorities)
@@ -88,18 +88,18 @@ class Course:
         return far
 
     def order(self):
-        """Both ends go by the port numbers of the one with the lower identity."""
+        """Returns the order of links: that of the port numbers at the end with the lower identity."""
         names = {}
         for host in self.pair.hosts:
             port = next(iter(host.control.ports().values()))
             names[host] = (port["peer"]["system"], port["peer"]["trunk"])
         server, switch = self.pair.hosts
-        if names[switch] < names[server]:  # each is what the other knows it by
+        if names[switch] < names[server]:  # each end has the identity of the other one
             return self.links
         return sorted(self.links, key=lambda port: switch.index[self.pair.far[port]])
 
     def seen(self, host):
-        """What a host says of its links, by the names the model uses."""
+        """Returns the state of a host's links, with the names of the model."""
         ports = host.control.ports()
         return {
             "states": {self.own[name]: port["state"] for name, port in ports.items()},
@@ -112,7 +112,7 @@ class Course:
         return {"states": self.model.states(), "stand-ins": self.model.stand_ins(), "carriers": self.model.carriers()}
 
     def agreed(self, what):
-        """Both ends are as the model is, and no frame is lost."""
+        """Waits until both ends agree with the model. Checks that no frame is lost."""
         self.model.settle()
         wanted, got = self.wanted(), {}
         for host in self.pair.hosts:
@@ -124,7 +124,7 @@ class Course:
         self.traffic(what)
 
     def traffic(self, what):
-        """Frames of each bucket, from both ends, and every link that carries them is alive."""
+        """Sends frames of each bucket from both ends. Checks that they all arrive, by the links of the model."""
         server, switch = self.pair.hosts
         alive = [link for link, state in self.model.states().items() if state == "act"]
         if not alive:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What the settings of tested links do. Their ranges are among what test_netlink refuses."""
+"""The effects of settings of tested links. test_netlink tests their ranges."""
 
 from hosts import *
 
@@ -32,9 +32,9 @@ def test_a_link_that_fails_again_is_held_down_longer_each_time():
             fell, rose = [e["time"] for e in host.control.history() if "sby" in (e.get("old-state"), e.get("new-state"))
                           and e["old-state"] != e["new-state"]][-2:]  # fmt: skip
             expect(rose - fell >= least * 1_000_000, f"{least} ms of hold-down took {(rose - fell) / 1e6:.0f} ms")
-    # Where rounds take long, it is over before it would be told.
+    # Where rounds take long, it is over before it would be reported.
     expect(named or SLOW, "no event says held-down")
-    # A link that is held down returns as soon as it may not be any more.
+    # A link that is held down returns as soon as the limit does not allow it any more.
     for host in pair.hosts:
         host.set(hold_down=3_600_000)
     pair.panel.lose("eth1")
@@ -65,7 +65,7 @@ def test_both_ends_are_told_of_priorities_that_differ():
     """
     pair = Pair((1, 2, 3), (1, 3, 2))
     for host in pair.hosts:
-        # At the start, before anybody listened.
+        # At the start, before the test listened.
         differing = {e.get("port-name") for e in host.control.history() if e["kind"] == "peer-differs"}
         equal(differing, set(host.ports[1:]), "ports that differ")
     quiet(pair)
@@ -81,13 +81,13 @@ def test_both_ends_are_told_of_priorities_that_differ():
 
 
 def received(pair):
-    """How many of three broadcasts, one into each port of the server, its trunk takes."""
+    """Sends a broadcast into each of three ports of the server. Returns how many of them its trunk receives."""
     with pair.server.netns:
         tap, own = Tap("trunk0"), address("trunk0")
     for n, port in enumerate(pair.server.ports):
         sender = pair.panel.sender(port)
         sender.send(frame(BROADCAST, mac(9), n))
-        sender.send(frame(own, mac(9), 100 + n))  # is taken anyhow, and comes after the other
+        sender.send(frame(own, mac(9), 100 + n))  # is received in any case, after the other
     got = []
 
     def all_there():
@@ -112,7 +112,7 @@ def test_broadcast_is_taken_from_all_once_all_peers_are_proven():
     equal(received(pair), 1, "broadcasts with rx-group one")
     server.set(rx_group="auto")
     equal(received(pair), 3, "broadcasts with rx-group auto")
-    # One that is silent is not in use, so does not count.
+    # A silent port is not in use, so it does not count.
     pair.panel.lose("eth2")
     pair.until(server, {"eth2": "probe-timeout"})
     eventually(lambda: received(pair) == 2, "broadcasts by the other two")
@@ -131,7 +131,7 @@ def test_broadcast_is_taken_from_all_once_all_peers_are_proven():
         eventually(lambda: host.probed() == set(host.ports), "all peers are found")
         pair.until(host)
     equal(received(pair), 3, "broadcasts with all peers proven again")
-    # Behind a plain switch there may be others besides.
+    # Behind a plain switch there may be other hosts.
     for host in pair.hosts:
         host.set(probe_address=b"\x01\x80\xc2\0\0\x0e" if host is switch else mac(0x77))
     eventually(lambda: received(pair) == 1, "with a unicast address, all links may lead to one switch")
@@ -180,7 +180,7 @@ def test_the_fastest_and_the_slowest():
     sent = counters_of(server)["probes-sent"]
     server.set(interval=1_000, reply_timeout=1_000, misses=255)
     server.rounds(20)
-    # An emulated guest may take longer for any answer, but then it says so.
+    # An emulated guest may answer late, but then the replies are counted.
     in_time = {name: "act" for name in server.ports if MOMENT == 0 or not server.control.statistics(name)["replies-late"]}
     expect(in_time.items() <= server.states().items(), f"states: {server.states()}")
     expect(counters_of(server)["probes-sent"] >= sent + 20, "probes are missing")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Real cards that are put in and taken out while the trunk carries frames: they join by themselves.
+"""Real cards are plugged in and out while the trunk carries frames: they join by themselves.
 
     trunk0 ─┬─ veth0 ──────────── far0    always there
             ├─ eth… ═ wire0 ═══ wire0     of cards that come and go; the far ends stay, in a
@@ -16,7 +16,7 @@ IPV4 = 0x0800
 
 
 def nics():
-    """The NICs of the first namespace that are on a bus, by name."""
+    """Returns the NICs of the first namespace that are on a bus, by name."""
     return {name for name in os.listdir("/sys/class/net") if os.path.exists(f"/sys/class/net/{name}/device/driver")}
 
 
@@ -25,20 +25,20 @@ def functions():
 
 
 def needs(*drivers):
-    """Nobody loads a driver because a card has come: udev would."""
+    """Loads drivers, which udev would do for a card."""
     for driver in drivers:
         if attempt(f"modprobe {driver}").returncode:
             raise Skipped(f"this kernel has no {driver}")
 
 
 def own_address(name):
-    """A port has the address of the trunk; what is its own is told as well then."""
+    """Returns the permanent address of a device, also while it is a port."""
     shown = link(name)
     return unmac(shown.get("permaddr", shown["address"]))
 
 
 def by_queue(name):
-    """Frames that each transmit queue of a device was given."""
+    """Returns the number of frames that each transmit queue of a device got."""
     shown = json.loads(run(f"/usr/sbin/tc -j -s qdisc show dev {name}"))
     return {entry["parent"]: entry["packets"] for entry in shown if "parent" in entry}
 
@@ -70,7 +70,7 @@ class Rack:
             self.control.set(auto_join=rule)
 
     def plug(self, slot, model, *wires):
-        """Puts in a card with a NIC for each wire; their names, once they are there."""
+        """Plugs in a card with a NIC for each wire. Returns the names of the NICs, once they are there."""
         before = nics()
         self.runner.ask(f"plug slot{slot} {model} {' '.join(f'wire{wire}' for wire in wires)}")
         self.used.add(slot)
@@ -82,7 +82,7 @@ class Rack:
         self.used.discard(slot)
 
     def has(self, *names):
-        """The trunk has veth0 and these, all of them act."""
+        """Waits until the trunk has veth0 and these ports, all of them act."""
 
         def there():
             return {name for name, port in self.control.ports().items() if port["state"] == "act"} == {"veth0", *names}
@@ -111,8 +111,8 @@ def racked(wires, **rule):
 
 
 def paced(bucket, last):
-    """A Background function: numbered frames of one bucket, a thousand a second or fewer; `last` is
-    where their number is left."""
+    """Returns a function for a Background. It sends frames of one bucket with numbers, a thousand a second or
+    fewer, and writes the number of frames to `last`."""
 
     def go(stop):
         sender, number = Sender("trunk0"), 0
@@ -135,7 +135,7 @@ def test_cards_come_and_go_a_hundred_times_under_traffic():
         control = rack.control
         with rack.there:
             tap, fars = Tap("far0"), Taps(rack.far)
-        # One bucket that veth0 has whatever comes; the others go as they are dealt.
+        # veth0 always has one bucket; the others are dealt.
         control.table_set({5: "veth0"})
         reading, writing = os.pipe()
         everything = [frame(mac(n), mac(2), n) for n in range(32) if n != 5]
@@ -153,7 +153,7 @@ def test_cards_come_and_go_a_hundred_times_under_traffic():
                 equal(table[5], "veth0", "the port of bucket 5")
                 fair(table[:5] + table[6:], ["veth0", *names])
                 sender.flood(everything)
-                # What goes by a wire also comes to nobody else.
+                # A frame on a wire comes to no other one.
                 got = fars.take(sum(table[number_of(data)] in names for data in everything))
                 equal(len(got), len([n for n in range(32) if table[n] in names]), "frames by the cards")
                 seen += len(got)
@@ -228,7 +228,7 @@ def test_a_function_that_may_not_change_its_address():
                 write("/sys/bus/pci/drivers/igbvf/bind", os.path.basename(os.readlink(f"{card}/virtfn0")))
                 eventually(lambda: nics() - before, "the function is a device")
                 name, = nics() - before
-                # Whether it is of use is another matter: the emulated card gives it back what it sends.
+                # It does not work well: the emulated card returns to it the frames that it sends.
                 eventually(lambda: name in rack.control.ports(), "it is a port")
                 equal(address(name), unmac("02:00:5e:00:53:04"), "its address")
                 expect(not any(e["kind"] == "join-refused" for e in rack.control.history()), "it was refused")
@@ -255,7 +255,7 @@ def test_what_a_card_is(what):
             own = {name: own_address(name) for name in (first, second)}
         first, second = sorted(own, key=own.get)
         if what.startswith("another"):
-            # It would have had its turn before one that comes later.
+            # It would have joined before one that comes later.
             rack.control.set(auto_join={"name": "last"})
             with rack.here:
                 ip("link add last type dummy")

@@ -42,7 +42,7 @@ def test_the_first_ports_address_is_everybodys():
     equal(addresses(["trunk0"] + ports), dict.fromkeys(["trunk0"] + ports, first), "addresses")
     for port in ports:
         equal(link(port).get("permaddr", own[port]) in (own[port], None), True, f"permanent address of {port}")
-    # In another order than they came, the first of them among those that stay.
+    # In another order than they joined; the first one stays longer than some.
     for n, port in enumerate(("dummy2", "dummy1", "dummy3")):
         ip(f"link set {port} nomaster")
         equal(link(port)["address"], own[port], f"address of {port} once released")
@@ -167,7 +167,7 @@ def test_a_port_that_keeps_its_address_while_it_is_up():
             heard[type].settimeout(30)
 
         def received(to, type=TEST_TYPE):
-            """How the trunk takes a frame to this address that the port has received."""
+            """Sends a frame to this address into the port. Returns as what the trunk receives it."""
             far.send(unmac(to) + mac(9) + struct.pack("!H", type) + bytes(46))
             return heard[type].recvfrom(100)[1][2]
 

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A trunk whose other end is no trunk: what works, and what is lost.
+"""A trunk whose other end is not a trunk: what works, and what is lost.
 
     server                       far end                          station
     trunk0 ─┬─ eth1 ══ cable ══ sw1 ─┬─ agg0: a bond, a team, Open vSwitch, a plain bridge ─ c1
             ├─ …                …   ─┤
             └─ eth4 ══ cable ══ sw4 ─┘
 
-What is found must be what Documentation/networking/trunk-interop.rst says: its table is read from there,
-a row for each test.
+The results must be those of Documentation/networking/trunk-interop.rst, whose table has a row for each
+test.
 """
 
 import contextlib
@@ -20,11 +20,11 @@ DOCUMENT = "/tests/trunk-interop.rst"
 FLOWS = 32
 PARTS = {FLOWS: "all", FLOWS * 3 // 4: "3/4", FLOWS // 2: "1/2", FLOWS // 4: "1/4", 0: "none"}
 COLUMNS = ("to", "from", "broadcast to", "broadcast from", "moves", "pulled", "lost", "silent")
-STREAM = 600  # frames at least of one that a cable is pulled under
+STREAM = 600  # the least frames of a stream during which a cable is pulled
 
 
 def documented():
-    """Far end → what the table says of it, by column."""
+    """Returns the rows of the table: far end → column → text."""
     with open(DOCUMENT) as file:
         lines = file.read().splitlines()
     head = next(n for n, line in enumerate(lines) if line.startswith("far end") and "broadcast to" in line)
@@ -45,7 +45,7 @@ def team(runner):
 
 
 def ovs(words, members=failover.PORTS, active=4):
-    """An Open vSwitch with a bond of so many links."""
+    """Returns a function that makes an Open vSwitch with a bond of so many links."""
 
     def make(end):
         if attempt("modprobe openvswitch").returncode:
@@ -62,7 +62,7 @@ def ovs(words, members=failover.PORTS, active=4):
         run(f"ovs-vsctl add-br agg0 -- add-bond agg0 bond0 {' '.join(ports)} {words}")
         for port in ports:
             Rtnetlink().up(port)
-        # Else it is whichever came up first. If it may, the trunk sends broadcast by another link than sw4.
+        # Otherwise the first link that came up is active. The trunk sends broadcast by another link if it can.
         choose = f"ovs-appctl bond/set-active-member bond0 {end}{active}"
         eventually(lambda: not attempt(choose).returncode, f"{end}{active} is active")
 
@@ -71,7 +71,7 @@ def ovs(words, members=failover.PORTS, active=4):
 
 @contextlib.contextmanager
 def counting_moves(net):
-    """How often the far end has seen the trunk's address move, as a list of one number."""
+    """Returns how often the far end has seen the trunk's address move, as a list of one number."""
     moves = [0]
     with net.far:
         if net.name.startswith("Open vSwitch"):
@@ -93,7 +93,7 @@ def counting_moves(net):
             return said.decode().splitlines()
 
         def listens(marker):
-            """The monitor has told of this entry, hence of all before it."""
+            """Returns whether the monitor has printed this entry, and so all before it."""
             run(f"bridge fdb replace {marker} dev c0 master static")
             return any(line.startswith(marker) for line in told())
 
@@ -134,7 +134,7 @@ class Far:
             self.station = "c1" if self.is_switch else "agg0"
             Rtnetlink().up(self.station)
             self.sender, self.at_station = Sender(self.station), Taps([self.station])
-        # With selector smac all that the server itself sends goes by the second link.
+        # With selector smac the server sends all its own frames by the second link.
         column = self.server.control.column("home")
         with self.server.netns:
             ip(f"link set trunk0 address {show(mac(column.index('eth2') if 'eth2' in column else 1))}")
@@ -150,8 +150,8 @@ class Far:
         self.wave, self.wrong = 0, []
 
     def pass_through(self, send, taps, frames):
-        """Sends frames, each twice and numbered; how many of them came through, if all of those did so once
-        and in order: "all", "3/4", …"""
+        """Sends frames with numbers, each twice. Returns how many arrived, if those came once and in order:
+        "all", "3/4", …"""
         self.wave += 1
         for tap in taps.taps:
             tap.take()
@@ -174,7 +174,7 @@ class Far:
         return self.pass_through(self.sender.send, self.at_server, [(self.mac, src) for src in self.stations])
 
     def copies(self, send, taps, sources):
-        """How many copies of a broadcast from each of these come through: "1", or "0 or 1"."""
+        """Returns how many copies of a broadcast from each of these arrive: "1", or "0 or 1"."""
         self.wave += 1
         for tap in taps.taps:
             tap.take()
@@ -185,8 +185,8 @@ class Far:
         return " or ".join(map(str, sorted({seen.count(self.wave << 16 | n) for n in range(len(sources))})))
 
     def lost_by(self, change):
-        """How many frames a change costs, of one each millisecond each way: (to, from). They go on until
-        all arrive."""
+        """Sends a frame each millisecond each way until all of them arrive again. Returns how many frames a
+        change costs: (to, from)."""
         self.wave += 1
         taps = (self.at_station, self.at_server)
         for each in taps:
@@ -225,7 +225,7 @@ class Far:
         return tuple(number - len(numbers) for numbers in arrived)
 
     def introduce(self):
-        """Each end is heard once, so that switches know where they are."""
+        """Sends a frame from each end, so that switches know where they are."""
         for src in self.stations:
             with contextlib.suppress(OSError):
                 self.sender.send(frame(BROADCAST, src))
@@ -247,11 +247,11 @@ class Far:
             with counting_moves(self) as moves:
                 self.to()
             return "many" if moves[0] > 3 else str(moves[0])
-        # How many flows a broken link costs is for the far end's choice of links to say.
+        # The number of flows that a broken link costs depends on the far end's choice of links.
         return ", ".join(part if part in ("all", "none") else "part" for part in (self.to(), self.back()))
 
     def settled(self, what, wanted):
-        """Waits until that is found, twice in a row; if it is not, what is, for the end of the test."""
+        """Waits until that is found twice in a row. If it is not, records what is found instead."""
         last = []
 
         def reached():
@@ -299,17 +299,17 @@ def test_what_works_with_a_far_end_that_is_no_trunk(name):
     row = documented()[name]
     make, settings = FAR[name]
     net = Far(name, make, **settings)
-    net.server.rounds(20)  # what has not begun by then, waits for something
+    net.server.rounds(20)  # what is to begin by itself has begun by then
     for what in COLUMNS[:5]:
         net.settled(what, row[what])
-    # The one whose buckets hurt, the first.
-    if row["lost"] == "\\-":  # there is no end to it
+    # The first port: its failure costs frames.
+    if row["lost"] == "\\-":  # the loss does not end
         net.panel.pull("eth1")
     else:
         lost = net.lost_by(lambda: net.panel.pull("eth1"))
         note(f"lost to and from: {lost}")
         most = tuple(int(cell) for cell in row["lost"].split(", "))
-        # Where the clock goes on while a processor is given no time, it is no number of frames.
+        # Where the clock goes on while a processor gets no time, there is no limit.
         if MOMENT == 0 and any(found > allowed for found, allowed in zip(lost, most)):
             net.wrong.append(f"lost are {lost}, more than {most}")
     eventually(lambda: net.server.states()["eth1"] == "no-carrier", "the trunk notices")
@@ -393,7 +393,7 @@ def test_the_doctor_says_so():
         said = attempt("trunkctl doctor").stdout
         equal("probes" in said, False, "it says so once its advice is taken")
         expect("trunkctl set trunk0 rx-group all if the other end is an aggregate" in said, f"of broadcast: {said}")
-    # What comes back, or does not, tells a bond from a switch.
+    # Broadcasts that come back show that the peer is a switch, and not a bond.
     net.introduce()
     net.at_server.take(0)
     with net.server.netns:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""ip(8) with its plugin for trunks: the words of trunkctl, there and back; and ip without it."""
+"""ip(8) with its plugin for trunks sets and shows the words of trunkctl; and ip without the plugin."""
 
 from lab import *
 
@@ -20,7 +20,7 @@ def ready():
 
 
 def data(dev="trunk0"):
-    """What `ip -j -d link show` has of a trunk's settings."""
+    """Returns the settings of a trunk in `ip -j -d link show`."""
     info = link(dev)["linkinfo"]
     equal(info["info_kind"], KIND, "kind")
     return info["info_xstats"]
@@ -29,7 +29,7 @@ def data(dev="trunk0"):
 def test_all_settings_go_there_and_back():
     """
     trunk0    made with every setting, shown by ip and by trunkctl
-    trunk1    as it comes
+    trunk1    with defaults
     """
     ready()
     run(f"ip link add trunk0 type trunk {ALL} {SELECTOR} key 000102030405060708090a0b0c0d0e0f")
@@ -42,7 +42,7 @@ def test_all_settings_go_there_and_back():
     expect(f" trunk {wanted} keyed system " in text, f"the order in {text}")
     expect("redundancy none" in text, text)
 
-    # Names and values are trunkctl's.
+    # Names and values are those of trunkctl.
     for dev in "trunk0", "trunk1":
         theirs, = (t for t in json.loads(run("trunkctl -j show")) if t["ifname"] == dev)
         ours = data(dev)
@@ -50,7 +50,7 @@ def test_all_settings_go_there_and_back():
         rest = {"ifindex", "ifname", "ports", "act", "up", "carrier", "mtu", "address", "buckets"}
         equal(set(theirs) - set(ours) - rest, set(), "what ip does not have")
 
-    # And what is shown of one can be said of the other.
+    # The shown settings of one can be set for the other.
     shown = " ".join(run("ip -d link show trunk0").split())
     words = re.search(r" trunk (bits .*) keyed ", shown)[1]
     run(f"ip link set trunk1 type trunk {words}")
@@ -126,7 +126,7 @@ def test_refusals_name_the_setting_and_change_nothing():
         ("auto-join name a prio 0", "auto-join prio: 0 is out of range 1..65535"),
         ("role server rx-group all", "role sets selector and rx-group: name one or the other"),
         ("selector flow rx-group auto role switch", "role sets selector and rx-group: name one or the other"),
-        # These only the kernel knows.
+        # Only the kernel checks these.
         ("reply-timeout 200ms", "reply-timeout: 200000 us is longer than the interval, 100000 us"),
         ("bits 6 probe-ethertype 0x0800", "probe-ethertype: 0x0800 is the type of IPv4"),
         ("bits 6 probe-address ff:ff:ff:ff:ff:ff", "probe-address: neither a station nor a group of some is that"),

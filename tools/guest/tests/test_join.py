@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Devices that join by themselves: which do, when, and what those are told that cannot."""
+"""Devices that join by themselves: which ones, when, and what is reported for those that cannot."""
 
 import contextlib
 import errno
@@ -12,7 +12,7 @@ NETDEVSIM = "/sys/bus/netdevsim"
 
 
 class Recruiter:
-    """A trunk with a rule, what is said of it, and a device that is not asked for to compare with."""
+    """A trunk with a rule, its events, and a device that the rule does not match."""
 
     def __init__(self, dev="trunk0", **rule):
         if not loaded():
@@ -31,12 +31,12 @@ class Recruiter:
         return sorted(self.control.ports())
 
     def has(self, *names):
-        """It comes to have these ports, and no others."""
+        """Waits until the trunk has these ports, and no others."""
         eventually(lambda: set(names) <= set(self.control.ports()), f"{names} are ports of {self.dev}")
         equal(self.ports(), sorted(names), f"ports of {self.dev}")
 
     def refuses(self, name, text, error=errno.EBUSY):
-        """Waits until the log says of a device why it does not join; the event has the error."""
+        """Waits until the log has the reason why a device does not join; the event has the error."""
         line = f"{self.dev}: {name} does not join: {text}"
 
         def heard():
@@ -51,7 +51,7 @@ class Recruiter:
         self.said = []
 
     def settled(self, name):
-        """Whatever has appeared so far has had its turn: so has one of that name, which came after."""
+        """Waits until all devices so far were handled: one of that name, which comes later, was."""
         ip(f"link add {name} type dummy")
         eventually(lambda: name in self.control.ports(), f"{name} is a port")
         ip(f"link del {name}")
@@ -63,10 +63,10 @@ def dummies(*names):
 
 @contextlib.contextmanager
 def netdevsim(ports=2, queues=4):
-    """A card with several ports of several queues, and the driver it needs; the names of the ports."""
+    """Makes a card with several ports of several queues, and loads its driver. Returns the names of the ports."""
     if attempt("modprobe netdevsim").returncode:
         raise Skipped("no netdevsim")
-    # Its devices belong to the namespace of whoever asks for them.
+    # Its devices belong to the namespace of the process that makes them.
     before = set(links())
     write(f"{NETDEVSIM}/new_device", f"7 {ports} {queues}")
     try:
@@ -102,7 +102,7 @@ def test_a_name_given_later():
     dummies("eth1", "eth2")
     ip("link set eth1 name enp1\nlink set eth2 name enp10")
     trunk.has("enp1")
-    # And a port that is renamed out of it stays one.
+    # A port that gets a name outside the rule stays a port.
     ip("link set enp1 down name eth1")
     equal(trunk.ports(), ["eth1"], "ports")
 
@@ -126,7 +126,7 @@ def test_what_a_card_is(what):
     trunk = Recruiter(**rule)
     dummies("dummy1")
     with netdevsim() as names:
-        # Of these, the address is to be had for the asking.
+        # These devices have an address that can be chosen.
         write(f"{NETDEVSIM}/devices/netdevsim7/new_port", "8 52:54:00:00:00:01")
         new = lambda: set(links()) - {*names, "dummy1", "lo", "trunk0"}
         eventually(new, "a third port is there")
@@ -179,7 +179,7 @@ def test_those_that_are_there_already():
     trunk.has("dummy1")
     trunk.refuses("dummy2", "trunk: the device is up; set it down first")
     equal(trunk.control.port("dummy1")["priority"], 3, "priority")
-    # The same rule once more is no reason to look again; another one is.
+    # An equal rule changes nothing; with another one, devices are looked for again.
     ip("link set dummy2 down")
     trunk.rule(name="dummy*", priority=3)
     trunk.settled("dummy3")
@@ -212,7 +212,7 @@ def test_a_rule_that_is_forgotten():
 @trodden
 def test_a_port_released_by_hand_stays_out():
     """
-    trunk0 (name dummy*)    dummy1 is released, and joins when it is made anew, or named anew
+    trunk0 (name dummy*)    dummy1 is released, and joins when it is made again, or renamed
     """
     trunk = Recruiter(name="dummy*")
     dummies("dummy1", "dummy2")
@@ -246,7 +246,7 @@ def test_what_cannot_join_is_told():
     """
     trunk = Recruiter(name="new*")
     run("modprobe tun")
-    # It cannot have so large an MTU.
+    # The device cannot have so large an MTU.
     ip("link set trunk0 mtu 65535")
     run("ip tuntap add new1 mode tap")
     trunk.refuses("new1", "trunk: the port does not take the trunk's MTU", errno.EINVAL)
@@ -266,7 +266,7 @@ def test_what_cannot_join_is_told():
         ip(f"link set other{n} name new{n}")
         trunk.refuses(f"new{n}", words)
     equal(trunk.ports(), [], "ports")
-    # What is wrong with one does not keep others out.
+    # A device that cannot join does not prevent others.
     ip("link set other5 name new5")
     trunk.has("new5")
 
@@ -297,7 +297,7 @@ def test_the_first_of_two_trunks_has_it():
     ip("link del trunk0")
     dummies("dummy11")
     second.has("dummy2", "dummy11")
-    # Only what appears from now on: those that were released stay out.
+    # Only devices that appear from now on: released ones stay out.
     equal({port["priority"] for port in second.control.ports().values()}, {2}, "priorities")
 
 
@@ -389,7 +389,7 @@ def test_what_waits_when_something_goes(what):
                             themselves go
     """
     for _ in range(count(10, least=3)):
-        genl.lib.ynl.GenlProtocol.genl_family_name_to_id = {}  # it is another one with each load
+        genl.lib.ynl.GenlProtocol.genl_family_name_to_id = {}  # its number differs after each load
         trunk = Recruiter(name="dummy*")
         trunk.events.client.sock.close()
         dummies("dummy1", "dummy2", "dummy3")
@@ -440,7 +440,7 @@ def test_a_storm():
     seen, end = set(), time.monotonic() + (10 if SLOW else 4)
 
     def over():
-        """Rules are set until the time is over, and somebody has joined and left by then."""
+        """Sets rules. Returns whether the time is over, and a device has joined and left."""
         trunks[0].rule()
         trunks[0].rule(name="storm*")
         time.sleep(0.05)
@@ -529,7 +529,7 @@ def test_only_the_administrator_sets_a_rule():
 
 @contextlib.contextmanager
 def counting(function):
-    """A function that says how often one of the kernel's was called so far."""
+    """Returns a function that returns how often a function of the kernel was called so far."""
     with kprobe(function):
         yield lambda: sum(int(line.split()[1]) for line in read(f"{TRACING}/kprobe_profile").splitlines())
 
@@ -547,7 +547,7 @@ def test_what_a_namespace_does_is_no_work_in_others():
     there = Netns()
 
     def asked(where, prefix):
-        """What devices that come somewhere are asked."""
+        """Returns the number of questions about devices that appear in a namespace."""
         with where:
             netlink = Rtnetlink()
             before = calls()
@@ -561,7 +561,7 @@ def test_what_a_namespace_does_is_no_work_in_others():
         now, here = asked(there, "now"), asked(contextlib.nullcontext(), "here")
     expect(here - before >= devices, f"{here} questions where there is a rule, {before} where there is none")
     expect(now - before < devices // 2, f"{now} questions once there is a rule elsewhere, {before} before")
-    # A claim ends with its socket, and what fits joins, whoever has come and gone elsewhere.
+    # Claims end with their socket, and matching devices join, after trunks elsewhere have come and gone.
     holder = genl.Holder()
     holder.claim(socket.if_nametoindex("dummy0"), 7)
     recruiter.settled("lab1")

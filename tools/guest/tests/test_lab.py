@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What the tests are found, chosen and repeated by."""
+"""How tests are found, chosen and repeated."""
 
 import lab
 import run as runner
@@ -13,7 +13,7 @@ IS_ABOUT_A_PROGRAM = True
 
 
 def drawn(test, seed):
-    """The first of the random numbers that a test of this name draws."""
+    """Returns the first random number of a test of this name."""
     before = lab.TEST, lab.SEED
     try:
         lab.TEST, lab.SEED = test, seed

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The netlink family, by the kernel's own client: what it says, to whom, and what it refuses."""
+"""The netlink family, by the kernel's own client: its answers, its events, and what it refuses."""
 
 import errno
 
@@ -11,13 +11,13 @@ SPEC = genl.SPEC
 
 
 def networked(ports=3, **how):
-    """A star and the control of its trunk."""
+    """Returns a star and the control of its trunk."""
     star = Star(ports, **how)
     with star.server:
         return star, Control()
 
 
-# What the spec promises is there
+# Everything in the spec exists
 
 
 def test_every_operation_does_and_dumps():
@@ -123,7 +123,7 @@ def test_every_event_is_told():
         return event.get("port-name")
 
     def until(kind, **parts):
-        """The first of this kind that is so."""
+        """Waits for the first event of this kind with these attributes."""
         parts = {name.replace("_", "-"): value for name, value in parts.items()} | {"kind": kind}
         return events.until(lambda e: parts.items() <= e.items(), f"{parts}")
 
@@ -151,14 +151,14 @@ def test_every_event_is_told():
     back = until("failback")
     equal((port(back), back["other-name"], back["buckets"]), ("eth1", "eth3", has), "who came back, who gave back")
 
-    # What probes tell. The second failure of eth1 within a minute holds it down.
+    # Events of probes. The second failure of eth1 within a minute holds it down.
     panel.lose("eth1")
     silent = until("failover", reason="probe-timeout")
     expect(silent["detection-ns"] > (SETTINGS["misses"] - 1) * INTERVAL * 1000, f"times of {silent}")
     panel.heal("eth1")
     held = server.states
     told = lambda **part: any(part.items() <= event.items() for _, _, event in events.look())
-    for _ in range(4):  # each time for twice as long, until it lasts long enough to be told
+    for _ in range(4):  # each time for twice as long, until it lasts long enough to be reported
         eventually(lambda: told(reason="held-down") or held()["eth1"] == "act", "eth1 is held down, or back")
         if told(reason="held-down"):
             break
@@ -187,7 +187,7 @@ def test_every_event_is_told():
     until("port-state", reason="peer-sby")
     switch.set_port("sw2", enabled=1)
     pair.until(server)
-    for _ in range(4):  # until the cables are lost fast enough for it to be the peer's end, not theirs
+    for _ in range(4):  # until the cables are lost so fast that it looks as if the peer had died
         panel.lose(*server.ports)
         eventually(lambda: "act" not in server.states().values(), "all links are silent")
         server.all_told()
@@ -207,7 +207,7 @@ def test_every_event_is_told():
         holder = Holder()
     holder.claim(index["eth1"], 7, name="me")
     equal(port(until("claim")), "eth1", "port that was claimed")
-    server.set_port("eth3", priority=1)  # as if it were no spare
+    server.set_port("eth3", priority=1)  # as for a working port
     server.set_port("eth3", priority=2)
     panel.pull("eth2")  # takes eth3, the only one
     until("failover", port_name="eth2", reason="no-carrier")
@@ -299,7 +299,7 @@ def test_the_client_as_a_program():
         equal(json.loads(done.stdout)["bits"], {"type": "u32", "min-value": 0, "max-value": 16}, "policy of bits")
 
 
-# What the policy of an attribute is by its spec. Of strings and flags there is nothing to check.
+# The policy of an attribute, by its spec. For strings and flags there is nothing to check.
 
 
 def policy(family, names, attributes):
@@ -319,7 +319,7 @@ def policy(family, names, attributes):
             length = {}
             if "exact-len" in checks:
                 length = {"min-length": checks["exact-len"], "max-length": checks["exact-len"]}
-            elif kind == "string" and "max-len" in checks:  # of binary, the kernel keeps it to itself
+            elif kind == "string" and "max-len" in checks:  # the kernel does not report it for binary attributes
                 length = {"max-length": checks["max-len"]}
             found[name] = {"type": {"string": "nul-string"}.get(kind, kind)} | length
     return found
@@ -356,7 +356,7 @@ def test_the_family_comes_and_goes_with_the_module():
     with star.server:
         load()
         ip(f"link add trunk0 type {KIND}")
-        genl.lib.ynl.GenlProtocol.genl_family_name_to_id.clear()  # the number may be another one now
+        genl.lib.ynl.GenlProtocol.genl_family_name_to_id.clear()  # the number may have changed
         Control().set(bits=3)
         equal(Control().get()["bits"], 3, "bits")
     equal(events.look(), events.look(), "events of a listener of old")
@@ -365,13 +365,13 @@ def test_the_family_comes_and_goes_with_the_module():
 # What is refused
 
 
-# The kernel's own words, where a value does not pass the policy
+# The kernel's texts for a value that does not pass the policy
 RANGE, SIZE = "integer out of range", "binary attribute size out of range"
 REJECTED, INVALID = "Unsupported attribute", "Attribute failed policy validation"
 
 
 def refused_by(request, number):
-    """The refusal's extended answer, decoded."""
+    """Returns the extended answer of a refusal, decoded."""
     try:
         request()
     except genl.lib.NlError as error:
@@ -381,7 +381,7 @@ def refused_by(request, number):
 
 
 def state(control):
-    """What does not change by itself."""
+    """Returns the state, without what changes by itself."""
     passing = {"rounds", "rounds-missed", "peer"}
     return (
         control.get(),
@@ -393,14 +393,14 @@ def state(control):
 
 
 def refuses(control, name, request, number, words, at):
-    """Refused with this errno, these very words, and `at` for the attribute it is about."""
+    """Checks that a request is refused with this errno, exactly this text, and `at` for the wrong attribute."""
     before = state(control)
     text = refused_by(lambda: control.client.do(name, request), number)
     what = f"{name} {request}: {text}"
     equal(text.get("msg", ""), words, f"words of the refusal of {name} {request}")
     named = text.get("bad-attr") or text.get("miss-type")
     missing = text.get("miss-nest") is not None and text["miss-type"]
-    if isinstance(named, int):  # in a nest, of which the client tells but the number
+    if isinstance(named, int):  # in a nest, whose attributes have only numbers in the client
         nest = at.split(".")[1]
         named = f".{nest}." + control.client.attr_sets[nest].attrs_by_val[missing].name
     equal(f".{named}".replace("..", "."), at, f"the attribute that {what} names")
@@ -468,7 +468,7 @@ def test_refusals_name_the_attribute_and_the_reason():
     role = "role: sets selector and rx-group, so is not combined with these"
     no("trunk-set", mine | {"bits": 3, "role": "switch", "selector": "flow"}, errno.EINVAL, role, ".role")
     no("trunk-set", mine | {"bits": 3, "role": "switch", "rx-group": "one"}, errno.EINVAL, role, ".role")
-    # No reply is waited for longer than an interval, whichever of the two is new.
+    # A reply-timeout is no longer than the interval, also if only one of them is new.
     for asked, timeout, interval in (({"reply-timeout": 100_001}, 100_001, 100_000), ({"interval": 9_999}, 10_000, 9_999),
                                      ({"reply-timeout": 5_001, "interval": 5_000}, 5_001, 5_000)):  # fmt: skip
         no("trunk-set", mine | {"misses": 5} | asked, errno.EINVAL,
@@ -528,7 +528,7 @@ def test_refusals_name_the_attribute_and_the_reason():
 
 
 def in_process(function):
-    """Runs it in a process of its own, which may give away what this one needs; fails as it does."""
+    """Runs a function in a process of its own, which may drop privileges. Fails if the function fails."""
     reading, writing = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -555,7 +555,7 @@ def become_nobody():
 
 
 def writes(control, port):
-    """One request for each operation that changes something; two alike, so that a second undoes nothing."""
+    """Returns a request for each operation that changes something. A repeated request changes nothing more."""
     return {
         "trunk-set": control.mine | {"failback": "manual"},
         "port-set": {"port": {"ifindex": port, "weight": 2}},
@@ -624,7 +624,7 @@ def test_root_of_a_user_namespace_rules_its_own_trunks_only():
         write("/proc/self/gid_map", "0 0 1")
 
     def foreign():
-        own = Control()  # a socket from before is no better than one from now
+        own = Control()  # an older socket has no more rights than a new one
         stranger(0)
         for own in own, Control():
             for name, request in writes(own, eth1).items():
@@ -703,7 +703,7 @@ def test_the_history_is_in_order_and_keeps_256():
     times = [event["time"] for event in history]
     equal(times, sorted(times), "times in order")
     expect(first[-1]["time"] <= times[0] and times[-1] <= time.monotonic_ns(), "times are those of now")
-    # A setting set to what it is already is no change.
+    # A setting that already has its value is no change.
     control.set(failback_delay=300)
     equal(control.history()[-1]["seq"], last, "number of the last event")
 

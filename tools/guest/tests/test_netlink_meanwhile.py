@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What is asked and told while things change, and what is told of ports that come for the first time."""
+"""Answers and events while things change, and events of ports that are new."""
 
 import contextlib
 
@@ -11,7 +11,7 @@ from test_netlink_settings import networked, observed, of
 
 @contextlib.contextmanager
 def meanwhile(netns, act):
-    """Another process in `netns` does act() again and again while the block runs."""
+    """Calls act() again and again in another process in `netns`, while the block runs."""
     pid = os.fork()
     if pid == 0:
         try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Whatever is asked over netlink, the answer is success or an errno with words; a refusal leaves no trace."""
+"""Any netlink request is answered by success or an errno with a text; a refusal changes nothing."""
 
 import errno
 
@@ -11,10 +11,10 @@ REQUESTS = 4_000
 
 
 class Requests:
-    """Requests at random, as bytes: a sound one by the spec, then often spoilt."""
+    """Random requests, as bytes: valid ones by the spec, most of which are then damaged."""
 
     def __init__(self, random, trunks, ports, others):
-        """Numbers of interfaces: of trunks, of ports, and of what is neither or is not there."""
+        """Interface indices: of trunks, of ports, of other devices and of none."""
         self.random, self.trunks, self.ports, self.indexes = random, trunks, ports, trunks + ports + others
         self.spec = genl.lib.SpecFamily(genl.SPEC, schema_path="")
         self.ops = list(self.spec.ops.values())
@@ -25,7 +25,7 @@ class Requests:
         ]  # fmt: skip
 
     def one(self):
-        """(operation or None, its number, bytes after the header, dump?)"""
+        """Returns (operation or None, its number, bytes after the header, whether it is a dump)."""
         op = self.random.choice(self.ops)
         mode = self.random.choice([m for m in ("do", "dump") if m in op.yaml])
         wanted = op.yaml[mode].get("request", {}).get("attributes", [])
@@ -41,13 +41,13 @@ class Requests:
             dump = not dump
         return op, number, b"".join(parts), dump
 
-    # What would be right
+    # Valid attributes
 
     def sound(self, name, names, wanted):
-        """An attribute each, most of them, with a value in its range."""
+        """Yields most of the attributes, each with a value in its range."""
         parts = []
         wanted = [a for a in wanted if a in self.required(name) or self.random.random() < 0.4]
-        if "role" in wanted:  # says it all
+        if "role" in wanted:  # is enough
             wanted = [a for a in wanted if a not in ("selector", "rx-group")]
         for attr in wanted:
             repeats = self.random.choice([1, 1, 2, 5, 40]) if names[attr].is_multi else 1
@@ -62,7 +62,7 @@ class Requests:
                  "claim-add": ["ifindex", "claim"], "claim-del": ["ifindex", "claim"]}  # fmt: skip
         return named.get(name, ["ifindex"])
 
-    # First what names it
+    # First the attribute that names it
     WRITABLE = {"port": ["ifindex", "priority", "weight", "enabled"], "bucket": ["index", "home"], "claim": ["mark", "port", "name"],
                 "auto-join": ["name", "driver", "bus", "address", "priority"]}  # fmt: skip
 
@@ -95,15 +95,15 @@ class Requests:
             return random.randbytes(random.choice([0, 16]))
         if attr == "probe-address":
             return random.choice([b"\x01\x80\xc2\0\0\x0e", mac(random.getrandbits(40))])
-        if attr in ("interval", "reply-timeout"):  # none that a claim would have to wait long for
+        if attr in ("interval", "reply-timeout"):  # short ones, so that claims do not wait long
             return struct.pack("I", random.choice([1_000, 2_000, 10_000]))
-        if attr == "failback-delay":  # none that would end while we look
+        if attr == "failback-delay":  # long ones, so that none ends during the test
             return struct.pack("I", random.randrange(3_600_000, 86_400_001))
         if spec["type"] == "flag":
             return b""
         if attr == "address":
             return random.randbytes(random.randint(1, 6))
-        if spec["type"] == "string":  # no device that could join by it
+        if spec["type"] == "string":  # one that matches no device
             return b"none1\0"
         if spec["type"] == "uint":
             return struct.pack("Q", random.getrandbits(64))
@@ -112,7 +112,7 @@ class Requests:
         low, high = checks.get("min", 0), checks.get("max", 0xFFFF_FFFF)
         return struct.pack("I", random.choice([low, high, random.randint(low, high), random.randint(low, min(high, low + 4))]))
 
-    # What is wrong. Each takes a list of attributes and returns another.
+    # Damage. Each function takes a list of attributes and returns another one.
 
     def drop(self, names, parts):
         return [part for part in parts if self.random.random() < 0.5]
@@ -121,14 +121,14 @@ class Requests:
         return parts + self.random.choices(parts, k=self.random.choice([1, 2, 30])) if parts else parts
 
     def stranger(self, names, parts):
-        """An attribute that the operation does not take, or nobody knows."""
+        """Adds an attribute that the operation does not take, or that does not exist."""
         if self.random.random() < 0.5:
             known = [a for a in names if not a.startswith("unspec")]
             return parts + [self.attribute(names, self.random.choice(known), "-set")]
         return parts + [attribute(self.random.choice([0, 15, 99, 0x3FFF]), self.random.randbytes(self.random.randrange(12)))]
 
     def within(self, parts, change):
-        """Applies change(kind, payload) to an attribute anywhere, in nests too."""
+        """Applies change(kind, payload) to any attribute, also in nests."""
         sound = [n for n, part in enumerate(parts) if list(tolerant(part))]
         if not sound:
             return parts
@@ -160,7 +160,7 @@ class Requests:
         return parts + [self.random.randbytes(self.random.choice([1, 3, 4, 7, 64]))]
 
     def length(self, names, parts):
-        """An attribute that says it is longer or shorter than it is."""
+        """Gives an attribute a wrong length."""
         if not parts:
             return parts
         at = self.random.randrange(len(parts))
@@ -178,7 +178,7 @@ class Requests:
 
 
 def tolerant(data):
-    """Attributes of a payload as far as they can be told apart."""
+    """Returns the attributes of a payload, as far as it can be parsed."""
     while len(data) >= 4:
         length, kind = struct.unpack_from("HH", data)
         if not 4 <= length <= len(data):
@@ -205,7 +205,7 @@ class World:
                 bring_up(dev)
             self.control = Control()
             self.root = Raw()
-            os.seteuid(65534)  # a socket may do what who opened it may, at most
+            os.seteuid(65534)  # a socket has at most the rights of the process that opened it
             self.nobody = Raw()
             os.seteuid(0)
             here = [number for number, _ in socket.if_nameindex()]
@@ -221,13 +221,13 @@ class World:
         probe = spec.attr_sets["trunk"]["probe"].value
         self.by_carrier = spec.ops["trunk-set"].req_value, attribute(probe, 0)
         ports = [port["ifindex"] for port in self.control.ports().values()]
-        # For what is random: trunks, ports, others
+        # For random requests: trunks, ports, others
         self.indexes = [self.control.index], ports, here + [4711, 4712, 9_999, 0x7FFF_FFFF]
         self.gets = [self.control.client.ops[name].req_value for name in ("trunk-get", "port-get", "claim-get")]
         self.table = self.control.client.ops["table-get"].req_value
 
     def state(self):
-        """All there is to see, bit for bit, of both namespaces, but for what counts by itself."""
+        """Returns all that is visible of both namespaces, without counters."""
         seen = [raw.dump(get) for raw in (self.root, self.outside) for get in self.gets]
         seen += [self.root.dump(self.table), self.outside.dump(self.table)]
         for answer in seen:
@@ -240,7 +240,7 @@ class World:
                 for kind, value in parts]  # fmt: skip
 
     def require_no_answers(self):
-        """Nobody answers here: a port that would need it would be sby, but only from the next round on."""
+        """Switches probes off: no peer answers here, so ports that need answers would become sby in the next round."""
         command, mode = self.by_carrier
         ifindex = self.control.client.attr_sets["trunk"]["ifindex"].value
         for raw, trunk in ((self.root, self.control.index), (self.root, self.trunk1), (self.outside, 4711)):
@@ -257,7 +257,7 @@ class World:
         eventually(over, "no port is sby for want of replies")
 
 
-# Answers of generic netlink itself, before the family is asked, come without words.
+# Refusals of generic netlink itself, before the family gets the request, have no text.
 WORDLESS = {errno.EPERM, errno.EOPNOTSUPP}
 
 
@@ -298,7 +298,7 @@ def test_random_requests():
 
 
 def difference(before, after):
-    """The messages that are in one only."""
+    """Returns the messages that are in only one of them."""
     return [[m for m in one if m not in other] for was, now in zip(before, after) for one, other in ((was, now), (now, was))]
 
 
@@ -307,7 +307,7 @@ def who(world, raw):
 
 
 def settled(world):
-    """The state after a success; the table agrees with the ports."""
+    """Checks after a success that the table agrees with the ports. Returns the state."""
     world.require_no_answers()
     state = world.state()
     got, ports, table = world.control.get(), world.control.ports(), world.control.table()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What is set over netlink, frames follow; and not one is lost or sent twice on the way."""
+"""Frames follow the settings made by netlink, and none is lost or sent twice during a change."""
 
 import contextlib
 import errno
@@ -11,14 +11,14 @@ from test_netlink import in_process, refused_by
 
 
 def networked(ports=4, **how):
-    """A star and the control of its trunk."""
+    """Returns a star and the control of its trunk."""
     star = Star(ports, **how)
     with star.server:
         return star, Control()
 
 
 def observed(star, control, selector="dmac"):
-    """The table as frames show it, as names of ports; what the driver says of it must be the same."""
+    """Returns the table by frames, as names of ports. Checks that the driver reports the same table."""
     bits = control.get()["bits"]
     seen = [star.ports[index] for index in star.map(bits, selector)]
     equal(control.column(), seen, "the table, told and seen")
@@ -66,7 +66,7 @@ def test_the_largest_table():
     answer = raw.dump(control.client.ops["table-get"].req_value, request)
     bucket = control.client.attr_sets["trunk"]["bucket"].value
     nests = [nest for m in answer.messages for kind, nest in genl.attributes(m) if kind == bucket]
-    # In each its number comes first.
+    # Each text begins with its number.
     equal([struct.unpack_from("I", nest, 4)[0] for nest in nests], list(range(1 << 16)), "numbers of the buckets")
 
     def told(n):
@@ -227,12 +227,12 @@ def test_shares_follow_the_weights():
 
 
 class Traffic:
-    """Numbered frames through a trunk from both CPUs, while the block runs; at its end, each has
-    arrived, once."""
+    """Sends frames with numbers through a trunk from both CPUs, while the block runs. Checks at its end that
+    each has arrived once."""
 
     def __init__(self, star):
         self.star, self.stack = star, contextlib.ExitStack()
-        self.sent = mmap.mmap(-1, mmap.PAGESIZE)  # by the two processes, a number each
+        self.sent = mmap.mmap(-1, mmap.PAGESIZE)  # the number of frames that each of two processes has sent
 
     def sending(self, cpu):
         def go(stop):
@@ -277,7 +277,7 @@ def test_no_frame_is_lost_by_a_change(what):
     index = [control.port(name)["ifindex"] for name in star.ports]
 
     def geometry():
-        # Large tables take long to make; the sizes of use are the small ones.
+        # Small tables are the usual ones, and large ones take long to make.
         request = {"bits": random.randrange(16 if random.random() < 0.02 else 9)}
         if random.random() < 0.5:
             request["selector"] = random.choice(SELECTORS)
@@ -290,7 +290,7 @@ def test_no_frame_is_lost_by_a_change(what):
         control.client.do("table-set", control.mine | more | {"bucket": buckets})
 
     def rank():
-        # The last of the ports stays in use.
+        # The last port stays in use.
         setting = random.choice([{"priority": random.randrange(1, 4)}, {"weight": random.randrange(9)}, {"enabled": 0}, {"enabled": 1}])
         control.client.do("port-set", {"port": {"ifindex": random.choice(index[:3]), **setting}})
 
@@ -405,7 +405,7 @@ def test_failback_waits_for_its_delay():
     control.set(failback_delay=10)
     eventually(lambda: control.column() == home, "eth1 has its buckets back")
     equal(observed(star, control), home, "the table")
-    # From the start with a short one, and with the policy changed meanwhile.
+    # A short delay from the start, and a policy that is changed meanwhile.
     for policy in "delay", "immediate":
         control.set(failback="delay", failback_delay=10 if policy == "delay" else 86_400_000)
         star.pull(0)

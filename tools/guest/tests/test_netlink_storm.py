@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""More events than anybody listens to."""
+"""More events than listeners can read."""
 
 import errno
 
@@ -12,7 +12,7 @@ BATCH = 100
 
 
 class Storm:
-    """Changes of a setting, an event each, many in one go."""
+    """Changes a setting many times in one request; each change is an event."""
 
     def __init__(self, control):
         self.control, self.raw, self.delay = control, Raw(), 0
@@ -22,7 +22,7 @@ class Storm:
         self.what = names["failback-delay"].value
 
     def batch(self, events):
-        """Only the last is acknowledged; of the others a refusal would be told."""
+        """Makes changes. Only the last one is acknowledged; a refusal of another one would be reported."""
         messages = []
         for n in range(events):
             self.delay += 1
@@ -34,31 +34,31 @@ class Storm:
 
 
 def memory():
-    """KiB: what the kernel has in slabs, what it could give, and what there is."""
+    """Returns KiB of slabs, of available memory, and of all memory."""
     found = dict(re.findall(r"^(\w+): +(\d+) kB", read("/proc/meminfo"), re.M))
     return [int(found[what]) for what in ("Slab", "MemAvailable", "MemTotal")]
 
 
 def listeners():
-    """The sockets of this namespace that are in a multicast group of generic netlink: of each, how
-    many messages it has missed."""
+    """Returns for each socket of this namespace in a multicast group of generic netlink how many messages it
+    has missed."""
     rows = [line.split() for line in read("/proc/thread-self/net/netlink").splitlines()[1:]]
     return [int(row[8]) for row in rows if row[1] == "16" and int(row[3], 16)]
 
 
 def resident(process):
-    """KiB of memory."""
+    """Returns the memory of a process in KiB."""
     return int(re.search(r"VmRSS:\s+(\d+)", read(f"/proc/{process.pid}/status"))[1])
 
 
 def numbers_told(listener):
-    """Those of the events that the next datagram to it tells of."""
+    """Receives a datagram, and returns the numbers of its events."""
     return [genl.event_number(payload) for _, payload in genl.messages(listener.socket.recv(1 << 17))]
 
 
 def all_told(control, listener):
-    """Waits until the listener was told of all that was before now, else it might be lost with what
-    comes; the number of the last event."""
+    """Waits until the listener has received all events so far, so that none of them is lost in the storm.
+    Returns the number of the last event."""
     control.set(failback_delay=EVENTS * 2)
     last = control.history()[-1]["seq"]
     while last not in numbers_told(listener):
@@ -92,7 +92,7 @@ def test_a_storm_of_events_and_a_listener_that_does_not_read():
     total, seen = count(EVENTS), mmap.mmap(-1, mmap.PAGESIZE)
 
     def reading(_):
-        """All that is told, in order; counts it, and ends with the last."""
+        """Reads events up to the last one, checks their order, and counts them."""
         last, number = first, 0
         while last < first + total:
             for seq in numbers_told(keen):
@@ -104,7 +104,7 @@ def test_a_storm_of_events_and_a_listener_that_does_not_read():
     with Background(reading):
         for _ in range(total // BATCH):
             storm.batch(BATCH)
-        # While it still lasts for those who listen, questions are answered.
+        # Requests are answered while events are still being delivered.
         equal(control.get()["failback-delay"], storm.delay, "failback-delay")
         history = [event["seq"] for event in control.history()]
         equal(history, list(range(first + total - 255, first + total + 1)), "numbers in the history")
@@ -114,13 +114,13 @@ def test_a_storm_of_events_and_a_listener_that_does_not_read():
     equal(told + lost, total, "events told and lost")
     slab_after, available_after, _ = memory()
     note(f"slab {slab} → {slab_after} KiB, available {available} → {available_after} KiB")
-    # For the monitor it keeps 8 MiB, and slabs that many events went through are not given back at once.
+    # It queues 8 MiB for the monitor, and does not free slabs of many events at once.
     # KASAN holds back what was freed, a 32nd of all memory.
     held_back = 0 if GUEST == "stock" else there // 32
     expect(slab_after - slab < 32_768 + held_back, f"slabs have grown from {slab} to {slab_after} KiB")
     expect(available - available_after < 65_536, f"memory has shrunk from {available} to {available_after} KiB")
 
-    # The other has missed most, and knows.
+    # The other listener has missed most, and knows that.
     numbers, overrun = [], 0
     idle.socket.setblocking(False)
     while True:
@@ -134,17 +134,17 @@ def test_a_storm_of_events_and_a_listener_that_does_not_read():
     equal(overrun, 1, "times that the listener was told")
     equal(numbers, sorted(set(numbers)), "numbers in order")
     expect(len(numbers) < total, "nothing was missed")
-    # From here on it hears all there is.
+    # From here on it receives all events.
     storm.batch(1)
     idle.socket.setblocking(True)
     heard = []
     while not heard or heard[-1] <= first + total:
         heard += numbers_told(idle)
-    # The last of the storm may have reached it after all others.
+    # The last event of the storm may have reached it too.
     equal(heard, list(range(first + total, first + total + 2))[-len(heard):], "the next event")
 
-    # The monitor says so, how things are now, and goes on.
-    # At most, it holds what the kernel was keeping for it.
+    # The monitor reports the loss and the present state, and goes on.
+    # It holds at most what the kernel had queued for it.
     note(f"the monitor: {held} → {resident(monitor)} KiB")
     expect(resident(monitor) - held < 8192, f"the monitor had {held} KiB, and has {resident(monitor)}")
     loss = next(line for line in lines if line.endswith("events lost; the present state:\n"))
@@ -177,7 +177,7 @@ def test_a_storm_of_links():
         for _ in range(count(500)):
             netlink.up(random.choice(star.far), random.random() < 0.5)
             if os.cpu_count() == 1:
-                time.sleep(0.001)  # or nobody sees that anything happened
+                time.sleep(0.001)  # so that the driver sees the change
         for far in star.far:
             netlink.up(far)
     eventually(lambda: control.column() == home, "all ports have their buckets back")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A port lost moves its own buckets and nobody else's; its return brings exactly those back."""
+"""A lost port moves only its own buckets; when it returns, exactly those come back."""
 
 import itertools
 from collections import Counter
@@ -9,10 +9,10 @@ from lab import *
 
 
 class Stream:
-    """Numbered frames to 256 addresses through a trunk, and for each which cable it must take.
+    """Sends frames with numbers to 256 addresses through a trunk, and knows the cable for each.
 
-    While `gone` is None a frame goes by the table. A frame of a bucket of the port that is gone goes
-    by any other port, but the whole bucket by the same one: the first frame says which.
+    While `gone` is None a frame goes by the table. A frame of a bucket of the port that has gone goes by any
+    other port, but all frames of the bucket by the same one.
     """
 
     def __init__(self, star, table):
@@ -29,7 +29,7 @@ class Stream:
             self.number += 1
 
     def check(self):
-        """Every frame sent has arrived, where it must; bucket → stand-in of the buckets that moved."""
+        """Checks that all frames have arrived where they must. Returns bucket → stand-in of buckets that moved."""
         where = numbers(self.star.taps.take(self.number))
         lost = [number for number in range(self.number) if number not in where]
         expect(not lost, f"{len(lost)} of {self.number} frames lost: {lost[:10]}")
@@ -76,7 +76,7 @@ def test_moves_only_its_own_buckets_frame_by_frame(way):
     else:
         with star.server:
             ip("link set eth2 up" if way == "admin" else "link set eth2 down\nlink set eth2 master trunk0")
-    if way == "released":  # it comes back as a new port: to a fair share, not to the same buckets
+    if way == "released":  # it comes back as a new port: with a fair share, not with its old buckets
         fair(star.map(), range(4))
         return
     eventually(lambda: star.map() == table, "the port has its buckets back")
@@ -118,7 +118,7 @@ def test_ports_lost_one_after_the_other_until_one_is_left():
 
 
 def check_homes(table, home, alive):
-    """Buckets of ports alive are at home, the others spread evenly over the ports alive."""
+    """Checks that buckets of ports alive are at home, and the others spread evenly over the ports alive."""
     strays = []
     for bucket, port in enumerate(home):
         if port in alive:
@@ -190,7 +190,7 @@ def test_pulled_and_plugged_under_traffic_from_both_cpus():
             Sender("trunk0").flood(frame(mac(n), mac(2), 2 << 24 | n) for n in range(64))
             late = eth1.take()
             star.plug(0)
-        # A frame of a flood that had its port already may have been given to it a moment later.
+        # A frame of a flood may have had its port already, and been given to it afterwards.
         by_cpu = Counter(number_of(data) >> 24 for data in late)
         expect(by_cpu[0] <= 1 and by_cpu[1] <= 1 and not by_cpu[2], f"given to eth1 without carrier: {by_cpu}")
         given = numbers([(0, data) for data in first + late] + out.take(0))
@@ -203,7 +203,7 @@ def test_pulled_and_plugged_under_traffic_from_both_cpus():
             equal(ours, expected, f"frames of flood {cpu} given to ports")
             by_way = [[number in arrived for number in ours if given[number] == way] for way in range(2)]
             expect(all(by_way[1]), "frames lost that were given to eth2")
-            # The last before the cut, and the first after it.
+            # The frames around the cut.
             outages = [fine for fine, _ in itertools.groupby(by_way[0])].count(False)
             expect(outages <= 1, f"frames of flood {cpu} were lost {outages} times")
         equal(len(of(2, given)), 64, "frames given to ports without eth1")

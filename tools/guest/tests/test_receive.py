@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Receive: what the trunk takes from its ports, what stays with the port, what is dropped."""
+"""Receive: which frames the trunk takes from its ports, which stay with the port, which are dropped."""
 
 from genl import Control
 from lab import *
@@ -65,11 +65,11 @@ def test_broadcast_is_received_once():
         equal(got["rx_multicast"], 100, "rx_multicast")
         filtered = moved(special, ethtool_statistics("trunk0"))
         equal(filtered.get("rx_multicast_filtered"), 600, "rx_multicast_filtered")
-    # With the port that listens gone, another takes its turn.
+    # The port that accepts broadcasts has gone, so another one does.
     for port in (0, 1, 2):
         star.pull(port)
-        # Its neighbour knows as soon as it has seen the carrier; what the driver does on its own
-        # account follows a notification.
+        # The far end knows as soon as it sees the carrier; the driver changes the elected port after a
+        # notification.
         def once():
             star.on_trunk.take(0)
             client.send(frame(BROADCAST, mac(9), 1))
@@ -122,14 +122,14 @@ def test_frames_of_others_under_the_type_of_probes(to):
     dst = {"the trunk": star.mac, "everybody": BROADCAST, "a group": mac(5, 0x03), "the nearest bridge": LLDP}[to]
     sent = [[dst + mac(9) + struct.pack("!H", PROBES) + data + bytes([link]) for data in (b"not a probe".ljust(60), b"short", b"")]
             for link in range(2)]  # fmt: skip
-    # By any link, what comes after them.
+    # Frames that come after them, by any link.
     last = [star.mac + mac(9) + struct.pack("!H", PROBES) + b"the last" + bytes([link]) for link in range(2)]
     for sender, frames, after in zip(star.from_far, sent, last):
         for data in frames + [after]:
             sender.send(data)
     got = []
     eventually(lambda: got.extend(on_trunk.take()) or set(last) <= set(got), lambda: f"they reach the trunk: {got}")
-    # Of a group, those from the one port that it is accepted from.
+    # Frames to a group only from the port that accepts them.
     wanted = {"the trunk": [sent[0] + sent[1]], "the nearest bridge": [[]]}.get(to, sent)
     expect(sorted(data for data in got if data not in last) in map(sorted, wanted), f"at the trunk: {got}")
     if to == "the nearest bridge":

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What cannot be is refused with words that say why, and nothing is left half-done."""
+"""What is not possible is refused with a text that says why, and nothing is half done."""
 
 from lab import *
 
@@ -7,14 +7,14 @@ VOLATILE = {"stats", "stats64", "ifindex"}
 
 
 def state():
-    """All that `ip -d link` knows of every device here, but for counters."""
+    """Returns all that `ip -d link` prints of all devices of this namespace, without counters."""
     return {
         name: {key: value for key, value in entry.items() if key not in VOLATILE} for name, entry in links("-d").items()
     }
 
 
 def refuses(command, words):
-    """The command is refused with exactly these words, and all is as before."""
+    """Checks that a command is refused with exactly this text, and that nothing has changed."""
     before = state()
     text = refused(command)
     after = state()
@@ -122,7 +122,7 @@ def test_a_port_of_one_trunk_moves_to_another_whole():
            link add dummy1 type dummy""")
     own = link("dummy1")["address"]
     ip("link set dummy1 master trunk0")
-    # The first has opened it, and closes it as it is released.
+    # The first trunk has brought it up, and brings it down as it releases it.
     ip("link set dummy1 master trunk1")
     equal(link("dummy1")["master"], "trunk1", "master")
     ip("link set dummy1 nomaster")

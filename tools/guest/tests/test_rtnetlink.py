@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Settings of trunks in messages of rtnetlink, and that they are in nobody's way there."""
+"""Settings of trunks in rtnetlink messages, which disturb no other client there."""
 
 import errno
 
@@ -20,13 +20,13 @@ def fresh():
 
 
 def set_link(netlink, name, data):
-    """`ip link set NAME type trunk …`"""
+    """Sends what `ip link set NAME type trunk …` sends."""
     info = attribute(IFLA_INFO_KIND, KIND) + attribute(IFLA_INFO_DATA, data)
     netlink.set(name, IFLA_LINKINFO, info)
 
 
 def refusal(request, *arguments, **named):
-    """The error that a request fails with."""
+    """Returns the error with which a request fails."""
     try:
         request(*arguments, **named)
     except OSError as error:
@@ -51,7 +51,7 @@ def test_a_trunk_begins_with_the_settings_it_is_made_with():
     set_link(netlink, "trunk0", b"")
     equal(Control().get(), got, "settings after no change")
 
-    # What the policy refuses, and what only the driver can; the second of two is not done either.
+    # Refusals by the policy and by the driver; a valid setting beside them is not applied either.
     for data, want in [
         (attribute(BITS, 17), errno.ERANGE),
         (attribute(SELECTOR, 4), errno.ERANGE),
@@ -64,7 +64,7 @@ def test_a_trunk_begins_with_the_settings_it_is_made_with():
         equal(refusal(netlink.add, "trunk1", KIND, data=data).errno, want, f"refusal of {data.hex()}")
         equal(link("trunk1"), None, "the device that was refused")
         equal(refusal(set_link, netlink, "trunk0", data).errno, want, f"refusal of {data.hex()} for trunk0")
-    # What rtnetlink lets pass: numbers that are too long, and conditions that nobody knows.
+    # What rtnetlink accepts: numbers that are too long, and unknown conditions.
     long = struct.pack("Q", 2)
     for data, words in [
         (attribute(BITS, long), "bits: a number has 4 bytes"),
@@ -89,7 +89,7 @@ def test_other_clients_of_rtnetlink_read_on():
     netlink.add("dummy0", "dummy")
     netlink.master("dummy0", "trunk2")
 
-    # The kernel's own client, which gives up at what its list of kinds does not have.
+    # The kernel's own client, which fails at kinds that it does not have.
     ynl = genl.lib.YnlFamily(f"{os.path.dirname(genl.SPEC)}/rt-link.yaml", schema="")
     infos = {m["ifname"]: m.get("linkinfo") for m in ynl.dump("getlink", {})}
     equal({name: info["kind"] for name, info in infos.items() if name.startswith("trunk")},
@@ -97,7 +97,7 @@ def test_other_clients_of_rtnetlink_read_on():
     equal(infos["dummy0"]["slave-kind"], KIND, "what the port belongs to")
     equal(ynl.do("getlink", {"ifname": "trunk1"})["linkinfo"]["kind"], KIND, "a trunk asked for")
 
-    # What comes along is what the family says, in the same form.
+    # The settings have the form of the family's answers.
     for name in "trunk0", "trunk1", "trunk2":
         data = dict(attributes(dict(attributes(netlink.look(name)[1][IFLA_LINKINFO]))[IFLA_INFO_XSTATS]))
         told = genl.Raw().ask(TRUNK_GET, attribute(IFINDEX, socket.if_nametoindex(name))).messages[0]

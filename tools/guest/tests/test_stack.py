@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Real traffic, and a trunk below the other devices of the kernel."""
+"""Traffic of programs, and trunks below other devices of the kernel."""
 
 import errno
 
@@ -7,7 +7,7 @@ from lab import *
 
 
 def addressed(star, server_dev="trunk0", client_dev="client0"):
-    """IPv4 and IPv6 addresses at both ends, without waiting for duplicates of them."""
+    """Adds IPv4 and IPv6 addresses at both ends, without detection of duplicates."""
     for namespace, dev, last in ((star.server, server_dev, 1), (star.client, client_dev, 2)):
         with namespace:
             ip(f"""address add 192.0.2.{last}/24 dev {dev}
@@ -15,7 +15,7 @@ def addressed(star, server_dev="trunk0", client_dev="client0"):
 
 
 def ping(target, count=20):
-    """Pings; how many answers came."""
+    """Pings, and returns the number of answers."""
     done = attempt(f"ping -n -q -c {count} -i 0.02 -W 30 {target}")
     found = re.search(r"(\d+) received", done.stdout)
     expect(found, f"ping {target}: {done.stdout}{done.stderr}")
@@ -50,7 +50,7 @@ def test_iperf3_both_ways():
     server ═ trunk0 ═ four links ═ br0 ═ client    TCP and UDP, IPv4 and IPv6, a cable pulled
     """
     star = Star(4, bridge=True, ipv6=True, selector=SELECTORS.index("flow"))
-    star.taps = None  # nobody would read them, and they keep all that passes
+    star.taps = None  # they would keep all frames, and are not read here
     addressed(star)
     with star.client:
         listener = subprocess.Popen(["iperf3", "-s"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -63,7 +63,7 @@ def test_iperf3_both_ways():
                     return attempt(f"iperf3 -J -c {target} {options}")
 
                 done = result()
-                for _ in range(60):  # the listener may not be there yet, or be busy with the last one
+                for _ in range(60):  # the server may not listen yet, or be busy with the last client
                     if done.returncode == 0:
                         break
                     time.sleep(0.5)
@@ -93,8 +93,8 @@ def test_below_a_bridge():
     host0 ── br1 ── trunk0 ═ four links ═ br0 ────── client0
     """
     star = Star(4, bridge=True, ipv6=True)
-    # A switch that sends frames back by another link would make br1 take its own hosts for the
-    # switch's: their addresses are not the trunk's, so it cannot tell. These links do not.
+    # The switch must not send frames back by another link: the addresses of hosts behind br1 are not the
+    # trunk's, so br1 would find its own hosts at the switch. So its links are isolated.
     with star.switch:
         ip("\n".join(f"link set {far} type bridge_slave isolated on" for far in star.far))
     host = Netns(ipv6=True)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A server and the switches it is cabled to: each frame takes the links that the tables say, comes
-once, and the server never moves; whatever fails, who has a path left is reached.
+"""A server and its switches. Each frame takes the links of the tables and arrives once, and the server never
+moves. After a failure, all hosts that have a path left are reached.
 
-The layouts are samples/topologies/one-switch.sh and two-switches.sh, drawn there.
+The layouts are samples/topologies/one-switch.sh and two-switches.sh, which have drawings.
 """
 
 import collections
@@ -12,11 +12,11 @@ from layouts import *
 from test_trunkctl import Teller
 
 LAYOUTS = ["one-switch", "two-switches"]
-FIRST = 0xFFFFFFFF  # number of frames that only tell bridges where their sender is
+FIRST = 0xFFFFFFFF  # number of frames by which bridges learn addresses
 
 
 def everybody_is_known(layout, senders):
-    """A broadcast of each client and of the server, so that all bridges know where they are."""
+    """Sends a broadcast from each client and from the server, so that all bridges know where they are."""
     with layout.netns["server"]:
         tap = Tap("trunk0")
     senders["server"].send(frame(BROADCAST, layout.server.address, FIRST))
@@ -28,7 +28,7 @@ def everybody_is_known(layout, senders):
 
 
 def senders_of(layout):
-    """A socket that sends, of the server's trunk and of each client."""
+    """Returns a sender for the server's trunk and for each client."""
     senders = {}
     for name, dev in [("server", "trunk0")] + [(client, "eth0") for client in CLIENTS]:
         with layout.netns[name]:
@@ -37,7 +37,8 @@ def senders_of(layout):
 
 
 def seen_at(taps, count):
-    """Number of a frame → the ends of cables where it came in. Waits until `count` came in all."""
+    """Waits until `count` frames came in all. Returns number of the frame → ends of cables where it came in, and
+    the order at each end."""
     seen, total, end = collections.defaultdict(list), 0, None
     order = {place: [] for place in taps}
     while True:
@@ -89,7 +90,7 @@ def test_each_frame_takes_the_links_of_its_addresses(case):
         for turn in range(count(20, 4)):
             add(BROADCAST, server)
 
-        # What is on the way from before is no part of it.
+        # Earlier frames are not counted.
         time.sleep(0.2)
         taps = layout.taps()
         stations = {name: station_tap(layout, name) for name in senders}
@@ -126,7 +127,7 @@ def station_tap(layout, name):
 
 
 def moves(layout, fdbs):
-    """Of each switch, the devices that the server's address was newly said to be at."""
+    """Returns for each switch the devices at which it has found the server's address since the last call."""
     found = collections.defaultdict(list)
     for name, fdb in fdbs.items():
         with layout.netns[name]:
@@ -145,7 +146,7 @@ def test_a_server_on_two_switches_does_not_move(case):
                                  does
     """
     pinned = case == "pinned"
-    # No link is to fail, however late an answer is.
+    # No link must fail, however late an answer is.
     with Layout("two-switches", PIN="1" if pinned else "", SETTINGS=SETTINGS.replace("misses 3", "misses 30")) as layout:
         server, senders = layout.server.address, senders_of(layout)
         everybody_is_known(layout, senders)
@@ -160,8 +161,8 @@ def test_a_server_on_two_switches_does_not_move(case):
         end, sent = time.monotonic() + (count(60, 2, on_stock=0.1) if pinned else 2), 0
 
         def over():
-            """For so long each sends; and until enough of the server's frames are seen on isl, and, where
-            it is to move, all moves are told."""
+            """Sends frames. Returns whether the time is over, enough frames of the server were seen on isl and,
+            if it is to move, all moves were reported."""
             nonlocal sent
             for client in clients:
                 senders["server"].send(frame(client, server, sent))
@@ -187,13 +188,13 @@ def test_a_server_on_two_switches_does_not_move(case):
 # What is pinned
 
 
-# What trunk-pin@.service leaves to it: it is nobody, with one capability.
+# As in trunk-pin@.service: the user nobody with one capability.
 RIGHTS = """setpriv --reuid 65534 --regid 65534 --clear-groups --no-new-privs --bounding-set -all,+net_admin
     --inh-caps -all,+net_admin --ambient-caps -all,+net_admin""".split()
 
 
 class Pin(Teller):
-    """`trunkctl pin`, and what it tells of addresses."""
+    """Runs `trunkctl pin`, and reads its output."""
 
     def __init__(self, netns, words=""):
         with netns:
@@ -201,7 +202,7 @@ class Pin(Teller):
         self.heard = 0
 
     def told(self):
-        """What it told since this was last asked: "pin ADDRESS trunk0" …"""
+        """Returns the output since the last call: "pin ADDRESS trunk0" …"""
         new = self.look()[self.heard :]
         self.heard += len(new)
         return [f"{line['event']} {line['address']} {line['trunk']}" for line in new]
@@ -299,6 +300,6 @@ def test_who_has_a_path_left_is_answered(script):
             cables = {dev for client in apart for _, dev in way(client) if dev.startswith("isl")}
             equal(cables, {"isl1", "isl2"}, "cables between the switches that are used")
         all_of_them = list(failures(world))
-        # One of each kind does where all takes ten times as long.
+        # One failure of each kind is enough where all takes ten times as long.
         for what, change, cut in all_of_them[:: 4 if SLOW else 1]:
             note(str(world.fails(what, change, cut)))

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Transmit: each frame leaves by the port its bucket points to, in order."""
+"""Transmit: each frame leaves by the port of its bucket, in order."""
 
 from lab import *
 
@@ -56,7 +56,7 @@ def test_every_frame_of_a_flow_leaves_by_the_port_of_its_first():
     where = {int.from_bytes(data[42:46], "big"): index for index, data in taken}
     first = {flow: where[flow] for flow in range(256)}
     equal(where, {number: first[flow] for number, flow in enumerate(flows)}, "cable of each datagram")
-    # 256 flows into 32 buckets: a cable without any is not chance.
+    # 256 flows into 32 buckets: a cable without flows is no accident.
     equal(set(first.values()), set(range(4)), "cables in use")
 
 
@@ -109,7 +109,7 @@ def test_shares_are_equal_within_one_bucket(ports):
         table = star.map(bits)
         fair(table, range(ports))
         equal(star.map(bits), table, "the same frames once more")
-        # Addresses that differ only above the table's bits are the same bucket.
+        # Addresses that differ only above the table's bits have the same bucket.
         again = star.where(frame(mac(bucket + (7 << bits)), mac(1), bucket) for bucket in range(1 << bits))
         equal([again[bucket] for bucket in range(1 << bits)], table, "higher bits of the address")
         unload()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""trunkctl from end to end: what its commands do to trunks, what they say, and how they fail."""
+"""trunkctl from end to end: what its commands do to trunks, what they print, and how they fail."""
 
 import contextlib
 
@@ -27,18 +27,18 @@ def links_only(ports=3):
 
 
 def told(command, stdin=None):
-    """trunkctl's status, and what it printed to either side."""
+    """Runs trunkctl. Returns its status, standard output and standard error."""
     done = attempt(f"trunkctl {command}", stdin)
     return done.returncode, done.stdout, done.stderr
 
 
 def shown(command):
-    """What it prints as JSON."""
+    """Returns the JSON that trunkctl prints."""
     return json.loads(run(f"trunkctl -j {command}"))
 
 
 def no(command, status, words, stdin=None):
-    """It fails with this status, says these words and nothing else, and nothing has changed."""
+    """Checks that trunkctl fails with this status and exactly this text, and changes nothing."""
     before = everything()
     got, out, err = told(command, stdin)
     equal((got, out), (status, ""), f"status and output of `{command}` ({err.strip()})")
@@ -47,7 +47,7 @@ def no(command, status, words, stdin=None):
 
 
 def everything():
-    """All that ip and the netlink family say of this namespace, but for what counts."""
+    """Returns all that ip and the netlink family report of this namespace, without counters."""
     volatile = {"stats", "stats64", "flags", "operstate"}  # the last of these come with a carrier, in their own time
     found = {
         f"{name} {key}": value for name, entry in links("-d").items() for key, value in entry.items() if key not in volatile
@@ -63,7 +63,7 @@ def everything():
 
 
 def is_of_probes(name):
-    """Is it an attribute of a port that each probe changes?"""
+    """Returns whether each probe changes this attribute of a port."""
     return name.startswith("round") or name == "peer"
 
 
@@ -247,7 +247,7 @@ def test_the_table():
         equal({bucket.get("user-set") for bucket in control.table()}, {None}, "which are marked")
 
 
-# What it shows is so
+# Output
 
 
 def test_what_is_shown_is_so():
@@ -287,7 +287,7 @@ def test_what_is_shown_is_so():
         for name in set(re.findall(r"^(\w+)\{", text, re.M)):
             expect(f"# HELP {name} " in text and f"# TYPE {name} " in text, f"nothing says what {name} is")
 
-    # In another namespace, by path: its descriptor is the caller's.
+    # In another namespace, by the path of a descriptor of the caller.
     got = subprocess.run(["trunkctl", "-n", f"/proc/self/fd/{star.server.fd}", "-br", "show"], pass_fds=[star.server.fd],
                          capture_output=True, text=True)  # fmt: skip
     expect(got.stdout.startswith("trunk0"), f"-n: {got}")
@@ -302,7 +302,7 @@ def test_what_is_shown_can_be_set():
     star = Star(2)
     with star.server:
         def words(command, end):
-            """The words that a trunk or port was set by."""
+            """Returns the words that set a trunk or port."""
             line, = run(f"trunkctl -o {command}").splitlines()
             return line.split(": ", 2)[2].partition(f" {end} ")[0]
 
@@ -396,7 +396,7 @@ def test_doctor():
     star = Star(3)
     with star.server:
         run("trunkctl port set eth3 prio 2")
-        # The other end is no trunk, which it would say in time.
+        # The other end is not a trunk: its probes would have shown it by now.
         run("trunkctl set trunk0 probe off rx-group one")
         equal(told("doctor"), (0, "", ""), "what it says of a healthy trunk")
         run("trunkctl port set eth2 disable")
@@ -412,7 +412,7 @@ def test_doctor():
         expect(any(f["check"] == "no-carrier" and f.get("port") == "eth1" for f in findings), findings)
         run("ip link set trunk0 down")
         expect("ip link set trunk0 up" in told("doctor")[1], told("doctor"))
-        # All frames to one address
+        # All frames go to one address
         star.plug(0)
         bring_up("trunk0")
         sender = Sender("trunk0")
@@ -469,7 +469,7 @@ def test_doctor_of_cables():
 
     with pair.server.netns:
         def found(check, port=None):
-            """What is said of a port, and what to do."""
+            """Returns the text and the advice of a finding about a port."""
             all_of_it = json.loads(attempt("trunkctl -j doctor").stdout)
             return next(((f["text"], f["advice"]) for f in all_of_it if (f["check"], f.get("port")) == (check, port)), None)
 
@@ -479,7 +479,7 @@ def test_doctor_of_cables():
         everywhere(lambda host: f"trunkctl port set {host.ports[2]} prio 2")
         eventually(lambda: told("doctor") == (0, "", ""), "nothing is said of it with one")
 
-        # Two ports into each other
+        # Two ports cabled to each other
         pair.panel.join("eth1", "eth2")
         pair.until(pair.server, {"eth1": "peer-mismatch", "eth2": "peer-mismatch"})
         text, advice = found("peer-mismatch", "eth1")
@@ -490,7 +490,7 @@ def test_doctor_of_cables():
         for host in pair.hosts:
             pair.until(host)
 
-        # Replies that come after their time
+        # Replies that come too late
         pair.panel.spoil("eth2", delay=1.5 * INTERVAL / 1e6)
         eventually(lambda: found("late", "eth2"), "replies are found to be late")
         text, advice = found("late", "eth2")
@@ -501,7 +501,7 @@ def test_doctor_of_cables():
             pair.until(host)
         pair.panel.spoil("eth2")
 
-        # A connection that is loose
+        # A cable with a loose connection
         for _ in range(3):
             pair.panel.pull("eth1")
             pair.until(pair.server, {"eth1": "no-carrier"})
@@ -529,13 +529,13 @@ def test_claims():
         no("claim trunk0 port lo mark 8", 1, '"lo" is not a port of a trunk')
 
         pair.panel.lose("eth1")
-        # The buckets of eth1 have the only spare.
+        # The only spare carries the buckets of eth1.
         claim.until(lambda line: line.get("old_link") == "eth1" and line["link"] is None, "it has none")
         pair.panel.heal("eth1")
         claim.until(lambda line: line.get("old_link", "") is None and line["link"] == "eth1", "it is back")
         pair.until(pair.server)
 
-        # A command has its say on standard output, and its status is ours.
+        # Standard output is that of the command, and so is the status.
         for command, want in ("exit 3", 3), ("kill -KILL $$", 128 + 9), ("trunkctl -j claim show", 0):
             got = subprocess.run(["trunkctl", "claim", "trunk0", "port", "eth2", "mark", "8", "--", "sh", "-c", command],
                                  capture_output=True, text=True)  # fmt: skip
@@ -581,7 +581,7 @@ def test_devices_that_join_by_themselves():
         no("set trunk0 auto-join name sixteen-bytes... bits 6", 1, "auto-join name: more than 15 bytes")
         no("set trunk0 auto-join address 5", 1, 'address: "5" is not the beginning of a MAC address')
 
-        # Who came by the rule is not sent away for not being named.
+        # A port that joined by the rule stays, though it is not named.
         saved = run("trunkctl save")
         expect(" auto-join name eth* prio 2\n" in saved, f"the rule is not saved: {saved}")
         lines = [line for line in saved.splitlines() if not line.startswith("port eth2")]
@@ -640,7 +640,7 @@ SETTINGS = ("bits selector failback rx-group probe interval reply-timeout misses
 
 
 def configured():
-    """What is set of each trunk, as the kernel's own client says, in the words of JSON."""
+    """Returns the settings of each trunk by the kernel's own client, with the keys of JSON."""
     found = []
     for trunk in genl.client().dump("trunk-get", {}):
         control = Control(trunk["ifname"])
@@ -665,7 +665,7 @@ def configured():
 
 
 def by_trunk(saved):
-    """The parts of a saved text, each about a trunk; their order is that of interface indexes."""
+    """Returns the parts of a saved text, one for each trunk, in the order of interface indices."""
     return sorted(re.split(r"^(?=trunk )", saved, flags=re.M))
 
 
@@ -712,7 +712,7 @@ def test_a_batch_ends_with_the_first_that_fails():
         equal(told("-batch -", "set trunk0 bits 4\nset trunk0 bits 5\n"), (0, "", ""), "a batch that succeeds")
 
 
-# Who may, and what is missing
+# Permissions, and what does not exist
 
 
 def test_without_privilege_without_module():
@@ -771,7 +771,7 @@ def test_without_privilege_without_module():
 
 
 class Teller:
-    """A command of trunkctl that goes on, and what it has told so far, as JSON."""
+    """A command of trunkctl that keeps running, and its output so far, as JSON."""
 
     def __init__(self, command, launcher=(), user=None):
         words = [*launcher, "trunkctl", "-j", *command.split()]
@@ -780,7 +780,7 @@ class Teller:
         self.lines, self.partial = [], b""
 
     def listens(self):
-        """Is one of its sockets in a multicast group?"""
+        """Returns whether one of its sockets is in a multicast group."""
         own, files = set(), f"/proc/{self.process.pid}/fd"
         for fd in os.listdir(files):
             with contextlib.suppress(FileNotFoundError):  # closed meanwhile
@@ -859,7 +859,7 @@ def test_monitor_tells_of_a_loss_and_how_things_are():
         equal([port["ifname"] for port in resync["ports"]], ["eth1", "eth2"], "ports in the resync")
         numbers = [line["seq"] for line in monitor.lines if "seq" in line]
         equal(numbers, sorted(set(numbers)), "numbers in order")
-        # Once it has read what its socket still held, it tells all there is.
+        # Once it has read what its socket held, it prints all events.
         since = set()
 
         def tells():

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What is stacked on a trunk works, and what it needs of the ports they do."""
+"""Devices above a trunk work, and its ports do what they need."""
 
 import errno
 import hashlib
@@ -15,7 +15,7 @@ def asks(target, answers=1):
 
 
 def features(dev):
-    """Offload → is it on? Not as JSON, which takes a kernel with ethtool's netlink."""
+    """Returns offload → whether it is on. Not from JSON, which needs a kernel with ethtool's netlink."""
     return {name: on == "on" for name, on in re.findall(r"^\s*([\w-]+): (on|off)", run(f"ethtool -k {dev}"), re.M)}
 
 
@@ -33,7 +33,7 @@ def test_macvlan_ipvlan_and_vrf():
             if attempt(f"ip link add link trunk0 name {name} type {kind}").returncode:
                 note(f"no {kind}")
                 continue
-            # Another namespace, as of a container.
+            # Another namespace, as for a container.
             ip(f"link set {name} netns {there.path}")
             with there:
                 ip(f"address add 192.0.2.{last}/24 dev {name}\nlink set {name} up")
@@ -44,7 +44,7 @@ def test_macvlan_ipvlan_and_vrf():
                 ip(f"link del {name}")
         if attempt("ip link add red type vrf table 10").returncode:
             return note("no vrf")
-        # It takes no frames of VLANs, which the VLANs above a trunk would need of each port.
+        # It takes no frames of VLANs, which each port must if VLANs are above the trunk.
         equal(refused("ip link set red master trunk0"), "trunk: the device takes no frames of VLANs.", "words")
         ip("link set red up\nlink set trunk0 master red\naddress add 192.0.2.1/24 dev trunk0")
     with star.client:
@@ -52,7 +52,7 @@ def test_macvlan_ipvlan_and_vrf():
 
 
 def sent_whole(star, source, target, data):
-    """A TCP connection brings all of the data through, in segments of any size."""
+    """Checks that a TCP connection transfers all data, in segments of any size."""
     with star.client:
         listener = socket.create_server((target, 0))
     with star.server:
@@ -75,7 +75,7 @@ def test_what_a_port_cannot_do_is_done_for_it():
     """
     server                                                      client
     vlan7 ── trunk0 ═╤═ eth1 (no offloads at all) ═ br0 ─────── client0 ── vlan7
-                     └─ eth2 (as it comes)
+                     └─ eth2 (by default)
     """
     star = Star(2, bridge=True)
     for namespace, dev, last in ((star.server, "trunk0", 1), (star.client, "client0", 2)):
@@ -99,7 +99,7 @@ def test_what_a_port_cannot_do_is_done_for_it():
         sent_whole(star, "198.51.100.1", "198.51.100.2", data)
         with star.server:
             frames = counters(star.ports[port])["tx_packets"] - before
-        # The port without offloads gets frames of the size of its MTU, the other one whole trains.
+        # The port without offloads gets frames of the size of its MTU, the other one large segments.
         expect((frames >= 2 * len(data) / 1500) == (port == 0), f"{frames} frames by {star.ports[port]}")
         star.plug(other)
 
@@ -227,7 +227,7 @@ def tap(name, flags=0):
 
 
 class Console:
-    """netconsole on a device, and what it says at the other ends of the cables."""
+    """netconsole on a device, and its messages at the other ends of the cables."""
 
     def __init__(self, ends, dev="trunk0"):
         if attempt("modprobe netconsole").returncode:
@@ -239,7 +239,7 @@ class Console:
         run(["modprobe", "netconsole", f"netconsole=6665@192.0.2.1/{self.dev},6666@192.0.2.2/{show(mac(0))}"])
 
     def say(self, by, words=1):
-        """Each message comes once, by this port."""
+        """Checks that each message comes once, by this port."""
         wanted = {f"{self.dev}-says-{self.said + n}." for n in range(words)}
         self.said += words
         for text in sorted(wanted):
@@ -306,7 +306,7 @@ def test_the_console_over_the_network():
         ip(f"link set tap3 master trunk0\nlink set {other} nomaster")
         eventually(lambda: carrier("tap3"), "the third port has carrier")
         console.say("tap3")
-        # Without netconsole the trunk is as before; and with it again.
+        # Without netconsole the trunk works as before, and with it again.
         run("rmmod netconsole")
         Sender("trunk0").send(frame(mac(0), mac(1), 1))
         ip("link set veth1 master trunk0\nlink set veth1 nomaster")
@@ -370,7 +370,7 @@ def test_the_queue_a_frame_came_by_is_the_ports_to_know():
         bring_up("trunk0")
 
         def carried():
-            """Frames by each queue of the port."""
+            """Returns the number of frames by each queue of the port."""
             shown = json.loads(run("/usr/sbin/tc -s -j qdisc show dev eth1"))
             return [entry["packets"] for entry in sorted((e for e in shown if "parent" in e), key=lambda e: e["parent"])]
 
@@ -385,7 +385,7 @@ def test_the_queue_a_frame_came_by_is_the_ports_to_know():
                 os.write(queue, frame(mac(99), mac(9), n))
         eventually(lambda: sum(carried()) >= sum(before) + 46, "all frames")
         more = [now - then for now, then in zip(carried(), before)]
-        # The bridge says something of its own now and then.
+        # The bridge sometimes sends frames of its own.
         expect(all(10 + n <= got <= 12 + n for n, got in enumerate(more)), f"frames by each queue: {more}")
 
 
@@ -436,7 +436,7 @@ def test_time_stamps_are_those_of_software():
 
 
 def filtered(ports):
-    """The VLANs that each port of the netdevsim was told to receive."""
+    """Returns the VLANs that each port of the netdevsim receives."""
     found = {}
     for port in ports:
         number = link(port)["phys_port_name"].removeprefix("p")
@@ -474,7 +474,7 @@ def test_ports_receive_the_vlans_above():
         every({8}, (second, third))
         every(set(), (first,))
         ip(f"link set {first} down\nlink set {first} master trunk0")
-        # Each allocation on the way fails once.
+        # Each allocation of the request fails once.
         failed = 0
         if os.path.exists("/proc/self/fail-nth"):
             for setting, value in ("ignore-gfp-wait", "N"), ("verbose", "0"):
@@ -532,7 +532,7 @@ def test_devices_with_a_lock_of_their_own():
         equal({link(dev)["address"] for dev in ports}, {"02:00:5e:00:53:01"}, "addresses")
         equal({link(dev)["promiscuity"] for dev in ports}, {1}, "promiscuity")
         ip(f"link set {first} nomaster\nlink set {first} down\nlink set {first} master trunk0")
-        # Away while it is a port, which ends that; and gone while it is one.
+        # The device goes to another namespace while it is a port, which ends that; and is deleted while it is one.
         ip(f"link set {first} netns {own.path}")
         with own:
             expect("master" not in link(first), "a port elsewhere")
@@ -546,7 +546,7 @@ RTMGRP_LINK = 1
 
 
 class Links:
-    """What rtnetlink says of links from now on, in order: (name, whether it runs)."""
+    """The rtnetlink messages about links from now on, in order: (name, whether it runs)."""
 
     def __init__(self):
         self.socket = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, socket.NETLINK_ROUTE)
@@ -566,7 +566,7 @@ class Links:
                     self.said.append((name, bool(struct.unpack_from("I", body, 8)[0] & IFF_RUNNING)))
 
     def failed(self):
-        """Who does not run any more, in the order in which that was said first."""
+        """Returns the devices that do not run any more, in the order of the first message about that."""
         return list(dict.fromkeys(name for name, runs in self.look() if not runs))
 
 
@@ -597,7 +597,8 @@ def test_the_stack_hears_at_once_that_the_last_cable_is_pulled(what):
             netlink.up(dev)
 
     def attempted():
-        """Who fails, in order. On a slow machine the second may have passed before the cables are pulled."""
+        """Makes devices fail, and returns their order. On a slow machine, more than a second may pass before the
+        cables are pulled."""
         with star.switch:
             for far in star.far:
                 Rtnetlink().up(far)

@@ -11,7 +11,7 @@ LINKS = 6
 
 
 class Walk:
-    """Steps for the walker to choose from. Most are allowed to be refused: the point is what is left."""
+    """The steps of the walk. Most of them may be refused: what counts is the state afterwards."""
 
     def __init__(self, random):
         self.random = random
@@ -26,7 +26,7 @@ class Walk:
         ]  # fmt: skip
 
     def steps(self, count):
-        """As many of each kind as its weight says, in random order."""
+        """Returns as many steps of each kind as its weight, in random order."""
         deck = [action for action, weight in self.weighted for _ in range(weight)]
         deck *= -(-count // len(deck))
         self.random.shuffle(deck)
@@ -50,7 +50,7 @@ class Walk:
         return f"dummy{self.random.randrange(3)}"
 
     def port(self):
-        """Veths mostly, dummies, now and then a trunk."""
+        """Makes a device: mostly a veth, or a dummy, sometimes a trunk."""
         return self.random.choices([self.cable_end, self.dummy, self.trunk], [8, 3, 1])[0]()
 
     def add_trunk(self):
@@ -106,13 +106,13 @@ class Walk:
             self.netlink.up("vlan7")
 
     def move_away(self):
-        """A port, or a trunk, into another namespace."""
+        """Moves a port or a trunk to another namespace."""
         self.there = self.there or Netns()
         names = [name for _, name in socket.if_nameindex() if name != "lo"]
         self.netlink.set(self.random.choice(names or ["lo"]), IFLA_NET_NS_FD, self.there.fd)
 
     def namespace_gone(self):
-        """The other namespace gets a trunk of its own around what it has, and goes."""
+        """Makes a trunk of the devices in the other namespace, and deletes the namespace."""
         there, self.there = self.there or Netns(), None
         with there:
             netlink = Rtnetlink()
@@ -144,7 +144,7 @@ def test_a_thousand_random_steps_under_traffic():
     with contextlib.ExitStack() as traffic:
         for n, dev in enumerate(TRUNKS + ["sw0", "sw1", "sw2"]):
             traffic.enter_context(Background(flooding(dev), cpu=n))
-        os.nice(-10)  # of two processors that all of them share, the steps have their part
+        os.nice(-10)  # so that the steps get their part of the two processors
         for step, action in enumerate(walk.steps(STEPS)):
             walk.step(action)
             if step % 100 == 99:
@@ -153,7 +153,7 @@ def test_a_thousand_random_steps_under_traffic():
     note(f"refused {walk.no}")
     expect(set(walk.done) >= {action.__name__ for action, _ in walk.weighted}, "a kind of step never succeeded")
 
-    # Deleting a device waits until nobody holds it: one leaked reference, and this never ends.
+    # To delete a device takes until it has no references: with a leaked one this never ends.
     if walk.there:
         walk.there.delete()
     names = [name for _, name in socket.if_nameindex() if name != "lo"]

@@ -18,7 +18,7 @@ def star_with_spare():
 
 
 def watched(star, **how):
-    """The screen of a trunk, once it is drawn."""
+    """Returns the screen of a trunk, once it is drawn."""
     with star.server:
         terminal = Terminal(WATCH, **how)
     eventually(lambda: terminal.shows("^q quit"), "the screen is drawn")
@@ -26,7 +26,7 @@ def watched(star, **how):
 
 
 def cells(screen, text):
-    """How often it stands in the map of the buckets."""
+    """Returns how often a text occurs in the map of the buckets."""
     return sum(line.count(text) for line in screen.lines() if line.startswith("      "))
 
 
@@ -141,7 +141,7 @@ def test_a_trunk_that_goes_and_comes_back():
         ip(f"link add trunk0 type {KIND}")
         eventually(lambda: screen.shows("ports 0 act 0"), "the new trunk is shown")
         eventually(lambda: not screen.shows("Error"), "nothing is missing")
-        # Events of the new module are heard.
+        # Events of the new module arrive.
         ip("link set eth1 master trunk0")
         eventually(lambda: screen.shows("eth1 joined"), "the port is there")
     screen.type("q")
@@ -153,7 +153,7 @@ def test_a_loss_of_events_is_told():
     the screen sleeps through more events than wait for it; then says so, and shows how things are
     """
     star = star_with_spare()
-    # For others than root the kernel keeps no more than this; it is the same in all namespaces.
+    # For users other than root the kernel queues no more than this limit, which all namespaces share.
     limit = "nsenter -t 1 -n sysctl -n net.core.rmem_max"
     usual = run(limit).strip()
     run(f"{limit}=16384")

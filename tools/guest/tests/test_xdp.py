@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""XDP: the trunk's program runs on every port, and what programs send to the trunk leaves by the table."""
+"""XDP: the trunk's program runs on every port, and frames that programs send to the trunk leave by the table."""
 
 from bpf import *
 from genl import Control, Raw
@@ -8,19 +8,19 @@ from test_join import netdevsim
 
 NETDEV_DEV_GET, DEV_IFINDEX, DEV_XDP_FEATURES = 1, 1, 3
 BASIC, REDIRECTS, NDO_XMIT, RX_SG, NDO_XMIT_SG = 1, 2, 4, 32, 64
-ALL = BASIC | REDIRECTS | NDO_XMIT | RX_SG | NDO_XMIT_SG  # what a veth can do whose peer takes frames
+ALL = BASIC | REDIRECTS | NDO_XMIT | RX_SG | NDO_XMIT_SG  # the features of a veth whose peer takes frames
 
 
 def features(dev):
-    """What a device can do, as netlink family netdev has it (enum netdev_xdp_act)."""
+    """Returns the XDP features of a device by the netlink family netdev (enum netdev_xdp_act)."""
     answer = Raw("netdev").ask(NETDEV_DEV_GET, attribute(DEV_IFINDEX, socket.if_nametoindex(dev)))
     value = dict(attributes(answer.messages[0]))[DEV_XDP_FEATURES]
     return int.from_bytes(value, "little")
 
 
 class Ports:
-    """A star whose ports, too, take frames that programs send: for that a veth's peer must have a
-    program. Frames for the trunk come in by any cable."""
+    """A star whose ports also take frames that programs send: for that a veth's peer must have a program.
+    Frames for the trunk come in by any cable."""
 
     def __init__(self, ports=3, **parameters):
         program(verdict(PASS))  # skips where there is no BPF
@@ -36,7 +36,7 @@ class Ports:
             self.tap = Tap("trunk0")
 
     def come(self, number=5):
-        """So many frames for the trunk come by each cable; how many of them it receives."""
+        """Sends so many frames for the trunk by each cable. Returns how many of them it receives."""
         for port, sender in enumerate(self.senders):
             for n in range(number):
                 sender.send(frame(self.mac, mac(port), n))
@@ -53,7 +53,7 @@ class Ports:
         equal(len(got), wanted, "frames received")
 
     def see(self, counter, each, wanted_by_trunk, ports=None):
-        """Five frames by each cable: the programs of the ports see them, and so many reach the trunk."""
+        """Sends five frames by each cable. Checks that the programs of the ports get them, and so many reach the trunk."""
         ports = ports or self.star.ports
         with self.star.server:
             before = counter.seen(ports)
@@ -135,7 +135,7 @@ def test_a_port_that_refuses_leaves_all_as_they_were():
     equal(seen(ports, other), [0, 0, 0], "what the refused one has seen")
     os.close(drops)
     eventually(lambda: not is_loaded(number), "nobody refers to what was refused")
-    # Without one to return to, none has one afterwards.
+    # There is no program to return to, so no port has one afterwards.
     with ports.star.server:
         equal(attach("trunk0"), "", "taken away")
         drops = program(other.then(DROP))
@@ -184,7 +184,7 @@ def test_ports_that_join_and_leave():
         expect(features("trunk0") == ALL, "a program of a port's own takes nothing from the trunk")
         equal(attach("eth3"), "", "without it")
         equal(attach("trunk0", passes), "", "then")
-        # Gone, not released: what the trunk runs ends on the others.
+        # The port is deleted, not released: the trunk's program ends on the others.
         ip("link del eth3\nlink del trunk0")
         ip("link set eth1 up")
         eventually(lambda: carrier("eth1"), "eth1 is up")
@@ -196,7 +196,7 @@ def test_ports_that_join_and_leave():
 
 
 class Uplink:
-    """A third device of the server, whose program sends to the trunk what comes by it:
+    """A third device of the server, whose program sends the frames that it receives to the trunk:
     out0 ── in0 ⇒ trunk0."""
 
     def __init__(self, star, by_map=False):
@@ -260,7 +260,7 @@ def test_what_is_redirected_to_the_trunk_leaves_by_the_table(selector):
 
 
 def ipv4(n, fragment=0, protocol=17, host=1):
-    """A datagram of flow `n`."""
+    """Returns a datagram of flow `n`."""
     header = struct.pack("!BBHHHBBHBBBBI", 0x45, 0, 46, n, fragment, 64, protocol, 0, 198, 18, 0, host, 0xC6120101)
     return b"\x08\0" + header + struct.pack("!HHHH", 1024 + n, 9, 26, 0)
 
@@ -377,7 +377,7 @@ def test_what_a_trunk_can_do_is_what_all_ports_can():
         equal(features("trunk0"), features("dummy1"), "with dummy1")
         ip("link set dummy1 nomaster\nlink set eth1 nomaster")
         equal(features("trunk0"), 0, "without ports")
-        # A program may be there first.
+        # The program may be attached first.
         counter = Counter()
         equal(attach("trunk0", program(counter.then(PASS))), "", "without ports")
         ip("link set eth1 down\nlink set eth1 master trunk0")
@@ -467,7 +467,7 @@ def test_programs_and_ports_change_in_traffic():
     uplink = Uplink(ports.star)
     counter = Counter()
     programs = [program(counter.then(what)) for what in (PASS, DROP, TX)]
-    # Queues are short, and what the trunk sends may come back: nobody counts here.
+    # Queues are short, and frames of the trunk may come back, so frames are not counted.
     with ports.star.switch, Background(flooding("sw1")), Background(flooding("out0")), ports.star.server:
         for n in range(count(40)):
             equal(attach("trunk0", programs[n % 3]), "", "set")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Two machines with real NICs between them: a server with a trunk, and what it is plugged into.
+"""Two machines with virtio NICs between them: a server with a trunk, and a switch.
 
     server                           switch
     trunk0 ─┬─ eth0  ═ virtio-net ═  eth0
@@ -7,8 +7,8 @@
             ├─ eth2  ═ virtio-net ═  eth2
             └─ eth3  ═ virtio-net ═  eth3
 
-Both run the same tests, each its part. A frame carries the port that the server has predicted for
-it; the switch sees which cable it came by.
+Both run all tests, each its part of them. A frame carries the port that the server has predicted for it;
+the switch sees the cable by which it came.
 """
 
 import contextlib
@@ -21,11 +21,11 @@ from lab import *
 NICS = [f"eth{n}" for n in range(4)]
 # A machine may stand still for some rounds while the other goes on.
 SETTINGS = hosts.SETTINGS | {"misses": 20}
-BARRIERS = 16  # of each test, so that both agree on where one ends even if it fails on one side
+BARRIERS = 16  # of each test, so that both agree on its end, also if it fails on one side
 
 
 class Machine(Runner):
-    """This guest, and the runner outside that moves cables."""
+    """This guest, and the runner outside that pulls cables."""
 
     def __init__(self, role):
         super().__init__()
@@ -43,7 +43,7 @@ class Machine(Runner):
         self.ask(f"lose net{index} {ways}")
 
     def part(self, name, test):
-        """This side's part of a test, as a test of its own."""
+        """Returns this side's part of a test, as a test of its own."""
 
         def run():
             self.name, self.passed = name, 0
@@ -62,7 +62,7 @@ class Machine(Runner):
 
 
 def clean():
-    """Nothing is left of a test but NICs that are down."""
+    """Removes everything that a test left. The NICs are down afterwards."""
     if loaded():
         unload()
     if link("br0"):
@@ -95,8 +95,8 @@ def collect(role, words):
 def trunk(settings=None):
     load()
     ip(f"link add trunk0 type {KIND}")
-    if settings:  # before there are links that could be tested with others
-        genl.lib.ynl.GenlProtocol.genl_family_name_to_id.clear()  # of the module before this one
+    if settings:  # before there are links that are tested with other settings
+        genl.lib.ynl.GenlProtocol.genl_family_name_to_id.clear()  # that of an earlier module
         Control().set(**settings)
     for nic in NICS:
         ip(f"link set {nic} master trunk0")
@@ -106,7 +106,7 @@ def trunk(settings=None):
 
 
 def observed(buckets=32):
-    """The table, from the frames that leave by each NIC."""
+    """Returns the table, by the frames that leave by each NIC."""
     taps = Taps(NICS, outgoing=True)
     sender = Sender("trunk0")
     for bucket in range(buckets):
@@ -117,7 +117,7 @@ def observed(buckets=32):
 
 
 def predicted(table, number, address):
-    """A frame that says by which cable it must come."""
+    """Returns a frame that carries the index of its cable."""
     data = bytearray(frame(address, mac(1), number))
     data[18] = table[low(address) % len(table)]
     return bytes(data)
@@ -136,7 +136,7 @@ def send_predicted(table, frames):
 
 
 def listen():
-    """All NICs up and tapped."""
+    """Brings all NICs up, and returns taps on them."""
     for nic in NICS:
         ip(f"link set {nic} promisc on up")
     for nic in NICS:
@@ -145,7 +145,7 @@ def listen():
 
 
 def expect_predicted(taps, frames):
-    """All numbers came, each by the cable it names, in order on each cable."""
+    """Checks that all frames came, each by the cable that it carries, in order on each cable."""
     taken = taps.take(frames)
     equal(len(taken), frames, "frames that arrived")
     last = {}
@@ -158,13 +158,13 @@ def expect_predicted(taps, frames):
 
 
 def bridge():
-    """A plain Linux bridge over the four NICs."""
+    """Makes a plain Linux bridge over the four NICs."""
     ip("link add br0 type bridge mcast_snooping 0")
     for nic in NICS:
         ip(f"link set {nic} master br0 up")
     ip("link set br0 up")
     for nic in NICS:
-        # The bridge learns of a carrier from linkwatch, up to a second late.
+        # The kernel notifies the bridge of a carrier up to a second late (linkwatch).
         eventually(lambda: read(f"/sys/class/net/{nic}/brport/state") == "3", f"br0 forwards by {nic}")
 
 
@@ -270,7 +270,7 @@ def test_a_plugged_cable_while_somebody_holds_rtnl(machine):
         try:
             held.enter_context(RtnlHeld())
         except Skipped:
-            pass  # where nobody can hold it, it takes as long as the kernel needs
+            pass  # where no process can hold it, it takes as long as the kernel needs
         machine.cable(2, "up")
         sender = Sender("trunk0")
         for n in range(frames):
@@ -288,7 +288,7 @@ def test_all_nics_have_the_trunks_address(machine):
         machine.barrier()
         for step in range(2):
             machine.barrier()
-            # The server's first address is known, its second it was told; see below.
+            # The server's first address, then the one that it sets below.
             to = unmac("52:54:00:01:00:01") if step == 0 else mac(0x5555)
             for index, nic in enumerate(NICS):
                 Sender(nic).send(frame(to, mac(9), index))
@@ -381,7 +381,7 @@ def test_broadcast_is_received_once_and_own_frames_never(machine):
 
 
 def tested(machine):
-    """The trunk's control, once all its links are proven."""
+    """Makes a trunk. Returns its control, once all its links are proven."""
     trunk(SETTINGS)
     control = Control()
     control.port_set("eth3", priority=2)
@@ -392,8 +392,8 @@ def tested(machine):
 
 
 def states(control, wanted, also=lambda ports: True):
-    """Waits until the ports are as wanted, by patterns, and all others act, and so is what is `also`
-    to be seen in the same dump."""
+    """Waits until the states of ports match `wanted` (port → pattern), all others are act, and also(ports)
+    holds in the same dump."""
     wanted = dict.fromkeys(NICS, "act") | wanted
     ports = {}
 
@@ -472,7 +472,7 @@ def test_the_peers_module_goes_and_comes(machine):
     eventually(lambda: not any(port.get("probed") for port in control.ports().values()), "all go by carrier")
     states(control, {nic: "act|no-carrier" for nic in NICS})
     kinds = [event["kind"] for event in control.history()]
-    kinds = kinds[kinds.index("peer-bye") :]  # before, this machine may have stood still, or the other
+    kinds = kinds[kinds.index("peer-bye") :]  # before that, one of the machines may have stood still
     equal((kinds.count("peer-bye"), kinds.count("peer-lost")), (4, 0), "goodbyes")
     machine.barrier()
     eventually(lambda: all(port.get("probed") for port in control.ports().values()), "all peers are found")
@@ -483,10 +483,10 @@ def test_the_peers_module_goes_and_comes(machine):
         machine.lose(index, "both")
     states(control, dict.fromkeys(NICS, "peer-silent|no-carrier|probe-timeout"))
     machine.barrier()
-    machine.barrier()  # the switch has no trunk any more
+    machine.barrier()  # the switch has no trunk now
     for index in range(4):
         machine.lose(index, "none")
-    machine.barrier()  # it has another
+    machine.barrier()  # it has another one
     states(control, {})
     expect(control.port("eth0")["peer"]["system"] != before, "the system is the one of before")
     equal([event["reason"] for event in control.history() if event.get("reason") == "peer-mismatch"], [], "mismatches")

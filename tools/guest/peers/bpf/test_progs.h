@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What one of the kernel's BPF tests needs around it to run by itself: their own runner is built with
- * all of them, and with a kernel's whole BTF. Each subtest is told as "PASS: NAME" or "FAIL: NAME".
+ * What a BPF test of the kernel needs to run by itself. The kernel's runner is built with all of the
+ * tests, and with the BTF of a kernel. Each subtest prints "PASS: NAME" or "FAIL: NAME".
  */
 #ifndef TEST_PROGS_H
 #define TEST_PROGS_H
