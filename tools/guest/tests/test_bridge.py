@@ -100,8 +100,8 @@ def test_each_frame_takes_the_link_that_its_addresses_name(behind):
                                          ├─ p1 ─ hub ─────────── c1 … c4   directly, behind a hub,
                                          └─ p1, p2 ─ switches ── c1 … c4   or behind two switches
 
-    To the server by the low bits of the client's address, which is the source, and back by the same bits:
-    of the destination. In order; broadcasts once.
+    A frame to the server goes by the low bits of its source, the client's address; a frame back by those of
+    its destination. Frames stay in order; broadcasts come once.
     """
     net, random = Switched(behind), seeded()
     up, down = net.tables()
@@ -172,8 +172,8 @@ def test_each_frame_takes_the_link_that_its_addresses_name(behind):
 def test_stations_stay_where_the_bridge_has_learned_them():
     """
     server                                   switch
-    br0 (64 hosts) ─ trunk0 ═ four cables ═ trunk0 ─ br0 ── c1    whichever cable a frame comes by, whatever
-                                                                  cable fails: nobody moves
+    br0 (64 hosts) ─ trunk0 ═ four cables ═ trunk0 ─ br0 ── c1    by any cable that a frame comes, and after
+                                                                  any failure, no station moves
     """
     net = Switched(clients=1)
     stations = [mac(n, 0x06) for n in range(64)]
@@ -302,8 +302,8 @@ def test_vlans_are_kept_apart_and_take_the_same_links():
 @repeats
 def test_a_vlan_comes_and_goes_under_traffic():
     """
-    trunk0.10, trunk0.20 ═ four cables ═ trunk0 ─ br0 ┬─ p1 (pvid 10) ── c1    VLAN 20 is taken from the trunk,
-                                                      └─ p2 (pvid 20) ── c2    and given back; 10 loses nothing
+    trunk0.10, trunk0.20 ═ four cables ═ trunk0 ─ br0 ┬─ p1 (pvid 10) ── c1    the trunk leaves VLAN 20 and
+                                                      └─ p2 (pvid 20) ── c2    rejoins; 10 loses no frame
     """
     net = Switched(bridge="mcast_snooping 0 vlan_filtering 1 vlan_default_pvid 0", clients=0)
     for n in 1, 2:
@@ -724,8 +724,8 @@ def test_what_the_bridge_wants_to_receive_its_ports_do():
 def test_settings_of_a_bridge_port_hold_for_the_trunk():
     """
     server                                           isolated: frames pass between an isolated port and one that
-    trunk0 ═ four cables ═ trunk0 ─ br0 ─┬─ p1 ─ c1  is not; with flood and mcast_flood off, what is for nobody
-                                         └─ p2 ─ c2  known does not leave by the trunk; disabled, nothing does
+    trunk0 ═ four cables ═ trunk0 ─ br0 ─┬─ p1 ─ c1  is not; without flood and mcast_flood, frames to unknown
+                                         └─ p2 ─ c2  addresses do not leave by the trunk; disabled, none do
     """
     net = Switched(clients=2)
 

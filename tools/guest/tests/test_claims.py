@@ -252,7 +252,7 @@ def test_a_claim_that_waits_keeps_nobody_waiting():
 def test_a_claim_that_waits_ends(how):
     """
     trunk0 ─┬─ eth1 ─ ✗    a claim to it waits for an answer; then the trunk is deleted, or the
-            └─ eth2        socket closed: the first has its answer at once, neither leaves anything
+            └─ eth2        socket closed: the first is answered at once, and no claim remains
     """
     # On a slow machine it may be answered before that: it is tried again then.
     for _ in range(10):
@@ -283,8 +283,8 @@ def test_a_claim_that_waits_ends(how):
 def test_two_processes_and_two_spares():
     """
     trunk0 ─┬─ eth1 ─  ✗    eth1 serves two claims and fails: its buckets have the first choice,
-            ├─ eth2         then the older claim, then the younger, which has to wait; who ends,
-            ├─ eth3         ends first what it held
+            ├─ eth2         then the older claim, then the younger, which has to wait; a claim
+            ├─ eth3         that ends frees its link
             └─ eth4
     """
     it = claimed((1, 1, 2, 3))
@@ -434,7 +434,7 @@ def test_a_link_that_does_not_answer_is_claimed_of_a_trunk_that_is_down(mode):
     """
     trunk0 (down) ─┬─ eth1 ─ ░ ─ sw1    nobody has tested the links so far, so the claim finds out which
                    ├─ eth2 ───── sw2    answer: not eth1, so both claims get spares, and keep them until
-                   ├─ eth3 ───── sw3    it does, or the trunk uses it all the same
+                   ├─ eth3 ───── sw3    eth1 answers, or the trunk uses it all the same
                    └─ eth4 ───── sw4
 
     A claim is given a link that has answered within the reply-timeout, if there is one that is free,

@@ -77,7 +77,7 @@ def test_carrier_follows_the_ports():
 @trodden
 def test_ethtool_tells_driver_speed_and_statistics():
     """
-    trunk0 ─┬─ eth1 ── sw1    a veth says 10,000 Mb/s
+    trunk0 ─┬─ eth1 ── sw1    a veth has 10,000 Mb/s
             ├─  …       …
             └─ eth4 ── sw4
     """
@@ -104,7 +104,7 @@ def test_ethtool_tells_driver_speed_and_statistics():
 
 def test_the_speed_is_that_of_ports_in_use():
     """
-    trunk0 ─┬─ eth1 ─ ✂ ─ sw1    10,000 Mb/s each, of those that carry frames
+    trunk0 ─┬─ eth1 ─ ✂ ─ sw1    10,000 Mb/s for each port that carries frames
             ├─ eth2 ───── sw2
             └─ eth3 ───── sw3 spare
     """
@@ -211,7 +211,7 @@ def test_what_the_trunk_listens_to_its_ports_listen_to():
 @trodden
 def test_udev_is_told_that_it_is_a_trunk():
     """
-    trunk0    DEVTYPE=trunk, by which udev and networkd tell devices apart
+    trunk0    DEVTYPE=trunk, by which udev and networkd recognize trunks
     """
     ip("netns add sight")
     load()
@@ -258,7 +258,7 @@ def test_a_port_that_changes_namespaces_leaves_the_trunk():
 def test_devices_are_independent():
     """
     trunk0 ─┬─ dummy1    trunk1 ─┬─ dummy3    what happens to one trunk does not
-            └─ dummy2            └─ dummy4    show on the other
+            └─ dummy2            └─ dummy4    affect the other
     """
     load()
     for trunk, ports in (("trunk0", ("dummy1", "dummy2")), ("trunk1", ("dummy3", "dummy4"))):

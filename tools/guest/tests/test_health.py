@@ -36,7 +36,7 @@ def test_a_link_that_blinks():
     """
     trunk0 ─┬─ eth1 ── ✂ ── sw1 ─┬─ trunk0    a port is down for less than a round, so no probe is
             ├─ eth2 ─────── sw2 ─┤            missed: the link has to prove itself again in any case,
-            └─ eth3 ─────── sw3 ─┘ spare      and is taken back once, when both ends find it well
+            └─ eth3 ─────── sw3 ─┘ spare      and returns once, when both ends find it usable
     """
     pair = Pair(interval=1_000_000, hits=2)
     before = pair.server.control.ports()["eth1"]["rounds"]
@@ -174,7 +174,7 @@ def test_peers_may_be_several():
     """
     trunk0 ─┬─ eth1 ──────── sw1 ─── trunk0    a server between two switches: with
             ├─ eth2 ─────── new1 ─── trunk0    `peers several` both are right; with `one`,
-            └─ eth3 ─────── new2 ───┘          those that are the more
+            └─ eth3 ─────── new2 ───┘          the one with more ports
     """
     panel = Panel()
     server = Host(panel, "eth", [1, 1, 1], peers="several")
@@ -234,7 +234,7 @@ def test_two_ports_of_one_trunk_cabled_together():
 @trodden
 def test_cables_crossed_within_a_trunk():
     """
-    trunk0 ─┬─ eth1 ──┐ ┌─── sw1 ─┬─ trunk0    they are plugged into each other's place: both lead
+    trunk0 ─┬─ eth1 ──┐ ┌─── sw1 ─┬─ trunk0    the cables are swapped: both lead
             ├─ eth2 ──┼─┘┌── sw2 ─┤            to the right trunk, so nothing happens
             └─ eth3 ──┼──┼── sw3 ─┘
                       └──┘
@@ -299,8 +299,8 @@ def test_a_peer_that_dies_and_comes_back_as_another():
 @trodden
 def test_a_peer_that_falls_silent_and_goes_on():
     """
-    trunk0 ─┬─ eth1 ──  ✗ ── sw1 ─┬─ trunk0    all at once, and back; for either end it is the
-            ├─ eth2 ──  ✗ ── sw2 ─┤            other that died
+    trunk0 ─┬─ eth1 ──  ✗ ── sw1 ─┬─ trunk0    all at once, and back; each end finds that the
+            ├─ eth2 ──  ✗ ── sw2 ─┤            other one has died
             └─ eth3 ──  ✗ ── sw3 ─┘ spare
     """
     pair = Pair()
@@ -321,8 +321,8 @@ def test_a_peer_that_falls_silent_and_goes_on():
 def test_a_peer_that_says_goodbye(how):
     """
     trunk0 ─┬─ eth1 ──────── sw1 ─┬─ trunk0 ✗    the switch's trunk goes, and says so: from now on
-            ├─ eth2 ──────── sw2 ─┤              the server's ports go by carrier, as before; then
-            └─ eth3 ──────── sw3 ─┘ spare        it is back
+            ├─ eth2 ──────── sw2 ─┤              the server's ports go by carrier, as before. Then
+            └─ eth3 ──────── sw3 ─┘ spare        the switch's trunk is back
     """
     pair = Pair()
     server, switch = pair.hosts
@@ -390,8 +390,8 @@ def test_a_peer_without_trunk(mode):
 @trodden
 def test_probes_required_of_a_peer_that_answers():
     """
-    trunk0 ─┬─ eth1 ──────── sw1 ─┬─ trunk0    `probe required`: no port before the peer has answered;
-            └─ eth2 ──────── sw2 ─┘            silent from the start, it never is
+    trunk0 ─┬─ eth1 ──────── sw1 ─┬─ trunk0    `probe required`: no port is used before the peer has
+            └─ eth2 ──────── sw2 ─┘            answered; one that is silent from the start never is
     """
     pair = Pair((1, 1), start=False, probe="required")
     pair.panel.lose("eth2")

@@ -134,8 +134,8 @@ def address_of(host):
 @trodden
 def test_both_ends_know_each_others_view():
     """
-    trunk0 ─┬─ eth1 ──────── sw1 ─┬─ trunk0    the link table: what each says of its peer is what
-            ├─ eth2 ──────── sw2 ─┤            the peer says of itself
+    trunk0 ─┬─ eth1 ──────── sw1 ─┬─ trunk0    the link table: each end knows of its peer what
+            ├─ eth2 ──────── sw2 ─┤            the peer knows of itself
             └─ eth3 ──────── sw3 ─┘ spare
     """
     pair = Pair((1, 1, 2), crossed=[2, 1, 3])
@@ -201,7 +201,7 @@ def test_probes_stay_on_the_port():
 
 def test_nothing_is_sent_while_nothing_is_in_use():
     """
-    trunk0 (down) ─┬─ eth1    no probe, and none is answered; from `up` on there are
+    trunk0 (down) ─┬─ eth1    no probe is sent, and none answered; after `up` they are
                    └─ eth2
     """
     pair = Pair((1, 1))
@@ -226,8 +226,8 @@ def test_nothing_is_sent_while_nothing_is_in_use():
 @cases("another type", "a unicast address", "another group", alike=True)
 def test_type_and_address_can_be_set(what):
     """
-    trunk0 ─┬─ eth1 ── [plain switch] ── sw1 ─┬─ trunk0    what goes to the nearest bridge ends at
-            └─ eth2 ── [plain switch] ── sw2 ─┘            a switch; another address passes
+    trunk0 ─┬─ eth1 ── [plain switch] ── sw1 ─┬─ trunk0    a switch does not forward probes to the
+            └─ eth2 ── [plain switch] ── sw2 ─┘            nearest bridge, and does those to others
     """
     pair = Pair((1, 1), start=False)
     for port, far in pair.far.items():
@@ -291,9 +291,9 @@ def answering(panel, ports, key=None, **fields):
 @trodden
 def test_a_peer_of_another_make():
     """
-    trunk0 ── eth1 ── [replies by hand]    what a later version may add is passed over; what is
-                                           malformed, or of another version, is no reply; what has
-                                           another magic is of another protocol
+    trunk0 ── eth1 ── [replies by hand]    additions of a later version are skipped; a malformed
+                                           reply, or one of another version, is refused; another
+                                           magic is another protocol
     """
     panel = Panel()
     server = Host(panel, "eth", [1])
@@ -476,9 +476,9 @@ def injecting(panel, frames):
 @cases("without a key", "with a key", alike=True)
 def test_replayed(key):
     """
-    trunk0 ─┬─ eth1 ──  ✗ ── sw1 ─┬─ trunk0    all that was said a while ago is said again, tests,
-            ├─ eth2 ──────── sw2 ─┤            replies and goodbyes: a sound link stays sound, one
-            └─ eth3 ──────── sw3 ─┘ spare      that is dead stays dead
+    trunk0 ─┬─ eth1 ──  ✗ ── sw1 ─┬─ trunk0    recorded tests, replies and goodbyes are sent again:
+            ├─ eth2 ──────── sw2 ─┤            a working link stays usable, and a dead one
+            └─ eth3 ──────── sw3 ─┘ spare      stays unusable
     """
     pair = Pair(key=KEY if key == "with a key" else b"")
     server, switch = pair.hosts
@@ -541,8 +541,8 @@ def test_forged_by_one_who_knows_all_but_the_nonces():
 @trodden
 def test_forged_by_one_who_sees_all_but_has_no_key():
     """
-    trunk0 ─┬─ eth1 ── ☠ ── sw1 ─┬─ trunk0    every probe is read, and answered at once with what it
-            ├─ eth2 ─────── sw2 ─┤            asked for, a goodbye, and a test that calls the link
+    trunk0 ─┬─ eth1 ── ☠ ── sw1 ─┬─ trunk0    every probe is answered at once with the reply that it
+            ├─ eth2 ─────── sw2 ─┤            asks for, a goodbye, and a test that calls the link
             └─ eth3 ─────── sw3 ─┘ spare      unusable; untagged, or with another key's tag
     """
     pair = Pair(key=KEY)
@@ -579,7 +579,7 @@ def test_forged_by_one_who_sees_all_but_has_no_key():
 
 def test_a_key_at_both_ends_or_at_one():
     """
-    trunk0 (key) ─┬─ eth1 ──────── sw1 ─┬─ trunk0 (none, another, the same)
+    trunk0 (key) ─┬─ eth1 ──────── sw1 ─┬─ trunk0 (no key, another key, the same key)
                   ├─ eth2 ──────── sw2 ─┤
                   └─ eth3 ──────── sw3 ─┘
     """

@@ -10,8 +10,8 @@ from hosts import *
 def test_while_somebody_holds_rtnl(what):
     """
     trunk0 ─┬─ eth1 ── [relay] ── sw1 ─┬─ trunk0    nothing in the kernel that needs RTNL can run;
-            ├─ eth2 ───────────── sw2 ─┤            the relay falls silent, and the spare steps
-            └─ eth3 ───────────── sw3 ─┘ spare      in, at both ends, all the same
+            ├─ eth2 ───────────── sw2 ─┤            the relay falls silent, and the spare stands
+            └─ eth3 ───────────── sw3 ─┘ spare      in at both ends all the same
     """
     pair = Pair(start=False, misses=255)  # since the relay may be slow
     server, switch = pair.hosts
@@ -62,8 +62,8 @@ def test_while_somebody_holds_rtnl(what):
 def test_64_ports_under_load():
     """
     trunk0 ═╤═ eth1 ══════ sw1 ═╤═ trunk0    all 64 tested (16 on debug), while both CPUs are kept
-            ╘═  …           …  ═╛            busy with frames and with nothing: no link is called
-                                             dead. At 1 ms they are in the benchmark (probes.py)
+            ╘═  …           …  ═╛            busy with frames and with an endless loop: no link becomes
+                                             sby. The benchmark (probes.py) tests them at 1 ms
     """
     takes_time()
     load()

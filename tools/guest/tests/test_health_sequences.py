@@ -166,7 +166,7 @@ def test_working_links_and_spares_fail_in_sequence(way):
     """
     eth1 ══ sw1    working    fail in this order: 1, 2, then the spares that came for them,
     eth2 ══ sw2    working    first that of priority 2, then that of 3; recovered in another
-    eth3 ══ sw3    working    order, while the last spare is shared by who needs it
+    eth3 ══ sw3    working    order. The last spare has one user at a time
     eth4 ══ sw4    spare, priority 2
     eth5 ══ sw5    spare, priority 3
     eth6 ══ sw6    spare, priority 4
@@ -186,8 +186,8 @@ def test_working_links_and_spares_fail_in_sequence(way):
 @repeats
 def test_both_ends_rank_links_of_one_priority_alike():
     """
-    eth1 ─╮╭─ sw1    cables in disorder, so that each end counts them otherwise: both ends
-    eth2 ─┼┼─ sw2    choose the same spares all the same
+    eth1 ─╮╭─ sw1    the cables are crossed, so each end has other numbers for the links:
+    eth2 ─┼┼─ sw2    both ends choose the same spares
     eth3 ─┼┼─ sw3
     …     ╰╯   …
     """

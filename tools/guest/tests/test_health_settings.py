@@ -7,8 +7,8 @@ from hosts import *
 @repeats
 def test_a_link_that_fails_again_is_held_down_longer_each_time():
     """
-    trunk0 ─┬─ eth1 ── ⚡ ── sw1 ─┬─ trunk0    the first failure costs nothing, the second within a
-            ├─ eth2 ─────── sw2 ─┤            minute a second, the next two, or what the limit says
+    trunk0 ─┬─ eth1 ── ⚡ ── sw1 ─┬─ trunk0    no hold-down for the first failure, a second for the
+            ├─ eth2 ─────── sw2 ─┤            next within a minute, then two, but at most the limit
             └─ eth3 ─────── sw3 ─┘ spare
     """
     pair = Pair()
@@ -102,8 +102,8 @@ def received(pair):
 def test_broadcast_is_taken_from_all_once_all_peers_are_proven():
     """
     trunk0 ◄─┬─ eth1 ◄── sw1 ─┬─ trunk0    rx-group auto: a peer that is a trunk sends one copy, so
-             ├─ eth2 ◄── sw2 ─┤            all ports may be listened to; one that is not, or not
-             └─ eth3 ◄── sw3 ─┘            yet, may send as many as there are links
+             ├─ eth2 ◄── sw2 ─┤            all ports accept broadcasts; another peer, or one that
+             └─ eth3 ◄── sw3 ─┘            is not known yet, may send a copy by each link
     """
     pair = Pair((1, 1, 1))
     server, switch = pair.hosts

@@ -240,7 +240,7 @@ def test_a_function_that_may_not_change_its_address():
 @cases("driver", "bus", "address", "another driver", "another address")
 def test_what_a_card_is(what):
     """
-    slot 2: two NICs on one card, asked for by what they are
+    slot 2: two NICs on one card, matched by driver and bus
     """
     rule = {
         "driver": {"driver": "virtio_net", "priority": 2},
@@ -273,7 +273,7 @@ def test_what_a_card_is(what):
 
 def test_a_driver_that_lets_go_and_takes_again():
     """
-    slot 4: a NIC whose driver is unbound and bound again: what comes is a new device, and joins
+    slot 4: a NIC whose driver is unbound and bound again: the new device joins
     """
     drivers = "/sys/bus/virtio/drivers/virtio_net"
     with racked(1, driver="virtio_net") as rack:
@@ -312,7 +312,7 @@ def test_what_is_there_at_boot():
 
 def test_a_card_that_filters_by_vlan():
     """
-    vlan7 ── trunk0 ── slot 6: a NIC that receives only the VLANs that its driver has told it of
+    vlan7 ── trunk0 ── slot 6: a NIC that receives only the VLANs that its driver has set
     """
     with racked(1, driver="virtio_net") as rack:
         name, = rack.plug(6, VIRTIO, 0)

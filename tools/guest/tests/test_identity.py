@@ -119,7 +119,7 @@ def test_a_change_one_port_refuses_changes_nothing():
 @trodden
 def test_addresses_that_no_trunk_is_born_with():
     """
-    ip link add trunk0 address … type trunk    a group, nobody, too short
+    ip link add trunk0 address … type trunk    a group address, zero, or one that is too short
     """
     load()
     station = "address: a group address, or all zeroes, is not an address of a device."

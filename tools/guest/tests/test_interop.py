@@ -294,7 +294,7 @@ FAR = {
 def test_what_works_with_a_far_end_that_is_no_trunk(name):
     """
     trunk0 ═ four cables ═ agg0    unicast, broadcast, both ways; a cable is pulled; a cable loses all and
-                                   has its carrier still: nobody notices that
+                                   keeps its carrier, which neither end notices
     """
     row = documented()[name]
     make, settings = FAR[name]
@@ -328,7 +328,7 @@ def test_what_works_with_a_far_end_that_is_no_trunk(name):
 @trodden
 def test_a_switch_learns_a_failover_from_what_the_trunk_announces():
     """
-    trunk0 (192.0.2.1) ═ a cable, and spares ═ agg0    a plain switch that hears no frame of anybody else
+    trunk0 (192.0.2.1) ═ a cable, and spares ═ agg0    a plain switch that receives no other frames
     """
     net = Far("plain switch", failover.bridge, priorities=(1, 2, 3, 4), probe="off")
     with net.server.netns:
@@ -350,8 +350,8 @@ def test_a_switch_learns_a_failover_from_what_the_trunk_announces():
 @repeats
 def test_selector_smac_is_not_for_a_trunk_below_a_bridge():
     """
-    v1 ─ br1 ─ trunk0 (smac) ═ four cables ═ agg0    to a plain switch: what virtual machines tell all comes
-    back to them, unless it left by the one port that broadcast is accepted from
+    v1 ─ br1 ─ trunk0 (smac) ═ four cables ═ agg0    to a plain switch: broadcasts of virtual machines come
+    back to them, unless they left by the port that accepts broadcasts
     """
     net, machines = Far("plain switch", failover.bridge, selector="smac"), Netns()
     with net.server.netns:
@@ -379,7 +379,7 @@ def test_selector_smac_is_not_for_a_trunk_below_a_bridge():
 @trodden
 def test_the_doctor_says_so():
     """
-    trunk0 ═ four cables ═ agg0 (bond)    nobody answers probes; that is no fault, and what helps is said
+    trunk0 ═ four cables ═ agg0 (bond)    the far end answers no probes: the doctor notes that, and gives advice
     """
     net = Far("bonding", bond("mode balance-xor"))
     net.server.rounds(55)

@@ -89,7 +89,7 @@ def test_what_is_shown_beside_settings_stays_as_it_is():
 
 def test_refusals_name_the_setting_and_change_nothing():
     """
-    trunk0    there; trunk1 is refused to be made
+    trunk0    exists; trunk1 is not made
     """
     ready()
     ip("link add trunk0 type trunk")

@@ -170,7 +170,7 @@ def test_only_nics_are_meant():
 
 def test_those_that_are_there_already():
     """
-    dummy1, dummy2    and then the rule
+    dummy1, dummy2    exist before the rule
     """
     trunk = Recruiter()
     dummies("dummy1", "dummy2", "other1")
@@ -242,7 +242,7 @@ def test_a_new_name_is_for_rules_about_names():
 @trodden
 def test_what_cannot_join_is_told():
     """
-    trunk0 (mtu 65535) ─── dummy1    with the words that `ip link set … master` gets
+    trunk0 (mtu 65535) ─── dummy1    with the text that `ip link set … master` gets
     """
     trunk = Recruiter(name="new*")
     run("modprobe tun")
@@ -288,7 +288,7 @@ def test_the_65th_is_refused():
 @trodden
 def test_the_first_of_two_trunks_has_it():
     """
-    trunk0 (name dummy1*)    trunk1 (name dummy*)    and without trunk0, trunk1 has all
+    trunk0 (name dummy1*)    trunk1 (name dummy*)    without trunk0, trunk1 gets all
     """
     first, second = Recruiter(name="dummy1*"), Recruiter("trunk1", name="dummy*", priority=2)
     dummies("dummy1", "dummy2", "dummy10")
@@ -324,8 +324,8 @@ def test_other_namespaces_have_their_own():
 def test_a_joining_port_takes_no_more_than_its_share(role):
     """
     trunk0 ─┬─ eth1 ── sw1
-            ├─ eth2 ── sw2    eth3 appears: as working port it takes its share and no more,
-            └ ─ eth3 ── sw3   as spare nothing; and it goes with all it had
+            ├─ eth2 ── sw2    eth3 appears: as a working port it takes its share and no more,
+            └ ─ eth3 ── sw3   as a spare nothing; when it goes, its buckets go elsewhere
     """
     star = Star(2)
     before = star.map()
@@ -466,7 +466,7 @@ def rename(netlink, name, new):
 @trodden
 def test_requests_that_make_no_sense():
     """
-    trunk-set    refused as a whole, with what is wrong and where
+    trunk-set    refused as a whole, with the reason and the attribute
     """
     trunk = Recruiter(name="dummy*")
     client = trunk.control.client
@@ -536,8 +536,8 @@ def counting(function):
 
 def test_what_a_namespace_does_is_no_work_in_others():
     """
-    here: trunk0 (auto-join lab*, a claim)    there: 100 devices come. Nobody asks whose port one is, for
-                                              there is no rule there; here that is asked of each
+    here: trunk0 (auto-join lab*, a claim)    there: 100 devices appear. The driver does not look at
+                                              them, since no rule is there; here it looks at each
     """
     devices = 100
     recruiter = Recruiter()

@@ -46,7 +46,7 @@ def test_tests_that_draw_random_numbers_are_known():
 
 def test_a_seed_on_the_list_is_one_more_test():
     """
-    a seed that found something on this guest is tried beside the usual one, by the name of the test
+    a listed seed of this guest runs its test once more, beside the usual seed
     """
     usual, _ = runner.seeds.known()
     name = "health_sequences.random_sequences[1]"

@@ -34,7 +34,7 @@ def test_a_bad_parameter_is_refused(assignment):
 
 def test_loads_and_unloads_again_and_again():
     """
-    insmod, ip link add, rmmod    again and again, the last trunk being there still
+    insmod, ip link add, rmmod    again and again, while the last trunk exists
     """
     for bits in range(count(10, least=3)):
         load(bits=bits)

@@ -23,8 +23,8 @@ def networked(ports=3, **how):
 def test_every_operation_does_and_dumps():
     """
     trunk0 ─┬─ eth1 ── sw1    all operations of the spec, each in every mode it has; the
-            ├─ eth2 ── sw2    replies hold all that the spec lists, but for what is not
-            └─ eth3 ── sw3    there to be told
+            ├─ eth2 ── sw2    replies contain all that the spec lists, except what does
+            └─ eth3 ── sw3    not apply
     """
     star, control = networked(3)
     client, mine = control.client, control.mine
@@ -109,8 +109,8 @@ def test_every_operation_does_and_dumps():
 @trodden
 def test_every_event_is_told():
     """
-    trunk0 ─┬─ eth1 ─  ✂ ── sw1 ─┬─ trunk0    something of each kind happens, for each reason, and
-            ├─ eth2 ─────── sw2 ─┤            a listener hears it; the history says the same
+    trunk0 ─┬─ eth1 ─  ✂ ── sw1 ─┬─ trunk0    events of each kind and reason: a listener receives
+            ├─ eth2 ─────── sw2 ─┤            them, and the history has the same
             └─ eth3 ─────── sw3 ─┘ spare
     """
     pair = Pair(priorities=(1, 1, 1), hold_down=8_000)
@@ -410,8 +410,8 @@ def refuses(control, name, request, number, words, at):
 @trodden
 def test_refusals_name_the_attribute_and_the_reason():
     """
-    trunk0 ─┬─ eth1    trunk1 ─── dummy1    dummy2    what cannot be, in all variants; nothing
-            ├─ eth2                                   changes by it
+    trunk0 ─┬─ eth1    trunk1 ─── dummy1    dummy2    all kinds of invalid requests; none of them
+            ├─ eth2                                   changes anything
             └─ eth3 spare
     """
     star, control = networked(3)
@@ -651,7 +651,7 @@ def test_root_of_a_user_namespace_rules_its_own_trunks_only():
 @trodden
 def test_trunks_of_another_namespace_are_out_of_reach():
     """
-    here: trunk0    there: trunk9    neither is seen, changed or heard of from the other's side
+    here: trunk0    there: trunk9    neither can be seen or changed from the other namespace, which gets no events of it
     """
     star, here = networked(2)
     there = Netns()

@@ -29,8 +29,8 @@ def meanwhile(netns, act):
 
 def test_a_table_that_changes_while_it_is_dumped_is_marked():
     """
-    trunk0 ─┬─ eth1    all buckets go to and fro; who is given a part of the one and a part
-            └─ eth2    of the other table is told so
+    trunk0 ─┬─ eth1    all buckets move to and fro; a dump with parts of two tables is
+            └─ eth2    marked as interrupted
     """
     takes_time()
     star, control = networked(2)

@@ -264,8 +264,8 @@ WORDLESS = {errno.EPERM, errno.EOPNOTSUPP}
 @repeats
 def test_random_requests():
     """
-    4,000 requests, sound and spoilt, by root, by nobody, and from another namespace. Whatever is not
-    a success leaves all trunks as they were.
+    4,000 valid and damaged requests, by root, by the user nobody, and from another namespace. A request
+    that is refused changes no trunk.
     """
     world = World()
     random = seeded()

@@ -354,9 +354,9 @@ def test_with_all_ports_disabled_nothing_is_sent():
 @cases("with a spare", "without")
 def test_failback_waits_for_the_user(spare):
     """
-    trunk0 ─┬─ eth1 ─  ✂ ── sw1    back, but held back, until asked for: that port alone,
-            ├─ eth2 ─  ✂ ── sw2    or all
-            ├─ eth3 ─────── sw3    spares, or not
+    trunk0 ─┬─ eth1 ─  ✂ ── sw1    back, but held back until the user asks: for that port,
+            ├─ eth2 ─  ✂ ── sw2    or for all
+            ├─ eth3 ─────── sw3    spares, or working
             └─ eth4 ─────── sw4
     """
     star, control = networked()
@@ -476,7 +476,7 @@ def test_a_whole_table_in_one_request():
 
 def test_the_shortest_interval_in_a_namespace_of_a_user():
     """
-    user namespace ── network namespace: trunk0    10 ms at least; 1 ms where the machine's root decides
+    user namespace ── network namespace: trunk0    10 ms at least; for the machine's root, 1 ms
     """
     load()
     if not os.path.exists("/proc/self/ns/user"):

@@ -69,8 +69,8 @@ def all_told(control, listener):
 @repeats
 def test_a_storm_of_events_and_a_listener_that_does_not_read():
     """
-    trunk0 ── 100,000 events ──┬─► one who reads all there is to read
-                               ├─► one who never reads
+    trunk0 ── 100,000 events ──┬─► a listener that reads all events
+                               ├─► a listener that never reads
                                └─► trunkctl monitor ─► a pipe that is not read until it is over
     """
     star = Star(1)

@@ -48,7 +48,7 @@ def test_moves_only_its_own_buckets_frame_by_frame(way):
     """
     server                      switch
     trunk0 ─┬─ eth1 ────────── sw1    10,000 frames; after 3,000 the second cable is
-            ├─ eth2 ───  ✂  ── sw2    pulled (or the port set down, or released),
+            ├─ eth2 ───  ✂  ── sw2    pulled (or the port brought down, or released),
             ├─ eth3 ────────── sw3    after 7,000 it is back
             └─ eth4 ────────── sw4
     """
@@ -160,8 +160,8 @@ def test_pulled_and_plugged_under_traffic_from_both_cpus():
           ├─ trunk0 ─┤                      and plugged ten times: every frame is given to one
     CPU 1 ┘          └─ eth2 ─────── sw2    port, and none to eth1 while it has no carrier
 
-    What is lost is what any network loses: the far end takes nothing any more some time before eth1
-    loses its carrier, and takes nothing yet for some time after it has it again.
+    Frames are lost as in any network: the far end ceases to take frames some time before eth1 loses its
+    carrier, and begins again some time after eth1 has it.
     """
     star = Star(2)
     with star.server:
@@ -285,9 +285,9 @@ def test_no_port_left_drops_and_counts():
 @trodden
 def test_frames_without_a_port_are_the_drivers_to_count():
     """
-    trunk0 ─┬─ dummy1  ✂    The trunk loses its own carrier a moment after the last port
-            └─ dummy2  ✂    did, and then the kernel drops in its place: so again and
-                            again, until the driver was the one.
+    trunk0 ─┬─ dummy1  ✂    The trunk loses its carrier some time after the last port.
+            └─ dummy2  ✂    After that the kernel drops frames, before that the driver:
+                            repeated until the driver has dropped one.
     """
     load()
     ip(f"""link add trunk0 type {KIND}
@@ -354,7 +354,7 @@ def test_a_port_without_cable_joins_and_waits():
 
 def test_another_reason_of_a_port_that_is_lost_is_told():
     """
-    trunk0 ─┬─ eth1 ─ ✂ ─ sw1    set down, its cable pulled, set up; then down again
+    trunk0 ─┬─ eth1 ─ ✂ ─ sw1    brought down, its cable pulled, brought up; then down again
             └─ eth2 ───── sw2
     """
     star = Star(2)

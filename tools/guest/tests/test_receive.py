@@ -111,8 +111,8 @@ PROBES = 0x88B5
 def test_frames_of_others_under_the_type_of_probes(to):
     """
     server                      switch
-    trunk0 ─┬─ eth1 ◄────────── sw1 ◄─ 0x88b5, no probe: what is not one is everybody's, as any frame:
-            └─ eth2 ◄────────── sw2    short or long, and of a group once
+    trunk0 ─┬─ eth1 ◄────────── sw1 ◄─ 0x88b5, not a probe: the trunk receives it as any frame, short
+            └─ eth2 ◄────────── sw2    or long, and a group's once
     """
     star = listening(Star(2))
     with star.server:
@@ -148,9 +148,9 @@ def test_frames_of_others_under_the_type_of_probes(to):
 def test_link_local_stays_with_the_port(group):
     """
     server                      switch
-    LLDP daemon on eth2                     LACP, 802.1X, LLDP: between the two ends of one
-    trunk0 ─┬─ eth1                         cable, so a socket on the port has it, and the
-            └─ eth2 ◄────────── sw2         trunk has not
+    LLDP daemon on eth2                     LACP, 802.1X, LLDP are for the two ends of one
+    trunk0 ─┬─ eth1                         cable: a socket on the port receives them, and
+            └─ eth2 ◄────────── sw2         the trunk does not
     """
     star = listening(Star(2))
     with star.server:
@@ -167,8 +167,8 @@ def test_bpdus_are_for_the_trunk(group):
     """
     server                      switch
     trunk0 ─┬─ eth1 ◄────────── sw1         spanning tree, of customers' and of providers' bridges: it
-            └─ eth2 ◄────────── sw2         knows one link, the trunk, and hears what comes by it once.
-                                            Who listens to a port has that all the same
+            └─ eth2 ◄────────── sw2         knows one link, the trunk, and receives each frame once.
+                                            A socket on a port receives it too
     """
     star = listening(Star(2))
     with star.server:
@@ -191,8 +191,8 @@ def test_bpdus_are_for_the_trunk(group):
 def test_a_port_can_be_listened_to():
     """
     tcpdump on eth1
-    trunk0 ─┬─ eth1 ◄────────── sw1    who captures on the port sees what the trunk gets, and
-            └─ eth2 ─────────── sw2    the trunk loses nothing by it
+    trunk0 ─┬─ eth1 ◄────────── sw1    a capture on the port has what the trunk receives, and
+            └─ eth2 ─────────── sw2    the trunk loses nothing
     """
     star = listening(Star(2))
     with star.server:
@@ -221,8 +221,8 @@ def test_a_released_port_is_its_own_master_again():
 def test_what_a_port_loops_back_is_heard_by_who_listens_there():
     """
     server
-    trunk0 ─── eth1 192.0.2.1    who is in a group on the port itself sends to it there, and hears it: the
-                                 copy comes by no link, is none of the trunk's, and is not counted there
+    trunk0 ─── eth1 192.0.2.1    a member of a group on the port itself sends to the group, and receives the
+                                 copy. It came by no link, so the trunk does not count it
     """
     group, star = "239.1.2.3", listening(Star(1))
     with star.server:

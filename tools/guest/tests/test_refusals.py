@@ -89,7 +89,7 @@ def test_a_loop_of_trunks():
 
 def test_a_stack_of_too_many_trunks():
     """
-    trunk0 ─── trunk1 ─── trunk2 ─── …    the kernel links so many devices on top of each other, no more
+    trunk0 ─── trunk1 ─── trunk2 ─── …    the kernel limits the stack of devices
     """
     trunk()
     ip("\n".join(f"link add trunk{n} type {KIND}" for n in range(1, 10)))
@@ -105,7 +105,7 @@ def test_a_stack_of_too_many_trunks():
 @trodden
 def test_a_device_in_use_by_another_driver():
     """
-    trunk0    dummy1 ─── macvlan1    has taken what dummy1 receives
+    trunk0    dummy1 ─── macvlan1    uses the receive handler of dummy1
     """
     trunk()
     ip("""link add dummy1 type dummy
@@ -180,7 +180,7 @@ def test_a_port_that_cannot_take_the_mtu():
 def test_a_port_that_cannot_be_opened():
     """
     trunk0 ─┬─ dummy1
-            └─ vlan1 ── lower (down)    a VLAN does not open on a device that is down
+            └─ vlan1 ── lower (down)    a VLAN cannot come up on a device that is down
     """
     trunk()
     ip("""link add dummy1 type dummy

@@ -37,7 +37,7 @@ def refusal(request, *arguments, **named):
 def test_a_trunk_begins_with_the_settings_it_is_made_with():
     """
     trunk0    made with settings
-    trunk1    and one that is refused is not made
+    trunk1    is refused, and not made
     """
     netlink = fresh()
     rule = attribute(AUTO_JOIN_NAME, "lab*") + attribute(AUTO_JOIN_PRIORITY, 2)

@@ -32,7 +32,7 @@ EOPNOTSUPP = 95
 
 def test_the_sample_is_given_no_shared_frames():
     """
-    pktgen (a frame sent several times) ──✗ rdummy0    a frame that a driver is given is its own
+    pktgen (a frame sent several times) ──✗ rdummy0    a driver may change its frames
     """
     if attempt("modprobe pktgen").returncode:
         raise Skipped("no pktgen")
@@ -52,7 +52,7 @@ def test_the_sample_is_given_no_shared_frames():
 
 def test_netpoll_does_not_send_by_the_sample():
     """
-    netconsole ──✗ rdummy0    its frames come with interrupts disabled, which the driver says nothing of
+    netconsole ──✗ rdummy0    its frames come with interrupts disabled, which the driver does not support
     """
     load(SAMPLE)
     config = "/sys/kernel/config"

@@ -134,8 +134,8 @@ def test_below_a_vlan():
 @cases("bond", "trunk", "claim")
 def test_the_sender_learns_of_a_full_queue(way):
     """
-    sender ── trunk0 | bond0 ─┬─ dummy1    each port has room for three frames, and sends none: of all
-                              └─ dummy2    others the sender is told, be they of a claim or not
+    sender ── trunk0 | bond0 ─┬─ dummy1    each port has room for three frames, and sends none: the sender
+                              └─ dummy2    gets an error for all others, those of a claim too
     """
     from genl import Control, Holder
 

@@ -63,9 +63,9 @@ def seen_at(taps, count):
 @cases(*LAYOUTS, "one-switch, STP", "two-switches, STP", alike=True)
 def test_each_frame_takes_the_links_of_its_addresses(case):
     """
-    64 clients ─ … ─ switch ═ server    who sends what to whom says by which links it goes, in both
-                                        directions and between clients; broadcasts come once to all;
-                                        no frame is anywhere else, and those of a pair stay in order
+    64 clients ─ … ─ switch ═ server    source and destination decide by which links a frame goes, both
+                                        ways and between clients; all receive a broadcast once; no
+                                        frame is anywhere else, and those of a pair stay in order
     """
     script, _, stp = case.partition(", ")
     with Layout(script, **({"STP": 1} if stp else {})) as layout:
@@ -142,8 +142,8 @@ def moves(layout, fdbs):
 def test_a_server_on_two_switches_does_not_move(case):
     """
     switch-a ─ isl ─ switch-b    each sees the server's frames come by its trunk, and by the other
-        ╚═ server ═╝             switch; its address table says nothing. Without `trunkctl pin`, it
-                                 does
+        ╚═ server ═╝             switch; its address table reports no move. Without `trunkctl pin`
+                                 it does
     """
     pinned = case == "pinned"
     # No link must fail, however late an answer is.
@@ -217,8 +217,8 @@ class Pin(Teller):
 def test_what_is_pinned_follows_the_links():
     """
     bridge ─ trunk0 ═ server    pinned while a link leads there: silent links, carrier, the trunk down,
-                                another address, the trunk made anew or out of the bridge; and for
-                                all VLANs, flushed or not; nothing is left at the end
+                                another address, the trunk made again or out of the bridge; for
+                                all VLANs, also after a flush; nothing is left at the end
     """
     with Layout("one-switch") as layout:
         switch, server = layout.netns["switch"], show(layout.server.address)
@@ -290,7 +290,7 @@ def test_who_has_a_path_left_is_answered(script):
     """
     client ─ … ─ switch ═ server    TCP connections and datagrams both ways, while each link, all links
                                     of a switch, a switch, the cables between and pairs fail, by
-                                    carrier and in silence: just those without a path are cut off
+                                    carrier or silently: only hosts without a path are cut off
     """
     with Layout(script) as layout, Failing(layout) as world:
         if layout.two:

@@ -95,7 +95,7 @@ def test_a_trunk_in_one_line():
 @cases("port lo", "port nosuch", "bits 17", "port eth1", "port eth3 prio 0", "name")
 def test_a_trunk_that_cannot_be_is_not_made(why):
     """
-    trunkctl add trunk0 port eth1 port eth2 …    the last step fails: all are undone
+    trunkctl add trunk0 port eth1 port eth2 …    the last step fails: all steps are undone
     """
     star = links_only()
     with star.server:
@@ -252,7 +252,7 @@ def test_the_table():
 
 def test_what_is_shown_is_so():
     """
-    trunkctl -j show, port show, table show, stats, history    the same as the kernel's client says
+    trunkctl -j show, port show, table show, stats, history    the same as by the kernel's client
     """
     star = Star(3)
     star.map()
@@ -297,7 +297,7 @@ def test_what_is_shown_is_so():
 
 def test_what_is_shown_can_be_set():
     """
-    trunkctl -d -o show trunk0    its words, up to those of what cannot be set, are settings again
+    trunkctl -d -o show trunk0    its words can be set, up to those of the state
     """
     star = Star(2)
     with star.server:
@@ -340,7 +340,7 @@ def test_what_is_named_alone_is_shown():
 
 def test_colours():
     """
-    trunkctl show    on a terminal, unless NO_COLOR or TERM say no; in JSON never
+    trunkctl show    on a terminal, without NO_COLOR and TERM=dumb; not in JSON
     """
     star = Star(2)
     with star.server:
@@ -431,7 +431,7 @@ def test_doctor():
 
 def test_doctor_of_links():
     """
-    trunkctl doctor    what probes have told of links and peers
+    trunkctl doctor    what probes have found out about links and peers
     """
     pair = Pair((1, 1, 2))
     with pair.server.netns:
@@ -458,7 +458,7 @@ def test_doctor_of_links():
 
 def test_doctor_of_cables():
     """
-    trunkctl doctor    cables that lead elsewhere, that take long, that fail again and again
+    trunkctl doctor    cables that lead elsewhere, are slow, or fail again and again
     """
     pair = Pair((1, 1, 2))
 
@@ -514,7 +514,7 @@ def test_doctor_of_cables():
 
 def test_claims():
     """
-    trunkctl claim trunk0 port eth1 mark 7    what it gets, and each change
+    trunkctl claim trunk0 port eth1 mark 7    the link that it gets, and each change
     """
     pair = Pair((1, 1, 2))
     with pair.server.netns:
@@ -601,7 +601,7 @@ def test_devices_that_join_by_themselves():
 
 def test_saved_configuration_is_applied_and_then_there_is_nothing_to_do():
     """
-    save, change, diff, apply, diff; and apply where there is nothing yet
+    save, change, diff, apply, diff; and apply where there is no trunk
     """
     star = Star(3)
     with star.server:
@@ -671,7 +671,7 @@ def by_trunk(saved):
 
 def test_a_configuration_that_fails_changes_nothing():
     """
-    apply: the last of many steps is refused; all before are undone
+    apply: the last of many steps is refused; all steps are undone
     """
     star = Star(3)
     with star.server:
@@ -717,7 +717,7 @@ def test_a_batch_ends_with_the_first_that_fails():
 
 def test_without_privilege_without_module():
     """
-    nobody may look; without the module, it says what is missing
+    the user nobody may look; without the module, trunkctl says what is missing
     """
     star = Star(2)
     with star.server:
@@ -839,7 +839,7 @@ def test_monitor_tells_events_as_they_happen():
 
 def test_monitor_tells_of_a_loss_and_how_things_are():
     """
-    trunk0 ── events ──► trunkctl monitor ──► a pipe that nobody reads for the while
+    trunk0 ── events ──► trunkctl monitor ──► a pipe that is not read meanwhile
     """
     star = Star(2)
     with star.server:

@@ -264,7 +264,7 @@ TUNSETLINK, ARPHRD_ETHER, ARPHRD_PPP = 0x400454CD, 1, 512
 
 def test_a_port_stays_an_ethernet_device():
     """
-    trunk0 ─── tap1    may not become a device without Ethernet headers, before it is none of the trunk
+    trunk0 ─── tap1    may not become a device without Ethernet headers while it is a port
     """
     load()
     file = tap("tap1")
@@ -448,8 +448,8 @@ def filtered(ports):
 @trodden
 def test_ports_receive_the_vlans_above():
     """
-    vlan7, vlan8 ── trunk0 ─┬─ eth1    hardware that filters by VLAN is told of each; one that joins
-                            ├─ eth2    later, of all; and where one has no memory for it, nobody
+    vlan7, vlan8 ── trunk0 ─┬─ eth1    hardware that filters by VLAN gets each VLAN; a port that joins
+                            ├─ eth2    later gets all; if one port has no memory for a VLAN, no port
                             └─ eth3    receives it
     """
     with netdevsim(ports=3) as ports:
@@ -505,8 +505,8 @@ def test_ports_receive_the_vlans_above():
 
 def test_devices_with_a_lock_of_their_own():
     """
-    trunk0 ─┬─ netdevsim 1    drivers that have the kernel lock each device, beside RTNL: all that may
-            └─ netdevsim 2    happen to a port happens, and the kernel waits for itself nowhere
+    trunk0 ─┬─ netdevsim 1    drivers for which the kernel locks each device, beside RTNL: all kinds of
+            └─ netdevsim 2    changes of a port, without a deadlock
     """
     with netdevsim(ports=2) as ports:
         load()

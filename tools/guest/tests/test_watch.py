@@ -108,7 +108,7 @@ def test_the_terminal_is_left_as_it_was(way):
 
 def test_trunks_are_chosen():
     """
-    trunk0  trunk1    Tab goes from one to the other; one that is made meanwhile is there, too
+    trunk0  trunk1    Tab goes from one to the other; a trunk that is made meanwhile appears
     """
     star = star_with_spare()
     with star.server:
@@ -150,7 +150,7 @@ def test_a_trunk_that_goes_and_comes_back():
 
 def test_a_loss_of_events_is_told():
     """
-    the screen sleeps through more events than wait for it; then says so, and shows how things are
+    the stopped screen loses events; then it reports the loss, and shows the present state
     """
     star = star_with_spare()
     # For users other than root the kernel queues no more than this limit, which all namespaces share.

@@ -331,7 +331,7 @@ def test_a_port_that_fails_loses_no_redirected_frame():
 
 def test_one_that_takes_nothing_holds_up_no_other():
     """
-    in0 ⇒ trunk0 ─┬─ eth1 ── sw1 (MTU 200)    frames are too long for it, as its device finds
+    in0 ⇒ trunk0 ─┬─ eth1 ── sw1 (MTU 200)    its device drops the frames, which are too long
                   ├─ eth2 ── sw2
                   └─ eth3 ── sw3
     """
@@ -361,7 +361,7 @@ def test_what_a_trunk_can_do_is_what_all_ports_can():
     """
     trunk0 ─┬─ eth1 ── sw1
             ├─ eth2 ── sw2    without a program at sw2, eth2 takes no frames from programs
-            └ ─ dummy1        can do nothing of it
+            └ ─ dummy1        has no XDP
     """
     ports = Ports(2)
     with ports.star.server:
@@ -388,8 +388,8 @@ def test_what_a_trunk_can_do_is_what_all_ports_can():
 
 def test_ports_with_a_lock_of_their_own():
     """
-    trunk0 ─┬─ eni1np1    netdevsim: joins before the program, or after it; refuses one, and with
-            └─ eni1np2    another an MTU; is unplugged while it runs one
+    trunk0 ─┬─ eni1np1    netdevsim: joins before the program, or after it; refuses a program; with
+            └─ eni1np2    another one refuses an MTU; is unplugged while it runs one
     """
     load()
     ip(f"link add trunk0 type {KIND}")
@@ -433,8 +433,8 @@ def test_what_is_sent_back_leaves_by_the_port_it_came_by():
 
 def test_sockets_in_copy_mode():
     """
-    AF_XDP ═ trunk0 ─┬─ eth1 ── sw1    a generic program brings it what comes by any port;
-                     ├─ eth2 ── sw2    what it sends leaves by the table
+    AF_XDP ═ trunk0 ─┬─ eth1 ── sw1    a generic program gives it frames of all ports; frames
+                     ├─ eth2 ── sw2    that it sends leave by the table
                      └─ eth3 ── sw3
     """
     ports = Ports()

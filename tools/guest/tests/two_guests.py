@@ -226,7 +226,7 @@ def test_a_pulled_cable_moves_only_its_own_buckets(machine):
 
 
 def test_a_pulled_cable_while_somebody_holds_rtnl(machine):
-    """Nothing in the kernel that needs RTNL can run; the trunk switches over all the same."""
+    """No part of the kernel that needs RTNL can run; the trunk switches over all the same."""
     if machine.role == "switch":
         listen()
         machine.barrier()
@@ -246,8 +246,8 @@ def test_a_pulled_cable_while_somebody_holds_rtnl(machine):
 
 
 def test_a_plugged_cable_while_somebody_holds_rtnl(machine):
-    """A NIC that has its carrier again drops all frames until the kernel has come to it, which takes
-    RTNL; until then it is not used."""
+    """A NIC that has its carrier again drops all frames until the kernel activates it, which takes RTNL.
+    Until then it is not used."""
     frames = count(4_000)
     if machine.role == "switch":
         taps = listen()
@@ -282,7 +282,7 @@ def test_a_plugged_cable_while_somebody_holds_rtnl(machine):
 
 
 def test_all_nics_have_the_trunks_address(machine):
-    """And the NICs' own filters let it in: unicast arrives by each of the four."""
+    """Their filters accept it: unicast frames arrive by each of the four."""
     if machine.role == "switch":
         listen()
         machine.barrier()
@@ -432,7 +432,7 @@ def test_links_fail_between_machines(machine):
 
 
 def test_silence_while_somebody_holds_rtnl(machine):
-    """eth1 falls silent; nothing in either kernel that needs RTNL can run, but the trunks switch over"""
+    """eth1 falls silent. No part of the kernels that needs RTNL can run, but the trunks switch over."""
     control = tested(machine)
     before = control.history()[-1]["seq"]
     with contextlib.ExitStack() as held:
@@ -457,7 +457,7 @@ def test_silence_while_somebody_holds_rtnl(machine):
 
 
 def test_the_peers_module_goes_and_comes(machine):
-    """With a goodbye the other end goes by carrier; without one, it is a peer that died, and then another"""
+    """After a goodbye the other end goes by carrier. Without one, the peer has died, and another one comes."""
     control = tested(machine)
     if machine.role == "switch":
         unload()
