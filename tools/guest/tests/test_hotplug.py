@@ -240,7 +240,7 @@ def test_a_function_that_may_not_change_its_address():
 @cases("driver", "bus", "address", "another driver", "another address")
 def test_what_a_card_is(what):
     """
-    slot 2: two NICs on one card, matched by driver and bus
+    slot 2: two NICs on one card, matched by driver, bus or address
     """
     rule = {
         "driver": {"driver": "virtio_net", "priority": 2},
