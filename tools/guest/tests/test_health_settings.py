@@ -13,9 +13,9 @@ def test_a_link_that_fails_again_is_held_down_longer_each_time():
     """
     pair = Pair()
     for host in pair.hosts:
-        host.set(hold_down=1_500)
+        host.set(hold_down=3_000)
     named = False
-    for least in 0, 1_000, 1_500, 1_500:
+    for least in 0, 1_000, 2_000, 3_000:
         pair.panel.lose("eth1")
         for host, port in (pair.server, "eth1"), (pair.switch, "sw1"):
             pair.until(host, {port: "probe-timeout"})
