@@ -365,7 +365,7 @@ def test_selector_smac_is_not_for_a_trunk_below_a_bridge():
     with machines:
         Rtnetlink().up("v1")
         sender, taps = Sender("v1"), Taps(["v1"])
-        eventually(lambda: carrier("v1"), "the machines are there")
+        eventually(lambda: running("v1"), "the machines can send")
     net.at_station.take(0)
     for n, src in enumerate(net.stations):
         sender.send(frame(BROADCAST, src, n))
