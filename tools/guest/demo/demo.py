@@ -188,18 +188,21 @@ def main():
         running = lab.Background(stream(source, own, others))
         running.__enter__()
 
-    say("\nA ping, an iperf3 and a stream of 2,000 numbered frames a second run through it:")
-    show(pair, table)
-    time.sleep(1)
-    for failure in FAILURES:
-        say(f"\neth{victim + 1}: {failure.name}.")
-        failure.happen(pair, victim, table)
-
-    report = json.loads(iperf3.communicate()[0])
-    running.__exit__()
-    ping.send_signal(2)
-    sent, answered = map(int, re.search(r"(\d+) packets transmitted, (\d+) received", ping.communicate()[0]).groups())
-    listener.kill()
+    try:
+        say("\nA ping, an iperf3 and a stream of 2,000 numbered frames a second run through it:")
+        show(pair, table)
+        time.sleep(1)
+        for failure in FAILURES:
+            say(f"\neth{victim + 1}: {failure.name}.")
+            failure.happen(pair, victim, table)
+        report = json.loads(iperf3.communicate()[0])
+        ping.send_signal(2)
+        sent, answered = map(int, re.search(r"(\d+) packets transmitted, (\d+) received", ping.communicate()[0]).groups())
+    finally:
+        # If something fails, nothing keeps the demo from its end.
+        running.__exit__()
+        for process in ping, iperf3, listener:
+            process.kill()
     seen = {number: (link, flow, when) for link, tap in enumerate(receivers) for number, flow, when in tap.frames()}
     for failure in FAILURES:
         failure.judge(seen, max(seen) + 1, table, victim)
