@@ -48,12 +48,12 @@ impl<T: Driver> Lower<T> {
     ///
     /// # Safety
     ///
-    /// For all of `'a`, the port must be linked to the upper device, or it must be an RCU read-side
-    /// critical section in which it was.
+    /// For all of `'a`, the port's handler must be registered, or it must be an RCU read-side critical
+    /// section in which it was.
     #[inline(always)]
     pub(crate) unsafe fn upper<'a>(&self) -> &'a Device<T> {
-        // SAFETY: One of the driver, by the type invariant. The link refers to it; once the link is
-        // gone, the device is not freed before all RCU readers are done.
+        // SAFETY: One of the driver, by the type invariant. A handler is registered only while somebody
+        // is linking the port or the link refers to the device, and is gone a grace period before.
         unsafe { Device::from_raw(self.upper) }
     }
 

@@ -80,7 +80,7 @@ unsafe fn receive_unshared<T: Driver>(
     // published before the function is, and withdrawn a grace period after.
     let handler =
         unsafe { &*core::ptr::read_volatile(&raw const (*dev).rx_handler_data).cast::<Lower<T>>() };
-    // SAFETY: The port was linked when the handler was called, in an RCU read-side critical section.
+    // SAFETY: The handler was registered when it was called, in an RCU read-side critical section.
     let upper = unsafe { handler.upper() };
     // Most frames are of the first two kinds, which `passes` tells apart anyway.
     let by_link = skb.is_for_other() || skb.is_for_host() || !skb.is_loopback();
@@ -139,7 +139,7 @@ unsafe fn receive_other<T: Driver>(
     }
     // SAFETY: It was received by an Ethernet device, or redirected here as if it were.
     let skb = unsafe { Received::from_frame(skb) };
-    // SAFETY: The port was linked when the handler was called, in an RCU read-side critical section.
+    // SAFETY: The handler was registered when it was called, in an RCU read-side critical section.
     let upper = unsafe { handler.upper() };
     let (skb, result) = match handler.receive(upper, skb, context) {
         RxResult::Consumed => return bindings::rx_handler_result::RX_HANDLER_CONSUMED,
