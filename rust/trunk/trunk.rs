@@ -9,6 +9,7 @@ use crate::{
     pure::{
         claims::{
             Claim,
+            Holder,
             MAX_CLAIMS, //
         },
         flow,
@@ -107,9 +108,9 @@ pub(crate) struct Trunk {
     #[pin]
     pub(crate) state: SpinLockBh<State<Heap>>,
     pub(crate) probes: ProbeFrames,
-    /// The requests for claims that are yet to be answered, by mark.
+    /// The requests for claims that are yet to be answered, and who is to hold these claims.
     #[pin]
-    pub(crate) asking: Mutex<KVec<(u32, Deferred)>>,
+    pub(crate) asking: Mutex<KVec<(Holder, Deferred)>>,
     #[pin]
     pub(crate) waiting: Waiting,
     pub(crate) statistics: Statistics,

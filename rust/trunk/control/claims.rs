@@ -113,7 +113,7 @@ pub(super) fn add(request: &mut Request<'_>) -> Result {
     let deferred = request.defer()?;
     step_later(dev, Input::Claim(id, holder));
     // There is room.
-    let _ = asking.push_within_capacity((mark, deferred));
+    let _ = asking.push_within_capacity((holder, deferred));
     drop(asking);
     Count::Claims.add(request.net(), 1);
     probe::run(dev, rtnl);
@@ -127,12 +127,11 @@ pub(super) fn answer(dev: &Device<Trunk>, net: &Net) {
         let Some(claim) = trunk.state.lock().take_answer() else {
             return;
         };
-        let mark = claim.holder.mark;
         let refused = claim.stage == Stage::Refused;
         if refused {
             Count::Claims.sub(net, 1);
         }
-        let Some(request) = take_request(trunk, |asked| asked == mark) else {
+        let Some(request) = take_request(trunk, |holder| *holder == claim.holder) else {
             continue;
         };
         if refused {
@@ -150,16 +149,17 @@ pub(super) fn answer(dev: &Device<Trunk>, net: &Net) {
             message.nest(attr::CLAIM, |message| put(message, dev, &claim, rcu))
         });
         if replied.is_err() {
-            end(dev, Ending::Mark(mark), net);
+            let Holder { mark, socket, .. } = claim.holder;
+            end(dev, Ending::Mark(mark, socket), net);
         }
         request.finish(|_, _| replied);
     }
 }
 
-/// Returns the first request for a claim whose mark passes `test`. It waits no longer.
-fn take_request(trunk: &Trunk, test: impl Fn(u32) -> bool) -> Option<Deferred> {
+/// Returns the first request for a claim whose holder passes `test`. It waits no longer.
+fn take_request(trunk: &Trunk, test: impl Fn(&Holder) -> bool) -> Option<Deferred> {
     let mut asking = trunk.asking.lock();
-    let at = asking.iter().position(|(mark, _)| test(*mark))?;
+    let at = asking.iter().position(|(holder, _)| test(holder))?;
     asking.remove(at).ok().map(|(_, request)| request)
 }
 
@@ -195,7 +195,12 @@ pub(crate) fn end(dev: &Device<Trunk>, which: Ending, net: &Net) {
     Count::Claims.sub(net, ended);
     // Nothing else answers the requests for claims that have ended.
     let trunk = dev.data();
-    let is_gone = |mark| trunk.state.lock().claim(mark).is_none();
+    // Another socket may have claimed the mark meanwhile.
+    let is_gone = |holder: &Holder| {
+        let state = trunk.state.lock();
+        let claim = state.claim(holder.mark);
+        claim.is_none_or(|claim| claim.holder != *holder)
+    };
     if ended > 0 {
         while let Some(request) = take_request(trunk, is_gone) {
             request.finish(|_, _| Err(ENODEV));
@@ -224,7 +229,7 @@ pub(super) fn del(request: &mut Request<'_>) -> Result {
             Err(extack.refuse_fmt(EPERM, Some(attr), reason))
         }
         Some(_) => {
-            end(dev, Ending::Mark(mark), request.net());
+            end(dev, Ending::Mark(mark, socket), request.net());
             probe::run(dev, rtnl);
             Ok(())
         }

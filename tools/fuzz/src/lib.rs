@@ -5,7 +5,8 @@
 //! [`live`] has the health checks of one trunk live: frames of any content come in, from a peer that
 //! answers to somebody who only claims to be one, among ticks and changes of settings. [`step`] has
 //! two ends of a trunk live, each a whole state. [`hash`] is about the hash of a frame's flow. Each
-//! panics if the core does, or if it comes to what cannot be. `fuzz_targets/` has them guided by coverage, `tests/` by chance alone.
+//! panics if the core does, or if it comes to what cannot be.
+//! `fuzz_targets/` has them guided by coverage, `tests/` by chance alone.
 
 #![forbid(unsafe_code)]
 #![warn(missing_docs)]
@@ -17,7 +18,7 @@ mod end;
 #[path = "../../core/tests/state/history.rs"]
 mod history;
 
-use end::Ends;
+use end::{socket, Ends};
 use history::Happens;
 use trunk_core::flow::{self, Key};
 use trunk_core::health::{Health, Link, News, Peers, ProbeMode, Reason, Settings, View};
@@ -423,7 +424,10 @@ fn happens(input: &mut Input<'_>) -> Happens {
         27 => Happens::Claim(end, number, 1 + u32::from(b % 5)),
         28 => match b % 4 {
             0 => Happens::EndClaims(end, Ending::All),
-            _ => Happens::EndClaims(end, Ending::Mark(1 + u32::from(c % 5))),
+            _ => {
+                let mark = 1 + u32::from(c % 5);
+                Happens::EndClaims(end, Ending::Mark(mark, socket(mark)))
+            }
         },
         29 => {
             let (bytes, rest) = input.0.split_at(input.0.len().min(b.into()));

@@ -145,7 +145,9 @@ impl<M: Memory> State<M> {
     /// Ends claims, and returns how many.
     pub(super) fn end_claims(&mut self, which: Ending, now: u64) -> usize {
         let ends = |claim: &Claim| match which {
-            Ending::Mark(mark) => claim.holder.mark == mark,
+            Ending::Mark(mark, socket) => {
+                (claim.holder.mark, claim.holder.socket) == (mark, socket)
+            }
             Ending::Socket(socket) => claim.holder.socket == socket,
             Ending::All => true,
         };

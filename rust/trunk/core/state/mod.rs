@@ -193,8 +193,8 @@ pub enum Replacement {
 /// The claims that end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Ending {
-    /// The claim of a mark.
-    Mark(u32),
+    /// The claim of a mark, if that socket holds it.
+    Mark(u32, Socket),
     /// The claims of a socket.
     Socket(Socket),
     /// All claims.

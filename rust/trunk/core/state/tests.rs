@@ -295,6 +295,8 @@ mod rules {
                 port_id: 5,
                 cookie: 1,
             };
+            bench.step(Input::EndClaims(Ending::Mark(2, socket)));
+            assert_eq!(bench.state.claims().len(), 2);
             bench.step(Input::EndClaims(Ending::Socket(socket)));
             assert!(bench.state.claim(1).is_none() && bench.state.claim(2).is_some());
             bench.step(Input::EndClaims(Ending::All));

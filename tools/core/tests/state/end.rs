@@ -22,6 +22,14 @@ pub fn port(number: usize) -> PortId {
     PortId::new(number).unwrap()
 }
 
+/// The socket that claims a mark.
+pub fn socket(mark: u32) -> Socket {
+    Socket {
+        port_id: mark,
+        cookie: 1,
+    }
+}
+
 pub struct Heap;
 
 impl Memory for Heap {
@@ -336,10 +344,7 @@ impl Ends {
         it.answers.remove(&mark);
         let holder = Holder {
             mark,
-            socket: Socket {
-                port_id: mark,
-                cookie: 1,
-            },
+            socket: socket(mark),
             ifindex: ifindex(id),
             name: [0; 32],
         };

@@ -6,7 +6,7 @@
 mod end;
 mod history;
 
-use end::{port, Cable, Ends, MS};
+use end::{port, socket, Cable, Ends, MS};
 use history::{live, Happens};
 use proptest::prelude::*;
 use trunk_core::history::EventKind;
@@ -56,7 +56,7 @@ fn happens() -> impl Strategy<Value = Happens> {
         1 => (end(), any::<[u8; 6]>()).prop_map(|(end, it)| Happens::Address(end, it)),
         1 => (end(), number(), number()).prop_map(|(e, b, n)| Happens::Choose(e, b, n)),
         3 => (end(), number(), 1..6u32).prop_map(|(e, n, mark)| Happens::Claim(e, n, mark)),
-        1 => (end(), 1..6u32).prop_map(|(end, mark)| Happens::EndClaims(end, Ending::Mark(mark))),
+        1 => (end(), 1..6u32).prop_map(|(end, mark)| Happens::EndClaims(end, Ending::Mark(mark, socket(mark)))),
         1 => end().prop_map(|end| Happens::EndClaims(end, Ending::All)),
         1 => (end(), number()).prop_map(|(end, n)| Happens::Frame(end, n, vec![])),
         1 => (0..80usize, any::<u8>()).prop_map(|(place, bits)| Happens::Garble(place, bits)),
