@@ -148,7 +148,7 @@ pub(super) fn put(message: &mut Message<'_>, port: &Port, rcu: &Rcu) -> Result {
     // Before the state is locked, so that decisions do not wait for this.
     let slot = to_slot(Some(port.id));
     let count =
-        |of: fn(&Bucket) -> Slot| buckets.iter().filter(|bucket| of(bucket) == slot).count();
+        |of: fn(&Bucket) -> Slot| number_of(buckets.iter().filter(|bucket| of(bucket) == slot));
     let (homes, carried) = (count(Bucket::home), count(Bucket::slot));
 
     message.nest(attr::PORT, |message| {
@@ -168,17 +168,22 @@ pub(super) fn put(message: &mut Message<'_>, port: &Port, rcu: &Rcu) -> Result {
         message.put_u32(port::STATE, view.state as u32)?;
         message.put_u32(port::REASON, known.why() as u32)?;
         message.put_uint(port::SINCE, known.since)?;
-        message.put_u32(port::HOMES, homes as u32)?;
-        message.put_u32(port::BUCKETS, carried as u32)?;
+        message.put_u32(port::HOMES, homes)?;
+        message.put_u32(port::BUCKETS, carried)?;
         let home = stand_ins.home_of(port.id);
         put_ifindex(message, port::STANDS_IN_FOR, trunk, home, rcu)?;
         let stand_in = stand_ins.of(port.id);
         put_ifindex(message, port::STAND_IN, trunk, stand_in, rcu)?;
         message.put_flag(port::HELD_BACK, view.is_held_back())?;
         message.put_flag(port::IN_USE, state.view().in_use.contains(port.id))?;
-        message.put_u32(port::CLAIMS, claims.count() as u32)?;
+        message.put_u32(port::CLAIMS, number_of(claims))?;
         put_tested(message, &known.link)
     })
+}
+
+/// Returns the number of items. Not by `count()`, which could panic.
+fn number_of(items: impl Iterator) -> u32 {
+    items.fold(0u32, |sum, _| sum.saturating_add(1))
 }
 
 /// Adds which port it is.

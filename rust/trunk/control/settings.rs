@@ -131,11 +131,7 @@ pub(crate) fn link_set(
 
 /// Writes the settings into a link message, in the form that `trunk-get` has.
 pub(crate) fn link_get(dev: &Device<Trunk>, message: &mut Message<'_>) -> Result {
-    match put(message, dev, &read_lock()) {
-        // The trunk is about to go.
-        Err(err) if err == ENODEV => Ok(()),
-        result => result,
-    }
+    put(message, dev, &read_lock())
 }
 
 /// Returns the policy of [`link_set`].

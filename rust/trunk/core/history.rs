@@ -145,8 +145,8 @@ impl Moves {
     /// Forgets all moves.
     pub fn clear(&mut self) {
         for id in PortId::all() {
-            self.lost[id].buckets = 0;
-            self.returned[id].buckets = 0;
+            self.lost[id] = Moved::default();
+            self.returned[id] = Moved::default();
         }
     }
 
@@ -244,8 +244,7 @@ mod tests {
             }
         }
         moves.clear();
-        assert!(
-            PortId::all().all(|id| moves.lost[id].buckets == 0 && moves.returned[id].buckets == 0)
-        );
+        let none = Moved::default();
+        assert!(PortId::all().all(|id| moves.lost[id] == none && moves.returned[id] == none));
     }
 }

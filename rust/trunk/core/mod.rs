@@ -12,8 +12,8 @@
 //!          flow.rs
 //! ```
 //!
-//! The **selector** makes a number from a frame. The low M bits of the number name one of the N = 2^M
-//! **buckets** of the **table**. Three layers decide which port carries a bucket:
+//! The **selector** makes a number from a frame. The low M bits of the number name one of the
+//! N = 2^M **buckets** of the **table**. Three layers decide which port carries a bucket:
 //!
 //! 1. **homes**: bucket -> working port, in proportion to the weights. Link states do not matter.
 //!    Only the configuration changes homes (a port joins, leaves, changes weight or priority):
@@ -36,8 +36,8 @@
 //!
 //! The code needs nothing but the `core` crate: no allocation, no clock, no lock, no unsafe code
 //! and no path to a panic. It runs in the driver, under KUnit and in the tests on the host. It may
-//! be called with interrupts off: a call takes O(N + P^2) time for P ports, and less than 1.5 KiB
-//! of stack.
+//! be called with interrupts off: a call takes O(N + P^2) time for P ports, and less than 4 KiB of
+//! stack.
 
 pub mod claims;
 pub mod flow;

@@ -25,7 +25,8 @@ use ::core::sync::atomic::{
 
 /// One bucket of a table. Frames read it at any time. Writers take turns.
 #[derive(Debug)]
-#[repr(align(4))] // A power of two: its place in the table is part of the instruction that reads it.
+// A power of two: its place in the table is part of the instruction that reads it.
+#[repr(align(4))]
 pub struct Bucket {
     slot: AtomicI8,
     home: AtomicI8,

@@ -33,7 +33,7 @@ impl Damping {
             0
         };
         if let Some(doublings) = self.relapses.checked_sub(1) {
-            // More doublings do not fit into the time. The limit is far below.
+            // A few more doublings would overflow the time. The limit is far below.
             let doublings = u32::from(doublings.min(32));
             let hold = FIRST.saturating_mul(1u64.wrapping_shl(doublings));
             self.until = now.saturating_add(hold.min(limit));

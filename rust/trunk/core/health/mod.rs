@@ -246,7 +246,7 @@ impl<B: DerefMut<Target: BorrowMut<Link>>> Health<B> {
         Some(self.get_mut(id)?.borrow_mut())
     }
 
-    /// Returns the links there are. The type has a short name, since objtool refuses long symbols.
+    /// Returns the links there are. A chain of adapters would have too long a symbol for objtool.
     fn iter(&self) -> impl Iterator<Item = (PortId, &Link)> {
         let mut ids = PortId::all();
         ::core::iter::from_fn(move || ids.find_map(|id| Some((id, self.link(id)?))))
@@ -309,12 +309,12 @@ impl<B: DerefMut<Target: BorrowMut<Link>>> Health<B> {
         Some(self.get(id)?.borrow())
     }
 
-    /// Returns the box of the link of a port.
+    /// Returns what is in the box of a port: its link, or the port with its link.
     pub fn get(&self, id: PortId) -> Option<&B::Target> {
         self.links.get(id.index())?.as_deref()
     }
 
-    /// Returns the box of the link of a port, to be changed.
+    /// Returns what is in the box of a port, to be changed.
     pub fn get_mut(&mut self, id: PortId) -> Option<&mut B::Target> {
         self.links.get_mut(id.index())?.as_deref_mut()
     }

@@ -33,11 +33,11 @@ use super::{
 };
 
 impl<M: Memory> State<M> {
-    /// Brings all into line with the ports as they are: their states, homes if the user has changed
-    /// something, stand-ins, claims, the slots of `table`, and what probes say to the peers.
+    /// Brings all into line with the ports as they are: their states, homes if there is a
+    /// `cause`, stand-ins, claims, the slots of `table`, and what probes say to the peers.
     ///
-    /// `cause` is the event of a change of the user, to which the number of buckets that it moves
-    /// is added. With `old`, `table` takes its place: its slots begin as they are there.
+    /// `cause` is the event of a change of ports, shares or settings, to which the number of
+    /// buckets that it moves is added. With `old`, `table` takes its place: its slots begin as they are there.
     pub(super) fn decide(
         &mut self,
         table: &[Bucket],

@@ -8,8 +8,8 @@ use trunk_core::spares::Failback;
 use trunk_core::state::{Ending, PortSettings};
 use trunk_core::uapi::ProbeMode;
 
-/// Something that happens. Ends are 0 and 1, ports 0 to 63; cables and buckets are taken modulo what
-/// there is.
+/// Something that happens. Ends are 0 and 1, ports 0 to 63; cables and buckets are taken modulo
+/// what there is.
 #[derive(Clone, Debug)]
 pub enum Happens {
     Carrier(usize, bool),
