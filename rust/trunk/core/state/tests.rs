@@ -4,9 +4,15 @@
 //! histories.
 
 use super::super::{
+    claims::Stage,
+    health::ProbeMode,
+    port::LinkState,
     spares::Failback,
     testing::id,
-    uapi::Reason, //
+    uapi::{
+        Reason,
+        RxGroup, //
+    }, //
 };
 use super::*;
 use ::core::marker::PhantomData;
@@ -313,5 +319,286 @@ mod rules {
             .tell()
             .map(|(_, it)| (it.kind, it.port, it.error));
         assert_eq!(told, Some((EventKind::JoinRefused, 77, 16)));
+    }
+
+    #[test]
+    fn events_say_what_moved_where_and_how_fast() {
+        bench!(bench, [1, 1, 2]);
+        let numbered = |seq| {
+            let event = bench.state.event(seq);
+            event.map(|(seq, event)| (seq, event.kind, event.port))
+        };
+        assert_eq!(numbered(0), Some((1, EventKind::Join, 10)));
+        assert_eq!(numbered(2), Some((2, EventKind::PortState, 10)));
+        // The clock goes on while the table is switched over.
+        if let Some(second) = id(1) {
+            bench.links.operational.remove(second);
+        }
+        let clock = ::core::cell::Cell::new(bench.now);
+        let Bench {
+            state,
+            table,
+            links,
+            now,
+        } = &mut bench;
+        state.step(table, *links, Input::Links, || {
+            clock.replace(clock.get() + 7)
+        });
+        let reason = Reason::NoCarrier;
+        let states = Some((LinkState::Act, LinkState::Sby));
+        let fallen = Event {
+            reason,
+            states,
+            ..Event::new(EventKind::PortState, 11, *now)
+        };
+        let moved = Event {
+            reason,
+            other: 12,
+            buckets: 4,
+            switch: 7,
+            ..Event::new(EventKind::Failover, 11, *now)
+        };
+        assert_eq!(state.tell().map(|(_, event)| event), Some(fallen));
+        assert_eq!(state.tell().map(|(_, event)| event), Some(moved));
+        // No bucket moves because of these settings.
+        let settings = Settings {
+            failback: Failback::Manual,
+            ..*state.settings()
+        };
+        bench.step(Input::Settings(settings));
+        let told = bench.state.tell().map(|(_, it)| (it.kind, it.buckets));
+        assert_eq!(told, Some((EventKind::Config, 0)));
+        bench.state.count_lost();
+        assert_eq!(bench.state.totals().events_lost, 1);
+    }
+
+    #[test]
+    fn a_reason_that_lasts_is_told() {
+        bench!(bench, [1, 1]);
+        bench.carrier(1, false);
+        while bench.event().is_some() {}
+        if let Some(second) = id(1) {
+            bench.links.started.remove(second);
+        }
+        bench.step(Input::Links);
+        bench.now += 800 * MS - 1;
+        bench.step(Input::Time);
+        assert_eq!(bench.event(), None);
+        bench.now += 1;
+        bench.step(Input::Time);
+        let told = bench.state.tell();
+        let told = told.map(|(_, it)| (it.kind, it.port, it.reason, it.states));
+        let states = Some((LinkState::Sby, LinkState::Sby));
+        let want = (EventKind::PortState, 11, Reason::AdminDown, states);
+        assert_eq!(told, Some(want));
+        bench.now += 2_000 * MS;
+        bench.step(Input::Time);
+        assert_eq!(bench.event(), None);
+    }
+
+    #[test]
+    fn only_what_has_changed_is_to_be_settled() {
+        bench!(bench, [1, 1, 2]);
+        assert!(bench.state.is_unsettled());
+        bench.state.take_unsettled();
+        let settings = Settings {
+            failback: Failback::Manual,
+            ..*bench.state.settings()
+        };
+        let effects = bench.step(Input::Settings(settings));
+        assert!(effects.decided.is_some() && !bench.state.is_unsettled());
+        // A spare that fails moves nothing.
+        bench.carrier(2, false);
+        let unsettled = bench.state.take_unsettled();
+        assert!(unsettled.any && !unsettled.announce);
+        let generation = bench.state.generation();
+        bench.carrier(0, false);
+        assert!(bench.state.generation() != generation && generation & 1 == 1);
+    }
+
+    #[test]
+    fn peers_are_told_of_ports_usable_and_in_use() {
+        bench!(bench, [1, 1, 2]);
+        let view = |bench: &Bench<'_>| {
+            let view = bench.state.view();
+            (view.usable.bits(), view.in_use.bits(), view.held.bits())
+        };
+        assert_eq!(view(&bench), (0b111, 0b011, 0));
+        bench.carrier(1, false);
+        assert_eq!(view(&bench), (0b101, 0b101, 0));
+        if let Some(first) = id(0) {
+            let enabled = Some(false);
+            let settings = PortSettings {
+                enabled,
+                ..PortSettings::default()
+            };
+            bench.step(Input::Port(first, settings, None));
+            assert_eq!(bench.state.port(first).map(Port::is_enabled), Some(false));
+        }
+        assert_eq!(view(&bench), (0b100, 0b100, 0));
+        bench.carrier(1, true);
+        assert_eq!(view(&bench), (0b110, 0b110, 0));
+    }
+
+    #[test]
+    fn tests_are_made_while_they_are_needed() {
+        bench!(bench, [1, 1]);
+        assert!(!bench.state.needs_tests() && !bench.state.is_testing());
+        bench.step(Input::Up(true));
+        assert!(bench.state.needs_tests());
+        let own = Identity {
+            system: 7,
+            trunk: 3,
+        };
+        bench.step(Input::Start(own));
+        assert!(bench.state.is_testing());
+        let effects = bench.step(Input::Time);
+        assert!(effects.tests && effects.next == Some(bench.now + 10 * MS));
+        for port in [0, 1] {
+            let sent = bench.step(Input::Test(5)).send;
+            let sent = sent.map(|(at, probe)| (Some(at), probe.from, probe.nonce));
+            assert_eq!(sent, Some((id(port), own, 5)));
+        }
+        assert!(!bench.step(Input::Links).tests);
+        // Nobody has to answer, until that is required. Then the carrier is the last resort.
+        let required = Settings {
+            probes: super::super::super::health::Settings {
+                mode: ProbeMode::Required,
+                ..bench.state.settings().probes
+            },
+            ..*bench.state.settings()
+        };
+        assert_eq!(bench.slots(), [1, 0, 1, 0, 1, 0, 1, 0]);
+        bench.step(Input::Settings(required));
+        let decided = bench.state.decision();
+        assert!(decided.act.is_empty() && decided.carrier);
+        assert_eq!(bench.slots(), [1, 0, 1, 0, 1, 0, 1, 0]);
+        bench.step(Input::Up(false));
+        bench.step(Input::Stop);
+        assert!(!bench.state.needs_tests() && !bench.state.is_testing());
+        assert_eq!(bench.state.decision().act.bits(), 0b11);
+    }
+
+    #[test]
+    fn a_claim_moves_with_its_link_and_its_holder_is_told() {
+        bench!(bench, [1, 1, 2, 2]);
+        let Some(second) = id(1) else { return };
+        let holder = Holder {
+            mark: 9,
+            ifindex: 11,
+            ..Holder::NONE
+        };
+        let effects = bench.step(Input::Claim(second, holder));
+        assert!(effects.work && bench.state.needs_tests());
+        // It waits for answers, as long as a reply may take.
+        bench.now += 10 * MS - 1;
+        assert!(bench.step(Input::Time).decided.is_none());
+        assert!(bench.state.take_answer().is_none());
+        bench.now += 1;
+        assert!(bench.step(Input::Time).decided.is_some_and(|it| it.marks));
+        while let Some((_, event)) = bench.state.tell() {
+            let want = Event {
+                other: 11,
+                mark: 9,
+                ..Event::new(EventKind::Claim, 11, bench.now)
+            };
+            assert_eq!(event, want);
+        }
+        bench.state.take_unsettled();
+        assert!(bench.step(Input::Links).work);
+        let answer = bench.state.take_answer();
+        assert_eq!(
+            answer.map(|it| (it.stage, it.link)),
+            Some((Stage::Served, Some(second)))
+        );
+        assert!(bench.state.take_answer().is_none() && bench.state.tell_holder().is_none());
+        assert!(!bench.step(Input::Links).work);
+
+        // The first spare stands in for the port, the claim gets the other.
+        bench.carrier(1, false);
+        let want = Event {
+            other: 13,
+            mark: 9,
+            reason: Reason::NoCarrier,
+            ..Event::new(EventKind::ClaimMoved, 11, bench.now)
+        };
+        let mut told = None;
+        while let Some((_, event)) = bench.state.tell() {
+            told = Some(event);
+        }
+        assert_eq!(told, Some(want));
+        assert_eq!(bench.state.view().held.bits(), 0b1000);
+        bench.state.take_unsettled();
+        assert!(bench.step(Input::Links).work);
+        let told = bench.state.tell_holder();
+        let told = told.map(|it| (it.old, it.claim.link, it.claim.reason));
+        assert_eq!(told, Some((Some(second), id(3), Reason::NoCarrier)));
+        assert!(bench.state.tell_holder().is_none() && !bench.step(Input::Links).work);
+
+        let effects = bench.step(Input::EndClaims(Ending::Mark(9, holder.socket)));
+        assert_eq!(
+            (effects.ended, effects.decided.map(|it| it.marks)),
+            (1, Some(false))
+        );
+        let want = Event {
+            mark: 9,
+            ..Event::new(EventKind::Release, 11, bench.now)
+        };
+        assert_eq!(bench.state.tell().map(|(_, event)| event), Some(want));
+        assert!(bench.state.is_unsettled());
+    }
+
+    #[test]
+    fn a_claim_without_a_link_is_refused_and_forgotten() {
+        bench!(bench, [1]);
+        bench.carrier(0, false);
+        let Some(first) = id(0) else { return };
+        let holder = Holder {
+            mark: 9,
+            ..Holder::NONE
+        };
+        bench.step(Input::Claim(first, holder));
+        bench.now += 10 * MS;
+        while bench.event().is_some() {}
+        bench.step(Input::Time);
+        assert_eq!(bench.event(), None);
+        let answer = bench.state.take_answer();
+        assert_eq!(
+            answer.map(|it| (it.stage, it.link)),
+            Some((Stage::Refused, None))
+        );
+        assert!(bench.state.claims().is_empty() && bench.state.is_unsettled());
+        // One that nobody was answered about ends without an event.
+        bench.step(Input::Claim(first, holder));
+        bench.step(Input::EndClaims(Ending::All));
+        assert_eq!(bench.event(), None);
+    }
+
+    #[test]
+    fn a_switch_in_between_may_multiply_groups() {
+        let nearest = Settings::default();
+        let settings = |rx_group, probe_address| Settings {
+            rx_group,
+            probe_address,
+            ..nearest
+        };
+        let others = [
+            [0x01, 0x80, 0xc2, 0, 0, 0x10],
+            [0x01, 0x80, 0xc2, 0, 1, 0x0e],
+            [0x02, 0, 0, 0, 0, 0x0e],
+        ];
+        for rule in RxGroup::ALL {
+            for last in [0, 0xe, 0xf] {
+                let address = [0x01, 0x80, 0xc2, 0, 0, last];
+                assert_eq!(settings(rule, address).group_rule(), rule);
+            }
+            for address in others {
+                let want = match rule {
+                    RxGroup::Auto => RxGroup::One,
+                    rule => rule,
+                };
+                assert_eq!(settings(rule, address).group_rule(), want);
+            }
+        }
     }
 }
