@@ -13,6 +13,7 @@ use super::super::{
         Reason,
         RxGroup, //
     }, //
+    wire::Kind,
 };
 use super::*;
 use ::core::marker::PhantomData;
@@ -82,6 +83,38 @@ impl<'a> Bench<'a> {
 
     fn slots(&self) -> [i8; 8] {
         self.table.each_ref().map(Bucket::slot)
+    }
+
+    /// Sends the tests that are due. Those of these ports are answered at once, by one peer.
+    fn round(&mut self, answered: u64) {
+        let peer = Identity {
+            system: 1,
+            trunk: 1,
+        };
+        let mut nonce = self.now;
+        while let Some((port, test)) = {
+            nonce += 1;
+            self.step(Input::Test(nonce)).send
+        } {
+            if !PortSet::from_bits(answered).contains(port) {
+                continue;
+            }
+            let reply = Probe {
+                kind: Kind::Reply,
+                from: peer,
+                port: port.index() as u8,
+                usable: true,
+                nonce: 3,
+                echo: test.nonce,
+                heard: 0,
+                ..test
+            };
+            let read = Read {
+                probe: reply,
+                unknown: 0,
+            };
+            self.step(Input::Probe(port, Some(&read)));
+        }
     }
 
     /// The next event: what it is, its port and why.
@@ -426,6 +459,8 @@ mod rules {
         assert_eq!(view(&bench), (0b111, 0b011, 0));
         bench.carrier(1, false);
         assert_eq!(view(&bench), (0b101, 0b101, 0));
+        assert_eq!(bench.state.ports().usable().bits(), 0b101);
+        assert_eq!(id(1).and_then(|id| bench.state.stand_ins().of(id)), id(2));
         if let Some(first) = id(0) {
             let enabled = Some(false);
             let settings = PortSettings {
@@ -600,5 +635,143 @@ mod rules {
                 assert_eq!(settings(rule, address).group_rule(), want);
             }
         }
+    }
+
+    const OWN: Identity = Identity {
+        system: 7,
+        trunk: 3,
+    };
+
+    /// A claim of mark 9 to that port, and what its holder is answered when so many ms are over, while
+    /// these ports answer.
+    fn claimed(
+        bench: &mut Bench<'_>,
+        wanted: i8,
+        answered: u64,
+        ms: u64,
+    ) -> Option<Option<PortId>> {
+        let holder = Holder {
+            mark: 9,
+            ..Holder::NONE
+        };
+        bench.step(Input::Claim(id(wanted)?, holder));
+        if bench.state.needs_tests() {
+            bench.step(Input::Start(OWN));
+        }
+        bench.round(answered);
+        bench.now += ms * MS;
+        bench.step(Input::Time);
+        Some(bench.state.take_answer()?.link)
+    }
+
+    #[test]
+    fn a_claim_does_not_get_a_link_that_is_silent_until_that_answers() {
+        bench!(bench, [1, 1, 2, 2]);
+        bench.step(Input::Up(true));
+        bench.step(Input::Start(OWN));
+        bench.step(Input::Time);
+        bench.round(0b1111);
+        assert!(PortId::all().take(4).all(|id| {
+            let port = bench.state.port(id);
+            port.is_some_and(|port| port.link.is_probed())
+        }));
+        bench.now += 20 * MS;
+        // All that may serve it are asked, and no others. Who waits is told when he has to wait no more.
+        assert_eq!(claimed(&mut bench, 1, 0b1100, 9), None);
+        assert_eq!(bench.state.claims().len(), 1);
+        bench.now += MS;
+        let effects = bench.step(Input::Time);
+        assert!(effects.decided.is_some());
+        assert_eq!(bench.state.take_answer().map(|it| it.link), Some(id(2)));
+        // It stays in doubt while it does not answer, whatever time passes, and is used all the same.
+        bench.now += 50 * MS;
+        bench.step(Input::Time);
+        bench.round(0b1101);
+        bench.now += 10 * MS;
+        bench.step(Input::Time);
+        assert_eq!(bench.state.claim(9).and_then(|it| it.link), id(2));
+        assert_eq!(bench.slots(), [1, 0, 1, 0, 1, 0, 1, 0]);
+        // It answers: the claim returns to it.
+        bench.now += 90 * MS;
+        bench.step(Input::Time);
+        bench.round(0b1111);
+        bench.now += 10 * MS;
+        bench.step(Input::Time);
+        assert_eq!(bench.state.claim(9).and_then(|it| it.link), id(1));
+    }
+
+    #[test]
+    fn a_claim_waits_no_longer_than_for_the_last_answer() {
+        bench!(bench, [1, 1, 2]);
+        bench.step(Input::Up(true));
+        bench.step(Input::Start(OWN));
+        bench.step(Input::Time);
+        bench.round(0b111);
+        bench.now += 20 * MS;
+        let effects = bench.step(Input::Time);
+        assert_eq!(effects.next, Some(bench.now + 80 * MS));
+        assert_eq!(claimed(&mut bench, 1, 0b110, 0), Some(id(1)));
+        assert_eq!(bench.state.claim(9).map(|it| it.wanted), Some(id(1)));
+    }
+
+    #[test]
+    fn of_a_trunk_that_is_down_all_links_should_answer_if_one_does() {
+        for (answered, link) in [(0b111, 1), (0b110, 1), (0b100, 2), (0b010, 1), (0, 1)] {
+            bench!(bench, [1, 1, 2]);
+            let full = answered & 0b110 == 0b110;
+            let got = claimed(&mut bench, 1, answered, if full { 0 } else { 10 });
+            assert_eq!(got, Some(id(link)));
+            // Another claim begins while tests are made already: nobody else's silence counts for it.
+            let holder = Holder {
+                mark: 10,
+                ..Holder::NONE
+            };
+            if let Some(first) = id(0) {
+                bench.step(Input::Claim(first, holder));
+                bench.round(0);
+                bench.now += 10 * MS;
+                bench.step(Input::Time);
+            }
+            assert_eq!(bench.state.take_answer().map(|it| it.link), Some(id(0)));
+        }
+    }
+
+    #[test]
+    fn how_long_a_failure_went_unnoticed_is_told() {
+        bench!(bench, [1, 1, 2]);
+        bench.step(Input::Up(true));
+        bench.step(Input::Start(OWN));
+        bench.step(Input::Time);
+        bench.round(0b111);
+        for port in [10, 11, 12] {
+            let found = (EventKind::PeerFound, port, Reason::None);
+            assert_eq!(bench.event(), Some(found));
+        }
+        for _ in 0..3 {
+            assert_eq!(bench.event(), None);
+            bench.now += 100 * MS;
+            bench.step(Input::Time);
+            bench.round(0b101);
+            bench.now += 10 * MS;
+            bench.step(Input::Time);
+            bench.now -= 10 * MS;
+        }
+        let told = |bench: &mut Bench<'_>| {
+            let (_, event) = bench.state.tell()?;
+            Some((event.kind, event.port, event.reason, event.detection))
+        };
+        let reason = Reason::ProbeTimeout;
+        let detection = Some(310 * MS);
+        for kind in [EventKind::PortState, EventKind::Failover] {
+            assert_eq!(told(&mut bench), Some((kind, 11, reason, detection)));
+        }
+        assert_eq!(bench.slots(), [2, 0, 2, 0, 2, 0, 2, 0]);
+        // Another reason that lasts has nothing to do with that.
+        bench.now += 10 * MS;
+        bench.carrier(1, false);
+        bench.now += 800 * MS;
+        bench.step(Input::Time);
+        let lasting = (EventKind::PortState, 11, Reason::NoCarrier, None);
+        assert_eq!(told(&mut bench), Some(lasting));
     }
 }
