@@ -85,6 +85,14 @@ impl<'a> Bench<'a> {
         self.table.each_ref().map(Bucket::slot)
     }
 
+    /// Brings the trunk up. These ports answer the first round of tests.
+    fn begin(&mut self, answered: u64) {
+        self.step(Input::Up(true));
+        self.step(Input::Start(OWN));
+        self.step(Input::Time);
+        self.round(answered);
+    }
+
     /// Sends the tests that are due. Those of these ports are answered at once, by one peer.
     fn round(&mut self, answered: u64) {
         let peer = Identity {
@@ -127,6 +135,11 @@ impl<'a> Bench<'a> {
 fn port(ifindex: u32, priority: u16) -> Port {
     Port::new(ifindex, priority, None, 0)
 }
+
+const OWN: Identity = Identity {
+    system: 7,
+    trunk: 3,
+};
 
 const NO_EVENT: Event = Event::new(EventKind::Config, 0, 0);
 
@@ -481,18 +494,14 @@ mod rules {
         assert!(!bench.state.needs_tests() && !bench.state.is_testing());
         bench.step(Input::Up(true));
         assert!(bench.state.needs_tests());
-        let own = Identity {
-            system: 7,
-            trunk: 3,
-        };
-        bench.step(Input::Start(own));
+        bench.step(Input::Start(OWN));
         assert!(bench.state.is_testing());
         let effects = bench.step(Input::Time);
         assert!(effects.tests && effects.next == Some(bench.now + 10 * MS));
         for port in [0, 1] {
             let sent = bench.step(Input::Test(5)).send;
             let sent = sent.map(|(at, probe)| (Some(at), probe.from, probe.nonce));
-            assert_eq!(sent, Some((id(port), own, 5)));
+            assert_eq!(sent, Some((id(port), OWN, 5)));
         }
         assert!(!bench.step(Input::Links).tests);
         // Nobody has to answer, until that is required. Then the carrier is the last resort.
@@ -637,11 +646,6 @@ mod rules {
         }
     }
 
-    const OWN: Identity = Identity {
-        system: 7,
-        trunk: 3,
-    };
-
     /// A claim of mark 9 to that port, and what its holder is answered when so many ms are over, while
     /// these ports answer.
     fn claimed(
@@ -667,10 +671,7 @@ mod rules {
     #[test]
     fn a_claim_does_not_get_a_link_that_is_silent_until_that_answers() {
         bench!(bench, [1, 1, 2, 2]);
-        bench.step(Input::Up(true));
-        bench.step(Input::Start(OWN));
-        bench.step(Input::Time);
-        bench.round(0b1111);
+        bench.begin(0b1111);
         assert!(PortId::all().take(4).all(|id| {
             let port = bench.state.port(id);
             port.is_some_and(|port| port.link.is_probed())
@@ -703,10 +704,7 @@ mod rules {
     #[test]
     fn a_claim_waits_no_longer_than_for_the_last_answer() {
         bench!(bench, [1, 1, 2]);
-        bench.step(Input::Up(true));
-        bench.step(Input::Start(OWN));
-        bench.step(Input::Time);
-        bench.round(0b111);
+        bench.begin(0b111);
         bench.now += 20 * MS;
         let effects = bench.step(Input::Time);
         assert_eq!(effects.next, Some(bench.now + 80 * MS));
@@ -739,10 +737,7 @@ mod rules {
     #[test]
     fn how_long_a_failure_went_unnoticed_is_told() {
         bench!(bench, [1, 1, 2]);
-        bench.step(Input::Up(true));
-        bench.step(Input::Start(OWN));
-        bench.step(Input::Time);
-        bench.round(0b111);
+        bench.begin(0b111);
         for port in [10, 11, 12] {
             let found = (EventKind::PeerFound, port, Reason::None);
             assert_eq!(bench.event(), Some(found));
