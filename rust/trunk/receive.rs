@@ -29,7 +29,7 @@ impl RxHandler<Trunk> for Port {
     #[inline(always)]
     fn passes(&self, upper: &Device<Trunk>, skb: &Received) -> bool {
         match skb.is_for_host() {
-            true => !self.is_probe(skb),
+            true => !self.is_probe(skb) && self.takes(true),
             false => {
                 let mac = upper.data().mac();
                 skb.is_for_other() && skb.header().src_differs(mac, self.own_bits())
@@ -37,8 +37,8 @@ impl RxHandler<Trunk> for Port {
         }
     }
 
-    /// The trunk gets one copy of a frame that a switch floods to all ports, and none of a frame
-    /// that it has sent itself. Frames to link-local addresses stay with the port, except those of
+    /// The trunk gets one copy of a frame that a switch floods to all ports, as long as it uses one
+    /// port to the switch, and none of a frame that it has sent itself. Frames to link-local addresses stay with the port, except those of
     /// the spanning tree of bridges: for a bridge the trunk is one link. Probes are for nobody
     /// else. A frame of another protocol with the EtherType of probes is treated as any frame.
     fn receive(&self, upper: &Device<Trunk>, mut skb: Received, context: &RcuBh) -> RxResult {
@@ -52,14 +52,18 @@ impl RxHandler<Trunk> for Port {
                 None => return RxResult::Consumed,
             }
         }
-        if skb.is_for_host() {
-            RxResult::Another(skb)
-        } else if skb.is_for_other() && !is_own(upper, &skb) {
-            // The port has kept an address of its own, and takes the trunk's for that of another
-            // host.
-            if skb.header().dst.to_u64() == trunk.mac() {
-                skb.set_for_host();
-            }
+        // The port may have kept an address of its own, and take the trunk's for that of another
+        // host.
+        if skb.is_for_other() && skb.header().dst.to_u64() == trunk.mac() && !is_own(upper, &skb) {
+            skb.set_for_host();
+        }
+        let for_host = skb.is_for_host();
+        let is_unicast = for_host || skb.is_for_other() && !is_own(upper, &skb);
+        let takes = || switch::takes_unicast_from(upper, self, for_host, context);
+        if is_unicast && !self.takes(for_host) && !takes() {
+            count(Count::RxUnicastFiltered);
+            RxResult::Exact(skb)
+        } else if is_unicast {
             RxResult::Another(skb)
         } else if stays_with_port(&skb) {
             RxResult::Pass(skb)

@@ -5,6 +5,10 @@
 use crate::{
     pure::{
         flow,
+        port::{
+            Slot,
+            NO_PORT, //
+        },
         selector::Selector, //
     },
     stats::Count,
@@ -85,14 +89,14 @@ fn hashed(mut skb: SkBuff, dev: &Device<Trunk>, context: &RcuBh) -> Xmit {
     otherwise(skb, dev, context)
 }
 
-/// Sends a frame that needs more: there are claims, or its headers are in pieces, or its flow is
-/// one that only the kernel can hash, or its port cannot send.
+/// Sends a frame that needs more: there are claims, or it is for a group, or its headers are in
+/// pieces, or its flow is one that only the kernel can hash, or its port cannot send.
 #[cold]
 #[inline(never)]
 fn otherwise(mut skb: SkBuff, dev: &Device<Trunk>, context: &RcuBh) -> Xmit {
     let trunk = dev.data();
     let table = trunk.table.get(context);
-    if table.is_special() {
+    if table.has_marks() {
         if let Some(port) = claimed(dev, skb.mark(), context) {
             return send(dev, None, &port.dev, skb, context);
         }
@@ -100,7 +104,10 @@ fn otherwise(mut skb: SkBuff, dev: &Device<Trunk>, context: &RcuBh) -> Xmit {
     let Some(index) = index(trunk, table.selector, &mut skb) else {
         return drop(dev, skb, DropReason::PKT_TOO_SMALL, context);
     };
-    let Some(port) = port(dev, trunk, table, index, context) else {
+    let group = skb
+        .tx_header()
+        .is_some_and(|header| header.dst.is_multicast());
+    let Some(port) = port(dev, trunk, (index, group), context) else {
         return drop(dev, skb, DropReason::DEV_READY, context);
     };
     let counters = table.counters(table.bucket(index), context);
@@ -126,15 +133,18 @@ fn send(
     xmit
 }
 
-/// Sends a frame of netpoll by the port that carries its bucket, or, if that port has failed, by
-/// any port that is `act`. Notifies nobody: this may have interrupted the holder of the state's
+/// Sends a frame of netpoll by the port that is to carry it, or, if that port has failed, by any
+/// port that is `act`. Notifies nobody: this may have interrupted the holder of the state's
 /// lock.
 pub(crate) fn transmit_netpoll(dev: &Device<Trunk>, mut skb: SkBuff, context: &RcuIrq) -> Xmit {
     let trunk = dev.data();
     let table = trunk.table.get(context);
     let index = index(trunk, table.selector, &mut skb);
+    let group = skb
+        .tx_header()
+        .is_some_and(|header| header.dst.is_multicast());
     let port = index
-        .and_then(|index| trunk.port_in(table.slot(table.bucket(index)), context))
+        .and_then(|index| trunk.port_in(slot(trunk, table, (index, group)), context))
         .filter(|port| port.dev.is_operational());
     let act = trunk.live.act();
     let port = port.or_else(|| trunk.ports(context).find(|port| act.contains(port.id)));
@@ -179,7 +189,7 @@ fn drop(dev: &Device<Trunk>, skb: SkBuff, reason: DropReason, context: &RcuCpu) 
 }
 
 /// Sends frames that XDP programs have redirected to the trunk. They have no mark, so they belong
-/// to no claim: each leaves by its bucket.
+/// to no claim: each leaves by its bucket, or as a group does.
 pub(crate) fn transmit_xdp(dev: &Device<Trunk>, frames: &mut Frames<'_>, context: &RcuBh) {
     let trunk = dev.data();
     frames.send(
@@ -193,7 +203,7 @@ pub(crate) fn transmit_xdp(dev: &Device<Trunk>, frames: &mut Frames<'_>, context
                     hash.or_else(|| Some(frame.flow_hash(dev)))
                 };
                 let index = table.selector.index(dst, src, flow)?;
-                let port = port(dev, trunk, table, index, context)?;
+                let port = port(dev, trunk, (index, header.dst.is_multicast()), context)?;
                 let counters = table.counters(table.bucket(index), context);
                 Some((&*port.dev, (counters, frame.len())))
             };
@@ -246,20 +256,34 @@ fn flow(trunk: &Trunk, skb: &mut SkBuff) -> u32 {
     }
 }
 
-/// Returns the port that carries the bucket of `index`.
+/// What decides by which port a frame leaves: the number that names its bucket, and whether it is
+/// for a group.
+type Address = (u32, bool);
+
+/// Returns the slot of the port that is to carry a frame: that of its bucket, unless one port
+/// carries all groups.
+#[inline(always)]
+fn slot(trunk: &Trunk, table: &Table, (index, group): Address) -> Slot {
+    let groups = trunk.live.groups();
+    match group && groups != NO_PORT {
+        true => groups,
+        false => table.slot(table.bucket(index)),
+    }
+}
+
+/// Returns the port that is to carry a frame.
 #[inline(always)]
 fn port<'a>(
     dev: &Device<Trunk>,
     trunk: &'a Trunk,
-    table: &'a Table,
-    index: u32,
+    address: Address,
     context: &'a RcuBh,
 ) -> Option<&'a Lower<Trunk>> {
-    let named = |table: &Table| trunk.port_in(table.slot(table.bucket(index)), context);
-    match named(table) {
+    let named = || trunk.port_in(slot(trunk, trunk.table.get(context), address), context);
+    match named() {
         Some(port) if port.dev.is_operational() => Some(port),
         // There may be another table by then.
-        _ => brought_up_to_date(dev, || named(trunk.table.get(context)), context),
+        _ => brought_up_to_date(dev, named, context),
     }
 }
 

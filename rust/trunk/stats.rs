@@ -30,15 +30,18 @@ pub(crate) enum Count {
     RxOwnSource,
     /// Group-addressed frames received by a port from which they are not accepted: further copies.
     RxMulticastFiltered,
+    /// Unicast frames received by a port from which they are not accepted: a switch flooded them.
+    RxUnicastFiltered,
 }
 
-const COUNTS: usize = Count::RxMulticastFiltered as usize + 1;
+const COUNTS: usize = Count::RxUnicastFiltered as usize + 1;
 
 /// Names of the figures of `ethtool -S`, in the order of [`Statistics::own`].
 pub(crate) const NAMES: &[&CStr] = &[
     c"tx_no_port",
     c"rx_own_source",
     c"rx_multicast_filtered",
+    c"rx_unicast_filtered",
     c"port_up",
     c"port_down",
     c"failovers",
@@ -138,11 +141,13 @@ impl Statistics {
 
     /// Returns the figures that a trunk has and other devices have not.
     fn own(&self, totals: &Totals) -> [Figure; NAMES.len() + 1] {
-        let filtered = self.sum(Count::RxMulticastFiltered);
+        let groups = self.sum(Count::RxMulticastFiltered);
+        let unicast = self.sum(Count::RxUnicastFiltered);
         [
             (attr::TX_NO_PORT, self.sum(Count::TxNoPort)),
             (attr::RX_OWN_SOURCE, self.sum(Count::RxOwnSource)),
-            (attr::RX_MULTICAST_FILTERED, filtered),
+            (attr::RX_MULTICAST_FILTERED, groups),
+            (attr::RX_UNICAST_FILTERED, unicast),
             (attr::PORT_UP, totals.ups),
             (attr::PORT_DOWN, totals.downs),
             (attr::FAILOVERS, totals.failovers),

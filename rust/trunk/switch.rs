@@ -18,6 +18,7 @@ use crate::{
     trunk::{
         Heap,
         Port,
+        Takes,
         Trunk, //
     },
 };
@@ -51,7 +52,7 @@ pub(crate) fn step(dev: &Device<Trunk>, input: In<'_>, rcu: &Rcu) -> Effects {
     let table = trunk.table.get(rcu);
     let effects = take(dev, &mut state, table.buckets(), input, rcu);
     if effects.decided.is_some() {
-        carry_out(dev, &state, table);
+        carry_out(dev, &state, table, rcu);
     }
     drop(state);
     if effects.work {
@@ -81,7 +82,7 @@ pub(crate) fn replace(dev: &Device<Trunk>, new: Arc<Table>, why: Replacement, _r
     let mut state = trunk.state.lock();
     let input = Input::Table(trunk.table.get(&rcu).buckets(), why);
     let effects = take(dev, &mut state, new.buckets(), input, &rcu);
-    carry_out(dev, &state, &new);
+    carry_out(dev, &state, &new, &rcu);
     // Under the lock, so that nobody writes to the old table from here on.
     let retired = trunk.table.replace(new);
     drop(state);
@@ -108,11 +109,19 @@ fn take(
 
 /// Has frames go by what has been decided. Under the state's lock, so that of two decisions the
 /// newer one is carried out last.
-fn carry_out(dev: &Device<Trunk>, state: &State<Heap>, table: &Table) {
-    let live = &dev.data().live;
+fn carry_out(dev: &Device<Trunk>, state: &State<Heap>, table: &Table, rcu: &Rcu) {
+    let trunk = dev.data();
     let decision = state.decision();
-    live.set(&decision, state.claims());
-    table.set_special(decision.marks);
+    trunk.live.set(&decision, state.claims());
+    let ways = &decision.ways;
+    for port in trunk.ports(rcu) {
+        port.set_takes(match port.id {
+            id if ways.takes.contains(id) => Takes::All,
+            id if decision.lingering.contains(id) => Takes::ForHost,
+            _ => Takes::None,
+        });
+    }
+    table.set_way(decision.marks, ways.sends.is_some());
     dev.set_carrier(decision.carrier);
     #[cfg(CONFIG_TRUNK_DEBUG)]
     kernel::warn_on!(!state.is_sound(table.buckets()));
@@ -136,6 +145,20 @@ pub(crate) fn set_mac(dev: &Device<Trunk>, mac: MacAddr, _rtnl: &Rtnl) {
 /// Waits until a change of the table that is under way is done.
 pub(crate) fn wait_for_change(trunk: &Trunk) {
     drop(trunk.state.lock());
+}
+
+/// Returns whether `port` is one from which the trunk accepts unicast, to the host or else to another
+/// station, after the links have been looked at: perhaps another port has failed and nobody has
+/// noticed.
+#[cold]
+pub(crate) fn takes_unicast_from(
+    dev: &Device<Trunk>,
+    port: &Port,
+    for_host: bool,
+    rcu: &Rcu,
+) -> bool {
+    follow_links(dev, rcu);
+    port.takes(for_host)
 }
 
 /// Returns whether `port` is one from which the trunk accepts group-addressed frames. If all such
@@ -172,7 +195,8 @@ mod tests {
             selector::Selector,
             state::{
                 Desk,
-                Links, //
+                Links,
+                Settings, //
             },
         },
         table::filled,
@@ -183,7 +207,8 @@ mod tests {
         let events = filled(8, || Event::new(EventKind::Config, 0, 0))?;
         let claims = filled(MAX_CLAIMS, || Claim::NONE)?;
         let desk = KBox::new(Desk::default(), GFP_KERNEL)?;
-        let mut state = KBox::new(State::new([2; 6], events, claims, desk), GFP_KERNEL)?;
+        let state = State::new(Settings::default(), [2; 6], events, claims, desk);
+        let mut state = KBox::new(state, GFP_KERNEL)?;
         let mut links = Links::default();
         for (id, priority) in PortId::all().zip([1, 1, 2]) {
             let port = state::Port::new(10, priority, None, 0);

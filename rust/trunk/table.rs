@@ -19,7 +19,7 @@ use crate::{
     stats::Base, //
 };
 use core::sync::atomic::{
-    AtomicU8,
+    AtomicU32,
     Ordering, //
 };
 use kernel::prelude::*;
@@ -56,8 +56,9 @@ pub(crate) fn defaults() -> Result<(u32, Selector)> {
 /// A table of a trunk.
 pub(crate) struct Table {
     pub(crate) selector: Selector,
-    /// The selector's number, or [`SPECIAL`]: one load for both. Written under the state's lock.
-    way: AtomicU8,
+    /// The number of the selector, times two; [`GROUPS`], if groups leave by a port of their own; and
+    /// [`SPECIAL`]. One load for all. Written under the state's lock.
+    way: AtomicU32,
     /// Written under the state's lock, once the table is in use.
     buckets: PowerOfTwo<Bucket>,
     /// Frames and bytes sent in each bucket.
@@ -66,8 +67,19 @@ pub(crate) struct Table {
     pub(crate) base: Base,
 }
 
-/// No selector's number.
-const SPECIAL: u8 = u8::MAX;
+/// Marks matter: frames need a closer look.
+const SPECIAL: u32 = 0x20;
+
+/// Group-addressed frames need a closer look: one port carries them all. This is the bit that tells
+/// group addresses, in their first byte.
+const GROUPS: u32 = 1;
+
+const _: () = assert!(Selector::ALL.len() <= SPECIAL as usize / 2);
+
+/// Returns the way of frames without claims and without a port for groups.
+const fn plain(selector: Selector) -> u32 {
+    (selector as u32) << 1
+}
 
 impl Table {
     /// Makes the first table of a trunk, by the [`defaults`].
@@ -116,7 +128,7 @@ impl Table {
     fn counting_in(bits: u32, selector: Selector, sent: PerCpu<2>, base: Base) -> Result<Self> {
         Ok(Self {
             selector,
-            way: AtomicU8::new(selector as u8),
+            way: AtomicU32::new(plain(selector)),
             buckets: PowerOfTwo::new(bits, Bucket::empty)?,
             sent,
             base,
@@ -125,7 +137,7 @@ impl Table {
 
     /// Returns the number of a frame with these addresses, whose low bits are its bucket; `flow` is
     /// called for its hash. `None` if there is none, or if frames
-    /// [need a closer look](Self::is_special).
+    /// need a closer look, see [`set_way`](Self::set_way).
     #[inline(always)]
     pub(crate) fn index(
         &self,
@@ -133,16 +145,19 @@ impl Table {
         src: &[u8; 6],
         flow: impl FnOnce() -> Option<u32>,
     ) -> Option<u32> {
-        const DMAC: u8 = Selector::Dmac as u8;
-        const SMAC: u8 = Selector::Smac as u8;
-        const SMAC_DMAC: u8 = Selector::SmacDmac as u8;
-        const FLOW: u8 = Selector::Flow as u8;
+        const DMAC: u32 = plain(Selector::Dmac);
+        const SMAC: u32 = plain(Selector::Smac);
+        const SMAC_DMAC: u32 = plain(Selector::SmacDmac);
+        const FLOW: u32 = plain(Selector::Flow);
 
+        // The way of frames to a station is that without the bit of groups.
+        let [first, ..] = *dst;
+        let way = || self.way.load(Ordering::Relaxed) & (u32::from(first) | !GROUPS);
         // The default is found by one comparison, the others by a second look.
-        if self.way.load(Ordering::Relaxed) == DMAC {
+        if way() == DMAC {
             return Selector::Dmac.index(dst, src, || None);
         }
-        match self.way.load(Ordering::Relaxed) {
+        match way() {
             SMAC => Selector::Smac.index(dst, src, || None),
             SMAC_DMAC => Selector::SmacDmac.index(dst, src, || None),
             FLOW => Selector::Flow.index(dst, src, flow),
@@ -150,18 +165,17 @@ impl Table {
         }
     }
 
-    /// Returns whether frames need a closer look: there are claims, so the mark of a frame may
-    /// decide its port.
-    pub(crate) fn is_special(&self) -> bool {
-        self.way.load(Ordering::Relaxed) == SPECIAL
+    /// Returns whether the mark of a frame may decide its port: there are claims.
+    pub(crate) fn has_marks(&self) -> bool {
+        self.way.load(Ordering::Relaxed) & SPECIAL != 0
     }
 
-    /// Sets whether frames need a closer look. Under the state's lock.
-    pub(crate) fn set_special(&self, special: bool) {
-        let way = match special {
-            true => SPECIAL,
-            false => self.selector as u8,
-        };
+    /// Sets whether marks matter, and whether one port carries all group-addressed frames. Under
+    /// the state's lock.
+    pub(crate) fn set_way(&self, marks: bool, groups: bool) {
+        let marks = if marks { SPECIAL } else { 0 };
+        let groups = if groups { GROUPS } else { 0 };
+        let way = plain(self.selector) | marks | groups;
         self.way.store(way, Ordering::Relaxed);
     }
 

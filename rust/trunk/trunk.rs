@@ -22,7 +22,8 @@ use crate::{
             to_slot,
             PortId,
             PortSet,
-            Slot, //
+            Slot,
+            NO_PORT, //
         },
         selector::Selector,
         state::{
@@ -30,6 +31,7 @@ use crate::{
             Desk,
             Links,
             Memory,
+            Settings,
             State, //
         },
         MAX_PORTS, //
@@ -40,6 +42,7 @@ use crate::{
         FIGURES, //
     },
     table::{
+        defaults,
         filled,
         Table, //
     },
@@ -47,8 +50,10 @@ use crate::{
 };
 use core::sync::atomic::{
     AtomicBool,
+    AtomicI8,
     AtomicU16,
     AtomicU64,
+    AtomicU8,
     Ordering, //
 };
 use kernel::{
@@ -88,18 +93,14 @@ use netdev::{
 /// The number of events that are remembered.
 const EVENTS: usize = 256;
 
-/// As many as there are slots that are not negative;
-/// [`NO_PORT`](crate::pure::port::NO_PORT) names the last.
-const PLACES: usize = LAST as usize + 1;
-const LAST: u8 = 0x7f;
-
-static_assert!(MAX_PORTS < PLACES);
+/// As many as there are slots, so that each is a place: [`NO_PORT`] is the last.
+const PLACES: usize = Slot::MAX as usize * 2 + 2;
 
 /// The data of a trunk device.
 #[pin_data]
 pub(crate) struct Trunk {
-    /// The ports, by number. Changed under RTNL. The last place is always empty: a bucket without a
-    /// port names it.
+    /// The ports, by number. Changed under RTNL. From [`MAX_PORTS`] on, places are empty: a bucket
+    /// without a port names one.
     pub(crate) ports: [RcuSlot<Lower<Trunk>>; PLACES],
     /// Replaced under RTNL and the state's lock.
     pub(crate) table: Current<Table>,
@@ -140,6 +141,10 @@ impl Trunk {
             live: Live::new(),
             state <- new_spinlock_bh!(
                 State::new(
+                    Settings {
+                        selector: defaults()?.1,
+                        ..Settings::default()
+                    },
                     *mac.octets(),
                     filled(EVENTS, || Event::new(EventKind::Config, 0, 0))?,
                     filled(MAX_CLAIMS, || Claim::NONE)?,
@@ -174,12 +179,13 @@ impl Trunk {
     /// Returns the port that a bucket's slot names.
     #[inline(always)]
     pub(crate) fn port_in<'a>(&'a self, slot: Slot, rcu: &'a Rcu) -> Option<&'a Lower<Self>> {
-        self.ports.get(usize::from(slot as u8 & LAST))?.get(rcu)
+        self.ports.get(usize::from(slot as u8))?.get(rcu)
     }
 
     /// Returns all ports.
     pub(crate) fn ports<'a>(&'a self, rcu: &'a Rcu) -> impl Iterator<Item = &'a Lower<Self>> {
-        self.ports.iter().filter_map(move |slot| slot.get(rcu))
+        let places = self.ports.iter().take(MAX_PORTS);
+        places.filter_map(move |slot| slot.get(rcu))
     }
 
     /// Returns the port whose device is `dev`.
@@ -282,6 +288,8 @@ fn empty_desk() -> Result<KBox<Desk>> {
 pub(crate) struct Live {
     /// The ports that group-addressed frames are accepted from.
     accepted: AtomicU64,
+    /// The slot of the port by which group-addressed frames leave, if the table does not say it.
+    groups: AtomicI8,
     /// The ports that are `act`.
     act: AtomicU64,
     /// The links as the state knows them.
@@ -295,6 +303,7 @@ impl Live {
     const fn new() -> Self {
         Self {
             accepted: AtomicU64::new(0),
+            groups: AtomicI8::new(NO_PORT),
             act: AtomicU64::new(0),
             operational: AtomicU64::new(0),
             started: AtomicU64::new(0),
@@ -306,6 +315,12 @@ impl Live {
     #[inline(always)]
     pub(crate) fn accepted(&self) -> PortSet {
         PortSet::from_bits(self.accepted.load(Ordering::Relaxed))
+    }
+
+    /// Returns the slot of the port by which group-addressed frames leave, if the table does not
+    /// say it.
+    pub(crate) fn groups(&self) -> Slot {
+        self.groups.load(Ordering::Relaxed)
     }
 
     /// Returns the ports that are `act`.
@@ -330,8 +345,9 @@ impl Live {
 
     /// Writes a decision, and the links of the claims. Under the state's lock.
     pub(crate) fn set(&self, decision: &state::Decision, claims: &[Claim]) {
-        self.accepted
-            .store(decision.accepted.bits(), Ordering::Relaxed);
+        let ways = &decision.ways;
+        self.accepted.store(ways.accepts.bits(), Ordering::Relaxed);
+        self.groups.store(to_slot(ways.sends), Ordering::Relaxed);
         self.act.store(decision.act.bits(), Ordering::Relaxed);
         let mut words = claims.iter().map(|claim| {
             let link = to_slot(claim.link) as u8;
@@ -392,18 +408,31 @@ pub(crate) struct Port {
     /// What the device had before it joined, and gets back when it leaves.
     pub(crate) own_mac: MacAddr,
     pub(crate) own_mtu: u32,
-    /// The trunk's address, if the port receives for it as well as for its own. Written under RTNL.
+    /// The trunk's address, if the port receives for it as well as for its own. Written under RTNL and
+    /// the state's lock.
     second_mac: AtomicU64,
-    /// See [`Port::own_bits`]. None with a second address: such a port takes frames to the trunk for
-    /// another's.
+    /// See [`Port::own_bits`]. Written under the state's lock.
     own_bits: AtomicU64,
     /// The address that its probes come from.
     probe_mac: MacAddr,
     /// The EtherType of probes, in network order. Here, because each received frame is compared
     /// with it.
     probe_type: AtomicU16,
+    /// What [`Takes`] says. Written under the state's lock.
+    takes: AtomicU8,
     /// Its counters when they were last reset.
     base: [AtomicU64; FIGURES],
+}
+
+/// What unicast is accepted from a port.
+#[derive(Clone, Copy)]
+pub(crate) enum Takes {
+    /// None: a switch floods it.
+    None,
+    /// That to the host: a switch may yet have to learn of another port.
+    ForHost,
+    /// All.
+    All,
 }
 
 /// A port, as the link to it owns it.
@@ -427,9 +456,10 @@ impl Port {
             own_mac,
             own_mtu,
             second_mac: AtomicU64::new(second_mac.map_or(0, MacAddr::to_u64)),
-            own_bits: AtomicU64::new(Self::bits_beside(second_mac)),
+            own_bits: AtomicU64::new(0),
             probe_mac,
             probe_type: AtomicU16::new(trunk.data().probes.ethertype().to_be()),
+            takes: AtomicU8::new(Takes::None as u8),
             base: [const { AtomicU64::new(0) }; FIGURES],
         }
     }
@@ -443,6 +473,22 @@ impl Port {
     /// Makes this the EtherType of probes.
     pub(crate) fn set_probe_type(&self, ethertype: u16) {
         self.probe_type.store(ethertype.to_be(), Ordering::Relaxed);
+    }
+
+    /// Returns whether unicast is accepted from it, to the host or else to another station.
+    #[inline(always)]
+    pub(crate) fn takes(&self, for_host: bool) -> bool {
+        let least = match for_host {
+            true => Takes::ForHost,
+            false => Takes::All,
+        };
+        self.takes.load(Ordering::Relaxed) >= least as u8
+    }
+
+    /// Sets what unicast is accepted from it. Under the state's lock.
+    pub(crate) fn set_takes(&self, takes: Takes) {
+        self.takes.store(takes as u8, Ordering::Relaxed);
+        self.renew_own_bits();
     }
 
     /// Returns the address that its probes come from: its own, never that of the trunk, which a
@@ -469,22 +515,28 @@ impl Port {
 
     /// Sets the address that it receives for as well as for its own.
     pub(crate) fn set_second_mac(&self, mac: Option<MacAddr>, _rtnl: &Rtnl) {
-        let bits = Self::bits_beside(mac);
-        self.own_bits.store(bits, Ordering::Relaxed);
         let mac = mac.map_or(0, MacAddr::to_u64);
+        let state = self.trunk.data().state.lock();
         self.second_mac.store(mac, Ordering::Relaxed);
+        self.renew_own_bits();
+        drop(state);
     }
 
-    /// Returns the bits of a frame's source by which the trunk's own frames are recognised: all, or
-    /// none if each frame needs a closer look.
+    /// Returns the bits of a frame's source by which the trunk's own frames are recognised, among those
+    /// to other stations: all, or none if each needs a closer look.
     #[inline(always)]
     pub(crate) fn own_bits(&self) -> u64 {
         self.own_bits.load(Ordering::Relaxed)
     }
 
-    /// Returns [`Port::own_bits`] of a port with that second address.
-    fn bits_beside(second_mac: Option<MacAddr>) -> u64 {
-        second_mac.map_or(MacAddr::BITS, |_| 0)
+    /// Derives [`Port::own_bits`]. Under the state's lock. A port with a second address takes frames
+    /// to the trunk for another's.
+    fn renew_own_bits(&self) {
+        let bits = match self.second_mac() {
+            None if self.takes(false) => MacAddr::BITS,
+            _ => 0,
+        };
+        self.own_bits.store(bits, Ordering::Relaxed);
     }
 
     /// Returns its counters when they were last reset.

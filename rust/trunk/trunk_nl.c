@@ -135,7 +135,7 @@ static const struct nla_policy trunk_trunk_set_nl_policy[TRUNK_A_AUTO_JOIN + 1] 
 	[TRUNK_A_ROLE] = NLA_POLICY_MAX(NLA_U32, 1),
 	[TRUNK_A_FAILBACK] = NLA_POLICY_MAX(NLA_U32, 2),
 	[TRUNK_A_FAILBACK_DELAY] = NLA_POLICY_FULL_RANGE(NLA_U32, &trunk_a_failback_delay_range),
-	[TRUNK_A_RX_GROUP] = NLA_POLICY_MAX(NLA_U32, 2),
+	[TRUNK_A_FAR_END] = NLA_POLICY_MAX(NLA_U32, 3),
 	[TRUNK_A_PROBE] = NLA_POLICY_MAX(NLA_U32, 2),
 	[TRUNK_A_INTERVAL] = NLA_POLICY_FULL_RANGE(NLA_U32, &trunk_a_interval_range),
 	[TRUNK_A_REPLY_TIMEOUT] = NLA_POLICY_FULL_RANGE(NLA_U32, &trunk_a_reply_timeout_range),

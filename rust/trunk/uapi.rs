@@ -45,13 +45,13 @@ impl Selector {
     }
 }
 
-/// Shorthand for a selector and a receive rule.
+/// Shorthand for a selector and a far end.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u32)]
 pub enum Role {
-    /// Selector dmac, rx-group auto.
+    /// Selector dmac, far-end auto.
     Server = 0,
-    /// Selector smac, rx-group auto.
+    /// Selector smac, far-end auto.
     Switch = 1,
 }
 
@@ -104,21 +104,23 @@ impl Failback {
     }
 }
 
-/// The ports from which broadcast and multicast is accepted.
+/// What the ports lead to.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u32)]
-pub enum RxGroup {
-    /// From all ports that lead to one elected trunk, if probe-address is link-local; else as one.
+pub enum FarEnd {
+    /// A trunk where one answers, else a switch.
     Auto = 0,
-    /// From one elected port.
-    One = 1,
-    /// From all ports.
-    All = 2,
+    /// A trunk, which sends a group by any link.
+    Trunk = 1,
+    /// A switch that does not know of the trunk.
+    Switch = 2,
+    /// A static aggregate, which sends any frame by any link.
+    Aggregate = 3,
 }
 
-impl RxGroup {
+impl FarEnd {
     /// All values, by number.
-    pub const ALL: [Self; 3] = [Self::Auto, Self::One, Self::All];
+    pub const ALL: [Self; 4] = [Self::Auto, Self::Trunk, Self::Switch, Self::Aggregate];
 
     /// The value of that number.
     pub fn from_u32(number: u32) -> Option<Self> {
@@ -129,8 +131,52 @@ impl RxGroup {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Auto => "auto",
-            Self::One => "one",
-            Self::All => "all",
+            Self::Trunk => "trunk",
+            Self::Switch => "switch",
+            Self::Aggregate => "aggregate",
+        }
+    }
+}
+
+/// Why the ports lead to what they do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u32)]
+pub enum FarEndReason {
+    /// The user has set it.
+    Set = 0,
+    /// A trunk answers.
+    Answers = 1,
+    /// A trunk answers, and other ports lead elsewhere.
+    Several = 2,
+    /// No trunk answers.
+    NoAnswer = 3,
+    /// Probes of one link reach several ports.
+    Shared = 4,
+}
+
+impl FarEndReason {
+    /// All values, by number.
+    pub const ALL: [Self; 5] = [
+        Self::Set,
+        Self::Answers,
+        Self::Several,
+        Self::NoAnswer,
+        Self::Shared,
+    ];
+
+    /// The value of that number.
+    pub fn from_u32(number: u32) -> Option<Self> {
+        Self::ALL.get(number as usize).copied()
+    }
+
+    /// The name the user knows it by.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Set => "set",
+            Self::Answers => "answers",
+            Self::Several => "several",
+            Self::NoAnswer => "no-answer",
+            Self::Shared => "shared",
         }
     }
 }
@@ -413,15 +459,15 @@ pub mod attr {
     pub const BITS: u16 = 3;
     /// What selects the bucket of a frame.
     pub const SELECTOR: u16 = 4;
-    /// In a request, sets selector and rx-group, so it must not be combined with these. In a reply,
+    /// In a request, sets selector and far-end, so it must not be combined with these. In a reply,
     /// present if both are as the role sets them.
     pub const ROLE: u16 = 5;
     /// When a working port that is act again takes its buckets back.
     pub const FAILBACK: u16 = 6;
     /// Delay of failback delay, in milliseconds; up to a day.
     pub const FAILBACK_DELAY: u16 = 7;
-    /// The ports from which broadcast and multicast is accepted.
-    pub const RX_GROUP: u16 = 8;
+    /// What the ports lead to, as the user has set it.
+    pub const FAR_END: u16 = 8;
     /// Redundancy of the ports.
     pub const REDUNDANCY: u16 = 9;
     /// Forgets all homes of buckets that the user has set.
@@ -465,9 +511,13 @@ pub mod attr {
     /// Rule for devices that become ports by themselves when they appear. An empty nest in a
     /// request removes the rule.
     pub const AUTO_JOIN: u16 = 28;
+    /// What the ports lead to, as far as is known.
+    pub const FAR_END_IS: u16 = 29;
+    /// Why the ports lead to what far-end-is says.
+    pub const FAR_END_REASON: u16 = 30;
 
     /// Names of these, by number; 0 has none.
-    pub const NAMES: [&str; 29] = [
+    pub const NAMES: [&str; 31] = [
         "",
         "ifindex",
         "ifname",
@@ -476,7 +526,7 @@ pub mod attr {
         "role",
         "failback",
         "failback-delay",
-        "rx-group",
+        "far-end",
         "redundancy",
         "table-auto",
         "port",
@@ -497,6 +547,8 @@ pub mod attr {
         "system",
         "claim",
         "auto-join",
+        "far-end-is",
+        "far-end-reason",
     ];
 }
 
@@ -630,7 +682,7 @@ pub mod statistics {
     pub const TX_NO_PORT: u16 = 7;
     /// Of a trunk; frames dropped because the trunk itself had sent them.
     pub const RX_OWN_SOURCE: u16 = 8;
-    /// Of a trunk; copies of broadcast and multicast dropped, as rx-group says.
+    /// Of a trunk; copies of broadcast and multicast dropped, as the far end demands.
     pub const RX_MULTICAST_FILTERED: u16 = 9;
     /// Times that a port, or this port, became act.
     pub const PORT_UP: u16 = 10;
@@ -661,9 +713,11 @@ pub mod statistics {
     /// Of a port; probes that were malformed, of another version, without the right tag, or not the
     /// reply to a test.
     pub const PROBES_REFUSED: u16 = 23;
+    /// Of a trunk; copies of unicast dropped, as the far end demands.
+    pub const RX_UNICAST_FILTERED: u16 = 24;
 
     /// Names of these, by number; 0 has none.
-    pub const NAMES: [&str; 24] = [
+    pub const NAMES: [&str; 25] = [
         "",
         "rx-packets",
         "rx-bytes",
@@ -688,6 +742,7 @@ pub mod statistics {
         "probes-limited",
         "tlvs-unknown",
         "probes-refused",
+        "rx-unicast-filtered",
     ];
 }
 

@@ -49,13 +49,13 @@ static const struct setting {
 	unsigned short type;	/* 0: no attribute of the kernel, so not shown */
 	bool state;		/* can be shown but not set */
 	uint32_t min, max;
-	const char *words[5];	/* by number */
+	const char *words[6];	/* by number, the last is NULL */
 } settings[] = {
 	{ "bits", NUMBER, TRUNK_A_BITS, .max = 16 },
 	{ "selector", WORD, TRUNK_A_SELECTOR, .words = { "dmac", "smac", "smac-dmac", "flow" } },
 	{ "role", WORD, TRUNK_A_ROLE, .words = { "server", "switch" } },
 	{ "failback", FAILBACK, TRUNK_A_FAILBACK, .words = { "immediate", "delay", "manual" } },
-	{ "rx-group", WORD, TRUNK_A_RX_GROUP, .words = { "auto", "one", "all" } },
+	{ "far-end", WORD, TRUNK_A_FAR_END, .words = { "auto", "trunk", "switch", "aggregate" } },
 	{ "probe", WORD, TRUNK_A_PROBE, .words = { "auto", "required", "off" } },
 	{ "interval", TIME, TRUNK_A_INTERVAL, .min = 1000, .max = 60000000 },
 	{ "reply-timeout", TIME, TRUNK_A_REPLY_TIMEOUT, .min = 100, .max = 60000000 },
@@ -72,6 +72,10 @@ static const struct setting {
 	{ "system", SYSTEM, TRUNK_A_SYSTEM, .state = true },
 	{ "redundancy", WORD, TRUNK_A_REDUNDANCY, .state = true,
 	  .words = { "none", "degraded", "full" } },
+	{ "far-end-is", WORD, TRUNK_A_FAR_END_IS, .state = true,
+	  .words = { "auto", "trunk", "switch", "aggregate" } },
+	{ "far-end-reason", WORD, TRUNK_A_FAR_END_REASON, .state = true,
+	  .words = { "set", "answers", "several", "no-answer", "shared" } },
 };
 
 #define MAX_DELAY 86400000	/* of failback, in milliseconds */
@@ -83,7 +87,7 @@ struct words {
 	int count;
 	char **next;
 	struct nlmsghdr *message;
-	int role, selector, rx_group;	/* depend on each other, not in the request yet; -1: not given */
+	int role, selector, far_end;	/* depend on each other, not in the request yet; -1: not given */
 };
 
 /* Prints an error. Returns -1. */
@@ -329,13 +333,13 @@ static int add_together(struct words *words)
 		int selector = words->role == TRUNK_ROLE_SWITCH ? TRUNK_SELECTOR_SMAC : TRUNK_SELECTOR_DMAC;
 
 		if ((words->selector >= 0 && words->selector != selector) ||
-		    (words->rx_group >= 0 && words->rx_group != TRUNK_RX_GROUP_AUTO))
-			return refuse("role sets selector and rx-group: name one or the other");
+		    (words->far_end >= 0 && words->far_end != TRUNK_FAR_END_AUTO))
+			return refuse("role sets selector and far-end: name one or the other");
 		return add_number(words, TRUNK_A_ROLE, words->role);
 	}
 	if (words->selector >= 0 && add_number(words, TRUNK_A_SELECTOR, words->selector))
 		return -1;
-	return words->rx_group >= 0 ? add_number(words, TRUNK_A_RX_GROUP, words->rx_group) : 0;
+	return words->far_end >= 0 ? add_number(words, TRUNK_A_FAR_END, words->far_end) : 0;
 }
 
 static int add_setting(const struct setting *setting, struct words *words)
@@ -358,7 +362,7 @@ static int add_setting(const struct setting *setting, struct words *words)
 			return -1;
 		together = setting->type == TRUNK_A_ROLE ? &words->role :
 			   setting->type == TRUNK_A_SELECTOR ? &words->selector :
-			   setting->type == TRUNK_A_RX_GROUP ? &words->rx_group : NULL;
+			   setting->type == TRUNK_A_FAR_END ? &words->far_end : NULL;
 		if (together) {
 			*together = value;
 			return 0;
@@ -408,7 +412,7 @@ static void help(struct link_util *kind, int argc, char **argv, FILE *out)
 	(void)kind, (void)argc, (void)argv;
 	fputs("Usage: ... trunk [ bits M ] [ selector SELECTOR | role ROLE ]\n"
 	      "\t\t[ failback { immediate | delay TIME | manual } ]\n"
-	      "\t\t[ rx-group { auto | one | all } ]\n"
+	      "\t\t[ far-end { auto | trunk | switch | aggregate } ]\n"
 	      "\t\t[ probe { auto | required | off } ]\n"
 	      "\t\t[ interval TIME ] [ reply-timeout TIME ]\n"
 	      "\t\t[ misses N ] [ hits N ] [ hold-down { TIME | off } ]\n"

@@ -26,9 +26,9 @@ enum trunk_selector {
 };
 
 /**
- * enum trunk_role - Shorthand for a selector and a receive rule.
- * @TRUNK_ROLE_SERVER: selector dmac, rx-group auto
- * @TRUNK_ROLE_SWITCH: selector smac, rx-group auto
+ * enum trunk_role - Shorthand for a selector and a far end.
+ * @TRUNK_ROLE_SERVER: selector dmac, far-end auto
+ * @TRUNK_ROLE_SWITCH: selector smac, far-end auto
  */
 enum trunk_role {
 	TRUNK_ROLE_SERVER,
@@ -49,17 +49,35 @@ enum trunk_failback {
 };
 
 /**
- * enum trunk_rx_group - The ports from which broadcast and multicast is
- *   accepted.
- * @TRUNK_RX_GROUP_AUTO: from all ports that lead to one elected trunk, if
- *   probe-address is link-local; else as one
- * @TRUNK_RX_GROUP_ONE: from one elected port
- * @TRUNK_RX_GROUP_ALL: from all ports
+ * enum trunk_far_end - What the ports lead to.
+ * @TRUNK_FAR_END_AUTO: a trunk where one answers, else a switch
+ * @TRUNK_FAR_END_TRUNK: a trunk, which sends a group by any link
+ * @TRUNK_FAR_END_SWITCH: a switch that does not know of the trunk
+ * @TRUNK_FAR_END_AGGREGATE: a static aggregate, which sends any frame by any
+ *   link
  */
-enum trunk_rx_group {
-	TRUNK_RX_GROUP_AUTO,
-	TRUNK_RX_GROUP_ONE,
-	TRUNK_RX_GROUP_ALL,
+enum trunk_far_end {
+	TRUNK_FAR_END_AUTO,
+	TRUNK_FAR_END_TRUNK,
+	TRUNK_FAR_END_SWITCH,
+	TRUNK_FAR_END_AGGREGATE,
+};
+
+/**
+ * enum trunk_far_end_reason - Why the ports lead to what they do.
+ * @TRUNK_FAR_END_REASON_SET: the user has set it
+ * @TRUNK_FAR_END_REASON_ANSWERS: a trunk answers
+ * @TRUNK_FAR_END_REASON_SEVERAL: a trunk answers, and other ports lead
+ *   elsewhere
+ * @TRUNK_FAR_END_REASON_NO_ANSWER: no trunk answers
+ * @TRUNK_FAR_END_REASON_SHARED: probes of one link reach several ports
+ */
+enum trunk_far_end_reason {
+	TRUNK_FAR_END_REASON_SET,
+	TRUNK_FAR_END_REASON_ANSWERS,
+	TRUNK_FAR_END_REASON_SEVERAL,
+	TRUNK_FAR_END_REASON_NO_ANSWER,
+	TRUNK_FAR_END_REASON_SHARED,
 };
 
 /**
@@ -193,7 +211,7 @@ enum {
 	TRUNK_A_ROLE,
 	TRUNK_A_FAILBACK,
 	TRUNK_A_FAILBACK_DELAY,
-	TRUNK_A_RX_GROUP,
+	TRUNK_A_FAR_END,
 	TRUNK_A_REDUNDANCY,
 	TRUNK_A_TABLE_AUTO,
 	TRUNK_A_PORT,
@@ -214,6 +232,8 @@ enum {
 	TRUNK_A_SYSTEM,
 	TRUNK_A_CLAIM,
 	TRUNK_A_AUTO_JOIN,
+	TRUNK_A_FAR_END_IS,
+	TRUNK_A_FAR_END_REASON,
 
 	__TRUNK_A_MAX,
 	TRUNK_A_MAX = (__TRUNK_A_MAX - 1)
@@ -286,6 +306,7 @@ enum {
 	TRUNK_A_STATISTICS_PROBES_LIMITED,
 	TRUNK_A_STATISTICS_TLVS_UNKNOWN,
 	TRUNK_A_STATISTICS_PROBES_REFUSED,
+	TRUNK_A_STATISTICS_RX_UNICAST_FILTERED,
 
 	__TRUNK_A_STATISTICS_MAX,
 	TRUNK_A_STATISTICS_MAX = (__TRUNK_A_STATISTICS_MAX - 1)

@@ -32,8 +32,8 @@ use crate::{
         uapi::{
             attr,
             cmd,
+            FarEnd, //
             Role,
-            RxGroup, //
         },
         MAX_BITS, //
     },
@@ -79,7 +79,7 @@ const SETTINGS: [u16; 17] = [
     attr::ROLE,
     attr::FAILBACK,
     attr::FAILBACK_DELAY,
-    attr::RX_GROUP,
+    attr::FAR_END,
     attr::PROBE,
     attr::INTERVAL,
     attr::REPLY_TIMEOUT,
@@ -147,12 +147,12 @@ fn change(
     rtnl: &Rtnl,
 ) -> Result {
     let role = attributes.get(attr::ROLE);
-    let parts = [attr::SELECTOR, attr::RX_GROUP].map(|kind| attributes.get(kind));
+    let parts = [attr::SELECTOR, attr::FAR_END].map(|kind| attributes.get(kind));
     if let (Some(role), [Some(_), _] | [_, Some(_)]) = (role, parts) {
         return Err(extack.refuse_fmt(
             EINVAL,
             Some(role),
-            fmt!("role: sets selector and rx-group, so is not combined with these"),
+            fmt!("role: sets selector and far-end, so is not combined with these"),
         ));
     }
     let asked = |kind| number(attributes, kind);
@@ -162,9 +162,9 @@ fn change(
         Some(Role::Switch) => Some(Selector::Smac),
         None => asked(attr::SELECTOR).and_then(Selector::from_u32),
     };
-    let rx_group = match role {
-        Some(_) => Some(RxGroup::Auto),
-        None => asked(attr::RX_GROUP).and_then(RxGroup::from_u32),
+    let far_end = match role {
+        Some(_) => Some(FarEnd::Auto),
+        None => asked(attr::FAR_END).and_then(FarEnd::from_u32),
     };
     let bits = asked(attr::BITS).map(|bits| bits.min(MAX_BITS));
 
@@ -175,7 +175,7 @@ fn change(
         .and_then(Failback::from_u32)
         .unwrap_or(old.failback);
     new.failback_delay = asked(attr::FAILBACK_DELAY).unwrap_or(old.failback_delay);
-    new.rx_group = rx_group.unwrap_or(old.rx_group);
+    new.far_end = far_end.unwrap_or(old.far_end);
     if let Some(nest) = attributes.get(attr::AUTO_JOIN) {
         new.join = auto_join::rule(nest, extack)?;
     }
@@ -184,6 +184,7 @@ fn change(
     let table = table(trunk, rtnl);
     let bits = bits.filter(|bits| *bits != table.bits());
     let selector = selector.filter(|selector| *selector != table.selector);
+    new.selector = selector.unwrap_or(table.selector);
     let next = match (bits, selector) {
         (None, None) => None,
         _ => Some(Arc::new(
@@ -213,10 +214,11 @@ pub(super) fn put(message: &mut Message<'_>, dev: &Device<Trunk>, rcu: &Rcu) -> 
     let table = trunk.table.get(rcu);
     let state = trunk.state.lock();
     let (settings, redundancy) = (*state.settings(), state.ports().redundancy());
+    let ways = state.decision().ways;
     drop(state);
-    let role = match (table.selector, settings.rx_group) {
-        (Selector::Dmac, RxGroup::Auto) => Some(Role::Server),
-        (Selector::Smac, RxGroup::Auto) => Some(Role::Switch),
+    let role = match (table.selector, settings.far_end) {
+        (Selector::Dmac, FarEnd::Auto) => Some(Role::Server),
+        (Selector::Smac, FarEnd::Auto) => Some(Role::Switch),
         _ => None,
     };
 
@@ -225,10 +227,12 @@ pub(super) fn put(message: &mut Message<'_>, dev: &Device<Trunk>, rcu: &Rcu) -> 
     message.put_u32(attr::ROLE, role.map(|role| role as u32))?;
     message.put_u32(attr::FAILBACK, settings.failback as u32)?;
     message.put_u32(attr::FAILBACK_DELAY, settings.failback_delay)?;
-    message.put_u32(attr::RX_GROUP, settings.rx_group as u32)?;
+    message.put_u32(attr::FAR_END, settings.far_end as u32)?;
     probes::put(message, &settings)?;
     message.put_uint(attr::SYSTEM, dev.net_rcu(rcu).map_or(0, probe::system))?;
     message.put_u32(attr::REDUNDANCY, redundancy as u32)?;
+    message.put_u32(attr::FAR_END_IS, ways.far_end as u32)?;
+    message.put_u32(attr::FAR_END_REASON, ways.reason as u32)?;
     settings.join.map_or(Ok(()), |rule| {
         message.nest(attr::AUTO_JOIN, |message| auto_join::put(message, &rule))
     })

@@ -25,10 +25,10 @@
 //!
 //! After a change of the configuration all three are called, in this order. After a change of a
 //! link state the last two are called. Each is a function of its arguments alone, so both ends of a
-//! trunk come to the same result from the same ports. [`receive::accept`] chooses the ports from
-//! which broadcast and multicast is accepted. [`history`] keeps the last events. [`uapi`] has the
-//! numbers and names that the user knows, generated from the netlink spec. [`join`] says which
-//! devices become ports by themselves.
+//! trunk come to the same result from the same ports. [`far_end`] says what the ports lead to, and
+//! by which of them broadcast and multicast goes because of that. [`history`] keeps the last events.
+//! [`uapi`] has the numbers and names that the user knows, generated from the netlink spec. [`join`]
+//! says which devices become ports by themselves.
 //!
 //! Carrier alone does not make a link `act`. The two ends send probes to each other ([`wire`]).
 //! [`health`] gives a verdict on each link from the replies and their times. Both take the time,
@@ -40,12 +40,12 @@
 //! stack.
 
 pub mod claims;
+pub mod far_end;
 pub mod flow;
 pub mod health;
 pub mod history;
 pub mod join;
 pub mod port;
-pub mod receive;
 pub mod selector;
 pub mod spares;
 pub mod state;

@@ -346,8 +346,8 @@ impl Life {
                 !verdict.held || verdict.proven.is_some() || verdict.reason == Reason::PeerMismatch
             );
             // A port that is probed is fine only if it is proven, but for one that is yet to say
-            // who it leads to.
-            let proven = verdict.proven.is_some() || link.peer.is_none();
+            // who it leads to, or leads to several.
+            let proven = verdict.proven.is_some() || link.peer.is_none() || verdict.shared;
             assert!(!link.is_probed() || verdict.reason != Reason::None || proven);
             assert!(self.health.rank(id) < 64);
 

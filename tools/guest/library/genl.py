@@ -65,7 +65,7 @@ class Control:
         return self.client.do("trunk-get", self.mine)
 
     def set(self, **settings):
-        """Changes settings: set(rx_group="all")."""
+        """Changes settings: set(far_end="aggregate")."""
         self.client.do("trunk-set", self.mine | dashed(settings))
 
     def ports(self):

@@ -101,17 +101,17 @@ def received(pair):
 @trodden
 def test_broadcast_is_taken_from_all_once_all_peers_are_proven():
     """
-    trunk0 ◄─┬─ eth1 ◄── sw1 ─┬─ trunk0    rx-group auto: a peer that is a trunk sends one copy, so
+    trunk0 ◄─┬─ eth1 ◄── sw1 ─┬─ trunk0    far-end auto: a peer that is a trunk sends one copy, so
              ├─ eth2 ◄── sw2 ─┤            all ports accept broadcasts; another peer, or one that
              └─ eth3 ◄── sw3 ─┘            is not known yet, may send a copy by each link
     """
     pair = Pair((1, 1, 1))
     server, switch = pair.hosts
     equal(received(pair), 3, "broadcasts with all peers proven")
-    server.set(rx_group="one")
-    equal(received(pair), 1, "broadcasts with rx-group one")
-    server.set(rx_group="auto")
-    equal(received(pair), 3, "broadcasts with rx-group auto")
+    server.set(far_end="switch")
+    equal(received(pair), 1, "broadcasts with far-end switch")
+    server.set(far_end="auto")
+    equal(received(pair), 3, "broadcasts with far-end auto")
     # A silent port is not in use, so it does not count.
     pair.panel.lose("eth2")
     pair.until(server, {"eth2": "probe-timeout"})

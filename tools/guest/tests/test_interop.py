@@ -264,9 +264,9 @@ class Far:
             self.wrong.append(f"{what} is {last[-1]}, not {wanted}")
 
 
-ALL = {"rx_group": "all"}
+ALL = {"far_end": "aggregate"}
 FAR = {
-    "bonding balance-xor, rx-group auto": (bond("mode balance-xor"), {}),
+    "bonding balance-xor, far-end auto": (bond("mode balance-xor"), {}),
     "bonding balance-xor, layer2": (bond("mode balance-xor xmit_hash_policy layer2"), ALL),
     "bonding balance-xor, layer2+3": (bond("mode balance-xor xmit_hash_policy layer2+3"), ALL),
     "bonding balance-xor, ARP monitor": (
@@ -342,7 +342,7 @@ def test_a_switch_learns_a_failover_from_what_the_trunk_announces():
     eventually(lambda: place() == ["sw1"], "the switch knows the address")
     with net.server.netns:
         said = attempt("trunkctl doctor").stdout
-    expect("of its own came back, as from a plain switch" in said, f"what the doctor says: {said}")
+    equal("far end" in said, False, f"own frames that come back show that it is a switch: {said}")
     net.panel.pull("eth1")
     eventually(lambda: place() == ["sw2"], "the switch has the address at the spare")
 
@@ -350,8 +350,8 @@ def test_a_switch_learns_a_failover_from_what_the_trunk_announces():
 @repeats
 def test_selector_smac_is_not_for_a_trunk_below_a_bridge():
     """
-    v1 ─ br1 ─ trunk0 (smac) ═ four cables ═ agg0    to a plain switch: broadcasts of virtual machines come
-    back to them, unless they left by the port that accepts broadcasts
+    v1 ─ br1 ─ trunk0 (smac) ═ four cables ═ agg0    to a plain switch: broadcasts of virtual machines do
+    not come back to them, but unicast does that the switch floods
     """
     net, machines = Far("plain switch", failover.bridge, selector="smac"), Netns()
     with net.server.netns:
@@ -367,13 +367,12 @@ def test_selector_smac_is_not_for_a_trunk_below_a_bridge():
         sender, taps = Sender("v1"), Taps(["v1"])
         eventually(lambda: running("v1"), "the machines can send")
     net.at_station.take(0)
-    for n, src in enumerate(net.stations):
-        sender.send(frame(BROADCAST, src, n))
-    equal(len(net.at_station.take(FLOWS)), FLOWS, "frames that went out")
-    back, column = set(numbers(taps.take(0))), net.server.control.column()
-    elected = {column[low(src) % 32] for n, src in enumerate(net.stations) if n not in back}
-    equal(len(elected), 1, f"ports of which nothing comes back; {elected}")
-    equal({n for n, src in enumerate(net.stations) if column[low(src) % 32] not in elected}, back, "frames that came back")
+    for dst, comes_back in (BROADCAST, False), (mac(0x99), True):
+        for n, src in enumerate(net.stations):
+            sender.send(frame(dst, src, n))
+        equal(len(net.at_station.take(FLOWS)), FLOWS, "frames that went out")
+        back = {number_of(data) for _, data in taps.take(0)}
+        equal(back, set(range(FLOWS)) if comes_back else set(), f"frames to {show(dst)} that came back")
 
 
 @trodden
@@ -391,13 +390,14 @@ def test_the_doctor_says_so():
     net.server.set(probe="off")
     with net.server.netns:
         said = attempt("trunkctl doctor").stdout
-        equal("probes" in said, False, "it says so once its advice is taken")
-        expect("trunkctl set trunk0 rx-group all if the other end is an aggregate" in said, f"of broadcast: {said}")
+        equal("its probes" in said, False, "it says so once its advice is taken")
+        expect("trunkctl set trunk0 far-end aggregate if it is an aggregate" in said, f"of the far end: {said}")
+        expect("4 ports in use lead to a switch" in said, f"of several ports to a switch: {said}")
     # Broadcasts that come back show that the peer is a switch, and not a bond.
     net.introduce()
     net.at_server.take(0)
     with net.server.netns:
         said = attempt("trunkctl doctor").stdout
         expect("and none of its own came back, as with an aggregate" in said, f"once the bond has sent: {said}")
-        run("trunkctl set trunk0 rx-group all")
-        equal("broadcast" in attempt("trunkctl doctor").stdout, False, "it says so once its advice is taken")
+        run("trunkctl set trunk0 far-end aggregate")
+        equal("switch" in attempt("trunkctl doctor").stdout, False, "it says so once its advice is taken")

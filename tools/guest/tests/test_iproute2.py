@@ -6,7 +6,7 @@ from lab import *
 IS_ABOUT_A_PROGRAM = True
 
 PLUGIN = "/usr/lib/x86_64-linux-gnu/ip/link_trunk.so"
-ALL = """bits 6 failback delay 2000 rx-group one probe required interval 10ms reply-timeout 1500us misses 1
+ALL = """bits 6 failback delay 2000 far-end switch probe required interval 10ms reply-timeout 1500us misses 1
     hits 255 hold-down 60s peers several probe-ethertype 0x88b7 probe-address 02:00:00:00:00:01
     auto-join name lab* driver ixgbe bus pci address 52:54:00 prio 2"""
 SELECTOR = "selector smac-dmac"  # comes after bits in what is shown
@@ -58,7 +58,7 @@ def test_all_settings_go_there_and_back():
     equal({k: v for k, v in data("trunk1").items()}, data("trunk0"), "a trunk with another's settings")
 
     run("ip link set trunk0 type trunk hold-down off auto-join none failback immediate selector smac role switch "
-        "rx-group auto interval 250 "
+        "far-end auto interval 250 "
         "reply-timeout 1 probe-ethertype 34997 probe-address 01:80:C2:00:00:0e")
     got = data()
     equal([got[key] for key in ("hold_down", "auto_join", "failback", "role", "selector", "interval", "probe_ethertype",
@@ -124,8 +124,8 @@ def test_refusals_name_the_setting_and_change_nothing():
         ("auto-join name 0123456789abcdef", "auto-join name: more than 15 bytes"),
         ("auto-join address 52:5", 'auto-join address: "52:5" is not the beginning of a MAC address'),
         ("auto-join name a prio 0", "auto-join prio: 0 is out of range 1..65535"),
-        ("role server rx-group all", "role sets selector and rx-group: name one or the other"),
-        ("selector flow rx-group auto role switch", "role sets selector and rx-group: name one or the other"),
+        ("role server far-end aggregate", "role sets selector and far-end: name one or the other"),
+        ("selector flow far-end auto role switch", "role sets selector and far-end: name one or the other"),
         # Only the kernel checks these.
         ("reply-timeout 200ms", "reply-timeout: 200000 us is longer than the interval, 100000 us"),
         ("bits 6 probe-ethertype 0x0800", "probe-ethertype: 0x0800 is the type of IPv4"),

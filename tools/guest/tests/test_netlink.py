@@ -43,8 +43,9 @@ def test_every_operation_does_and_dumps():
     trunk = {"ifindex": control.index, "ifname": "trunk0"}
     settings = {
         "bits": 5, "selector": "dmac", "role": "server", "failback": "immediate", "failback-delay": 0,
-        "rx-group": "auto", "redundancy": "full", "probe": "auto", "interval": 100_000, "reply-timeout": 10_000, "misses": 3,
+        "far-end": "auto", "redundancy": "full", "probe": "auto", "interval": 100_000, "reply-timeout": 10_000, "misses": 3,
         "hits": 3, "hold-down": 60_000, "peers": "one", "probe-ethertype": 0x88B5, "probe-address": "01:80:c2:00:00:0e",
+        "far-end-is": "switch", "far-end-reason": "no-answer",
     }  # fmt: skip
     got = do("trunk-get", mine)
     equal(dump("trunk-get"), [got], "trunk-get of all")
@@ -462,12 +463,12 @@ def test_refusals_name_the_attribute_and_the_reason():
         ("hold-down", 3_600_001), ("probe-ethertype", 1_535), ("probe-ethertype", 65_536),
     ):  # fmt: skip
         no("trunk-set", mine | {name: value}, errno.ERANGE, RANGE, f".{name}")
-    for name in ("selector", "role", "failback", "rx-group", "probe", "peers"):
+    for name in ("selector", "role", "failback", "far-end", "probe", "peers"):
         beyond = len(control.client.consts[control.client.attr_sets["trunk"][name]["enum"]].entries)
         no("trunk-set", mine | {"bits": 3, name: beyond}, errno.ERANGE, RANGE, f".{name}")
-    role = "role: sets selector and rx-group, so is not combined with these"
+    role = "role: sets selector and far-end, so is not combined with these"
     no("trunk-set", mine | {"bits": 3, "role": "switch", "selector": "flow"}, errno.EINVAL, role, ".role")
-    no("trunk-set", mine | {"bits": 3, "role": "switch", "rx-group": "one"}, errno.EINVAL, role, ".role")
+    no("trunk-set", mine | {"bits": 3, "role": "switch", "far-end": "switch"}, errno.EINVAL, role, ".role")
     # A reply-timeout is no longer than the interval, also if only one of them is new.
     for asked, timeout, interval in (({"reply-timeout": 100_001}, 100_001, 100_000), ({"interval": 9_999}, 10_000, 9_999),
                                      ({"reply-timeout": 5_001, "interval": 5_000}, 5_001, 5_000)):  # fmt: skip

@@ -48,7 +48,7 @@ class Requests:
         parts = []
         wanted = [a for a in wanted if a in self.required(name) or self.random.random() < 0.4]
         if "role" in wanted:  # is enough
-            wanted = [a for a in wanted if a not in ("selector", "rx-group")]
+            wanted = [a for a in wanted if a not in ("selector", "far-end")]
         for attr in wanted:
             repeats = self.random.choice([1, 1, 2, 5, 40]) if names[attr].is_multi else 1
             if name in ("table-get", "claim-add", "claim-del"):

@@ -112,9 +112,9 @@ def test_a_role_is_a_selector_and_a_receive_rule():
     for role, selector in (("switch", "smac"), ("server", "dmac")):
         control.set(role=role)
         got = control.get()
-        equal((got["role"], got["selector"], got["rx-group"]), (role, selector, "auto"), "settings")
+        equal((got["role"], got["selector"], got["far-end"]), (role, selector, "auto"), "settings")
         observed(star, control, selector)
-    control.set(rx_group="one")
+    control.set(far_end="switch")
     expect("role" not in control.get(), "a role with another receive rule than its own")
     control.set(role="server")
     control.set(selector="flow")
@@ -141,13 +141,13 @@ def test_broadcast_is_taken_from_one_port_or_from_all():
 
     eventually(comes, "broadcasts come through")
     on_trunk.take(0)
-    for rule, copies in (("all", 3), ("one", 1), ("all", 3), ("auto", 1)):
-        control.set(rx_group=rule)
-        equal(control.get()["rx-group"], rule, "rx-group")
+    for rule, copies in (("aggregate", 3), ("switch", 1), ("trunk", 3), ("auto", 1)):
+        control.set(far_end=rule)
+        equal(control.get()["far-end"], rule, "far-end")
         for n in range(20):
             client.send(frame(BROADCAST, mac(9), n))
         came = [number_of(data) for _, data in on_trunk.take(20 * copies)]
-        equal(sorted(came), sorted(list(range(20)) * copies), f"broadcasts with rx-group {rule}")
+        equal(sorted(came), sorted(list(range(20)) * copies), f"broadcasts with far-end {rule}")
     control.client.do("stats-reset", control.mine)
     client.send(frame(BROADCAST, mac(9), 1))
     eventually(lambda: control.statistics()["rx-multicast-filtered"] == 2, "two copies are counted as filtered")
@@ -295,7 +295,7 @@ def test_no_frame_is_lost_by_a_change(what):
         control.client.do("port-set", {"port": {"ifindex": random.choice(index[:3]), **setting}})
 
     def rule():
-        control.client.do("trunk-set", control.mine | {"rx-group": random.choice(["auto", "one", "all"])})
+        control.client.do("trunk-set", control.mine | {"far-end": random.choice(["auto", "trunk", "switch", "aggregate"])})
 
     size, working = 32, index
     if what == "all at random":

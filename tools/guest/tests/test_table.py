@@ -154,14 +154,23 @@ def test_a_joining_port_takes_no_more_than_its_share():
 
 
 @trodden
-def test_broadcast_and_multicast_go_by_the_table_too():
+@cases("dmac trunk", "dmac aggregate", "dmac auto", "smac auto", "smac-dmac switch")
+def test_broadcast_and_multicast(what):
     """
-    trunk0 ─┬─ eth1 ── sw1    ff:ff:ff:ff:ff:ff, 33:33:… and 01:00:5e:…:
-            ├─  …       …     one copy of each, by the port of its bucket
+    trunk0 ─┬─ eth1 ── sw1    ff:ff:ff:ff:ff:ff, 33:33:… and 01:00:5e:…: one copy of each, by the port of its
+            ├─  …       …     bucket, but to a switch by one port; by smac, that of the trunk's own frames
             └─ eth4 ── sw4
     """
+    selector, far_end = what.split()
     star = Star(4)
-    table = star.map()
+    with star.server:
+        run(f"trunkctl set trunk0 selector {selector} far-end {far_end}")
+        ip("link set trunk0 address 02:00:00:00:00:02")
+    table = star.map(selector=selector)
     groups = [BROADCAST] + [bytes.fromhex(prefix) + bytes([n]) for prefix in ("3333000000", "01005e0000") for n in range(64)]
     where = star.where(frame(group, mac(1), number) for number, group in enumerate(groups))
-    equal(where, {number: table[low(group) % 32] for number, group in enumerate(groups)}, "cable of each frame")
+    if far_end in ("trunk", "aggregate"):
+        want = {number: table[low(group) % 32] for number, group in enumerate(groups)}
+    else:
+        want = dict.fromkeys(range(len(groups)), table[2] if selector == "smac" else 0)
+    equal(where, want, "cable of each frame")

@@ -76,12 +76,12 @@ def test_a_trunk_in_one_line():
     """
     star = links_only()
     with star.server:
-        equal(told("add trunk0 bits 6 selector flow failback delay 2000 rx-group all"
+        equal(told("add trunk0 bits 6 selector flow failback delay 2000 far-end aggregate"
                    " port eth1 port eth2 weight 3 port eth3 prio 2"), (0, "", ""), "what it says")  # fmt: skip
         control = Control()
         got = control.get()
-        equal([got[name] for name in ("bits", "selector", "failback", "failback-delay", "rx-group")],
-              [6, "flow", "delay", 2000, "all"], "settings")  # fmt: skip
+        equal([got[name] for name in ("bits", "selector", "failback", "failback-delay", "far-end")],
+              [6, "flow", "delay", 2000, "aggregate"], "settings")  # fmt: skip
         ports = control.ports()
         equal({name: (port["priority"], port["weight"]) for name, port in ports.items()},
               {"eth1": (1, 1), "eth2": (1, 3), "eth3": (2, 1)}, "priority and weight")  # fmt: skip
@@ -128,7 +128,7 @@ def test_settings_of_a_trunk():
         for words, name, value in (
             ("bits 3", "bits", 3), ("selector flow", "selector", "flow"), ("role switch", "selector", "smac"),
             ("failback manual", "failback", "manual"), ("failback delay 70", "failback-delay", 70),
-            ("rx-group one", "rx-group", "one"), ("role server", "role", "server"),
+            ("far-end switch", "far-end", "switch"), ("role server", "role", "server"),
             ("probe required", "probe", "required"), ("interval 20ms", "interval", 20_000),
             ("reply-timeout 1500us", "reply-timeout", 1500), ("misses 2", "misses", 2), ("hits 9", "hits", 9),
             ("hold-down off", "hold-down", 0), ("hold-down 2s", "hold-down", 2000), ("peers several", "peers", "several"),
@@ -137,9 +137,9 @@ def test_settings_of_a_trunk():
         ):  # fmt: skip
             equal(told(f"set trunk0 {words}"), (0, "", ""), f"what `set {words}` says")
             equal(control.get()[name], value, name)
-        equal(told("set dev trunk0 bits 4 selector smac-dmac failback immediate rx-group auto"), (0, "", ""), "set of all")
+        equal(told("set dev trunk0 bits 4 selector smac-dmac failback immediate far-end auto"), (0, "", ""), "set of all")
         got = control.get()
-        equal([got[name] for name in ("bits", "selector", "failback", "rx-group")], [4, "smac-dmac", "immediate", "auto"], "all")
+        equal([got[name] for name in ("bits", "selector", "failback", "far-end")], [4, "smac-dmac", "immediate", "auto"], "all")
 
         secret = "0f0e0d0c0b0a09080706050403020100"
         with open("/tmp/key", "w") as file:
@@ -160,7 +160,7 @@ def test_settings_of_a_trunk():
         no("set trunk0 key-file /dev/null", 1, "key-file: /dev/null does not have 32 hexadecimal digits")
         no("set trunk0 failback manual bits 17", 2, "trunk: bits: 17 is out of range 0..16")
         no("set trunk0 failback delay 86400001", 2, "trunk: failback-delay: 86400001 is out of range 0..86400000")
-        no("set trunk0 role switch selector flow", 1, "role sets selector and rx-group: name one or the other")
+        no("set trunk0 role switch selector flow", 1, "role sets selector and far-end: name one or the other")
         no("set trunk0 bits six", 1, 'bits: "six" is not a number')
         no("set trunk0 selector mac", 1, 'selector: "mac" is none of dmac, smac, smac-dmac, flow')
         no("set trunk0 colour red", 1, '"colour" is not understood')
@@ -307,7 +307,7 @@ def test_what_is_shown_can_be_set():
             return line.split(": ", 2)[2].partition(f" {end} ")[0]
 
         for settings in ("role switch failback delay 2000 hold-down off interval 1500us reply-timeout 200us",
-                         "selector flow rx-group one probe off peers several auto-join name zz* driver e1000 prio 2"):  # fmt: skip
+                         "selector flow far-end switch probe off peers several auto-join name zz* driver e1000 prio 2"):  # fmt: skip
             run(f"trunkctl set trunk0 {settings}")
             run("trunkctl port set eth2 prio 3 weight 7 disable")
             saved = run("trunkctl save")
@@ -397,7 +397,7 @@ def test_doctor():
     with star.server:
         run("trunkctl port set eth3 prio 2")
         # The other end is not a trunk: its probes would have shown it by now.
-        run("trunkctl set trunk0 probe off rx-group one")
+        run("trunkctl set trunk0 probe off far-end aggregate")
         equal(told("doctor"), (0, "", ""), "what it says of a healthy trunk")
         run("trunkctl port set eth2 disable")
         status, out, err = told("doctor")
@@ -605,7 +605,7 @@ def test_saved_configuration_is_applied_and_then_there_is_nothing_to_do():
     """
     star = Star(3)
     with star.server:
-        run("trunkctl set trunk0 bits 4 selector smac failback delay 3000 rx-group one probe required interval 20ms")
+        run("trunkctl set trunk0 bits 4 selector smac failback delay 3000 far-end switch probe required interval 20ms")
         run("trunkctl port set eth3 prio 2 weight auto")
         run("trunkctl port set eth2 weight 7")
         run("trunkctl table set trunk0 2-4 eth2")
@@ -635,7 +635,7 @@ def test_saved_configuration_is_applied_and_then_there_is_nothing_to_do():
             equal(by_trunk(run("trunkctl save")), by_trunk(saved), f"what is saved, after `{change}` and `apply`")
 
 
-SETTINGS = ("bits selector failback rx-group probe interval reply-timeout misses hits hold-down peers"
+SETTINGS = ("bits selector failback far-end probe interval reply-timeout misses hits hold-down peers"
             " probe-ethertype probe-address").split()  # fmt: skip
 
 

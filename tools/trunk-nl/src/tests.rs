@@ -19,8 +19,8 @@ use crate::types::{
     Trunk, TrunkSettings,
 };
 use crate::uapi::{
-    attr, bucket, claim, event, peer, port, statistics, EventKind, Failback, Peers, ProbeMode,
-    Reason, Redundancy, Role, RxGroup, Selector, State,
+    attr, bucket, claim, event, peer, port, statistics, EventKind, Failback, FarEnd, FarEndReason,
+    Peers, ProbeMode, Reason, Redundancy, Role, Selector, State,
 };
 use crate::values::{Key, Mac, MacPrefix, System};
 
@@ -85,7 +85,7 @@ fn trunk() -> Vec<u8> {
         w.u32(attr::ROLE, 0);
         w.u32(attr::FAILBACK, 1);
         w.u32(attr::FAILBACK_DELAY, 2000);
-        w.u32(attr::RX_GROUP, 0);
+        w.u32(attr::FAR_END, 0);
         w.u32(attr::PROBE, 1);
         w.u32(attr::INTERVAL, 100_000);
         w.u32(attr::REPLY_TIMEOUT, 1500);
@@ -103,6 +103,8 @@ fn trunk() -> Vec<u8> {
             ..Default::default()
         };
         settings.write(w);
+        w.u32(attr::FAR_END_IS, 1);
+        w.u32(attr::FAR_END_REASON, 1);
     })
 }
 
@@ -245,7 +247,7 @@ fn a_trunk_is_read() {
             role: Some(Named::Known(Role::Server)),
             failback: Named::Known(Failback::Delay),
             failback_delay: 2000,
-            rx_group: Named::Known(RxGroup::Auto),
+            far_end: Named::Known(FarEnd::Auto),
             probe: Named::Known(ProbeMode::Required),
             interval: 100_000,
             reply_timeout: 1500,
@@ -259,6 +261,8 @@ fn a_trunk_is_read() {
             system: System(0xfeed_0000_0000_0001),
             redundancy: Named::Known(Redundancy::Full),
             auto_join: Some(rule()),
+            far_end_is: Named::Known(FarEnd::Trunk),
+            far_end_reason: Named::Known(FarEndReason::Answers),
         }
     );
     let missing = Trunk::read(attributes(&bytes[..20])).unwrap_err();
@@ -278,12 +282,12 @@ fn names_in_json_and_numbers_of_newer_kernels() {
         serde_json::to_string(&trunk).unwrap(),
         concat!(
             r#"{"ifindex":3,"ifname":"trunk0","bits":5,"selector":77,"role":"server","#,
-            r#""failback":"delay","failback_delay":2000,"rx_group":"auto","probe":"required","#,
+            r#""failback":"delay","failback_delay":2000,"far_end":"auto","probe":"required","#,
             r#""interval":100000,"reply_timeout":1500,"misses":3,"hits":4,"hold_down":60000,"#,
             r#""peers":"several","probe_ethertype":34997,"probe_address":"01:80:c2:00:00:0e","#,
             r#""keyed":true,"system":"feed000000000001","redundancy":"full","#,
             r#""auto_join":{"name":"enp*","driver":"ixgbe","bus":null,"address":"52:54","#,
-            r#""priority":2}}"#
+            r#""priority":2},"far_end_is":"trunk","far_end_reason":"answers"}"#
         )
     );
     assert_eq!("smac-dmac".parse(), Ok(Selector::SmacDmac));

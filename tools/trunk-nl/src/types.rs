@@ -9,8 +9,8 @@ use serde::{Serialize, Serializer};
 use crate::attr::{Attr, Attributes, Fields, Typed, Writer};
 use crate::error::{malformed, Result};
 use crate::uapi::{
-    attr, auto_join, bucket, claim, event, peer, port, statistics, EventKind, Failback, Peers,
-    ProbeMode, Reason, Redundancy, Role, RxGroup, Selector, State,
+    attr, auto_join, bucket, claim, event, peer, port, statistics, EventKind, Failback, FarEnd,
+    FarEndReason, Peers, ProbeMode, Reason, Redundancy, Role, Selector, State,
 };
 use crate::values::{Key, Mac, MacPrefix, System};
 
@@ -75,7 +75,7 @@ macro_rules! named {
     )*};
 }
 
-named!(EventKind Failback Peers ProbeMode Reason Redundancy Role RxGroup Selector State);
+named!(EventKind FarEnd FarEndReason Failback Peers ProbeMode Reason Redundancy Role Selector State);
 
 impl Role {
     /// Returns the selector that it stands for.
@@ -86,9 +86,9 @@ impl Role {
         }
     }
 
-    /// Returns the receive rule that it stands for.
-    pub fn rx_group(self) -> RxGroup {
-        RxGroup::Auto
+    /// Returns the far end that it stands for.
+    pub fn far_end(self) -> FarEnd {
+        FarEnd::Auto
     }
 }
 
@@ -122,14 +122,14 @@ pub struct Trunk {
     pub bits: u32,
     /// What picks the bucket of a frame.
     pub selector: Named<Selector>,
-    /// The role that selector and rx-group have, if there is one.
+    /// The role that selector and far-end have, if there is one.
     pub role: Option<Named<Role>>,
     /// When buckets go back to a working port.
     pub failback: Named<Failback>,
     /// Delay of failback, in milliseconds.
     pub failback_delay: u32,
-    /// The ports from which broadcast and multicast is accepted.
-    pub rx_group: Named<RxGroup>,
+    /// What the ports lead to, as the user has set it.
+    pub far_end: Named<FarEnd>,
     /// Whether links are tested, beyond their carrier.
     pub probe: Named<ProbeMode>,
     /// Microseconds from one round of probes to the next.
@@ -157,6 +157,10 @@ pub struct Trunk {
     pub redundancy: Named<Redundancy>,
     /// Devices that become ports by themselves.
     pub auto_join: Option<AutoJoin>,
+    /// What the ports lead to, as far as is known.
+    pub far_end_is: Named<FarEnd>,
+    /// Why they lead to that.
+    pub far_end_reason: Named<FarEndReason>,
 }
 
 /// The rule for devices that become ports by themselves when they appear: all that is given must
@@ -184,7 +188,7 @@ pub struct TrunkSettings {
     /// What picks the bucket of a frame.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub selector: Option<Selector>,
-    /// Not to be combined with `selector` and `rx_group`.
+    /// Not to be combined with `selector` and `far_end`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub role: Option<Role>,
     /// When buckets go back to a working port.
@@ -195,7 +199,7 @@ pub struct TrunkSettings {
     pub failback_delay: Option<u32>,
     /// The ports from which broadcast and multicast is accepted.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub rx_group: Option<RxGroup>,
+    pub far_end: Option<FarEnd>,
     /// Whether links are tested, beyond their carrier.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub probe: Option<ProbeMode>,
@@ -417,8 +421,10 @@ counters! {
     tx_no_port TX_NO_PORT;
     /// Frames dropped because the trunk itself had sent them.
     rx_own_source RX_OWN_SOURCE;
-    /// Copies of broadcast and multicast frames that rx-group drops.
+    /// Copies of broadcast and multicast frames dropped as the far end demands.
     rx_multicast_filtered RX_MULTICAST_FILTERED;
+    /// Copies of unicast frames dropped as the far end demands.
+    rx_unicast_filtered RX_UNICAST_FILTERED;
     /// Times that a port became act.
     port_up PORT_UP;
     /// Times that a port became sby.
@@ -526,7 +532,7 @@ impl TrunkSettings {
         w.optional_u32(attr::ROLE, self.role.map(|value| value as u32));
         w.optional_u32(attr::FAILBACK, self.failback.map(|value| value as u32));
         w.optional_u32(attr::FAILBACK_DELAY, self.failback_delay);
-        w.optional_u32(attr::RX_GROUP, self.rx_group.map(|value| value as u32));
+        w.optional_u32(attr::FAR_END, self.far_end.map(|value| value as u32));
         w.optional_u32(attr::PROBE, self.probe.map(|value| value as u32));
         w.optional_u32(attr::INTERVAL, self.interval);
         w.optional_u32(attr::REPLY_TIMEOUT, self.reply_timeout);
@@ -670,7 +676,7 @@ impl Trunk {
             role: fields.get(attr::ROLE, named)?,
             failback: fields.need(attr::FAILBACK, named)?,
             failback_delay: fields.get(attr::FAILBACK_DELAY, Typed::u32)?.unwrap_or(0),
-            rx_group: fields.need(attr::RX_GROUP, named)?,
+            far_end: fields.need(attr::FAR_END, named)?,
             probe: fields.need(attr::PROBE, named)?,
             interval: fields.need(attr::INTERVAL, Typed::u32)?,
             reply_timeout: fields.need(attr::REPLY_TIMEOUT, Typed::u32)?,
@@ -684,6 +690,8 @@ impl Trunk {
             system: fields.need(attr::SYSTEM, system)?,
             redundancy: fields.need(attr::REDUNDANCY, named)?,
             auto_join: fields.get(attr::AUTO_JOIN, |rule| AutoJoin::read(rule.nest()))?,
+            far_end_is: fields.need(attr::FAR_END_IS, named)?,
+            far_end_reason: fields.need(attr::FAR_END_REASON, named)?,
         })
     }
 }

@@ -11,9 +11,9 @@ const SETTINGS: &str = "\
 Settings, as words:
   bits M              the table has 2^M buckets, M from 0 to 16
   selector S          what selects the bucket: dmac, smac, smac-dmac, flow
-  role R              shorthand for selector and rx-group: server, switch
+  role R              shorthand for selector and far-end: server, switch
   failback P          when buckets go back: immediate, delay MS (up to a day), manual
-  rx-group G          ports that accept broadcasts: auto, one, all
+  far-end F           what the ports lead to: auto, trunk, switch, aggregate
   probe P             what decides a port's state: auto (probes once the peer has
                       answered one), required (probes), off (the carrier alone)
   interval T          time from one round of probes to the next, 1ms to 60s

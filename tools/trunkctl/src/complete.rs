@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use clap::{ArgAction, CommandFactory};
-use trunk_nl::uapi::{Failback, Peers, ProbeMode, Role, RxGroup, Selector};
+use trunk_nl::uapi::{Failback, FarEnd, Peers, ProbeMode, Role, Selector};
 use trunk_nl::{Link, KIND};
 
 use crate::cli::{Cli, Shell};
@@ -217,7 +217,7 @@ fn trunk_words(last: &str) -> Vec<String> {
         "selector" => Selector::ALL.map(|value| value.to_string()).to_vec(),
         "role" => Role::ALL.map(|value| value.to_string()).to_vec(),
         "failback" => Failback::ALL.map(|value| value.to_string()).to_vec(),
-        "rx-group" => RxGroup::ALL.map(|value| value.to_string()).to_vec(),
+        "far-end" => FarEnd::ALL.map(|value| value.to_string()).to_vec(),
         "probe" => ProbeMode::ALL.map(|value| value.to_string()).to_vec(),
         "peers" => Peers::ALL.map(|value| value.to_string()).to_vec(),
         "hold-down" => fixed(&["off"]),
@@ -329,8 +329,8 @@ mod tests {
         for (line, want) in [
             (
                 "set trunk0 _",
-                "auto-join bits failback hits hold-down interval key key-file misses peers probe \
-                 probe-address probe-ethertype reply-timeout role rx-group selector",
+                "auto-join bits failback far-end hits hold-down interval key key-file misses peers probe \
+                 probe-address probe-ethertype reply-timeout role selector",
             ),
             ("set trunk0 probe _", "auto off required"),
             ("set trunk0 interval 10ms peers _", "one several"),

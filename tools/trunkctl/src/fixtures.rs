@@ -3,7 +3,8 @@
 //! The fixtures of the tests: a trunk with two working ports, one of which has failed, and a spare.
 
 use trunk_nl::uapi::{
-    EventKind, Failback, Peers, ProbeMode, Reason, Redundancy, Role, RxGroup, Selector, State,
+    EventKind, Failback, FarEnd, FarEndReason, Peers, ProbeMode, Reason, Redundancy, Role,
+    Selector, State,
 };
 use trunk_nl::{
     Bucket, ClaimState, Clock, Counters, Event, Link, Mac, Named, Peer, Port, PortSettings,
@@ -62,7 +63,7 @@ pub fn trunk() -> Trunk {
         role: Some(Named::Known(Role::Server)),
         failback: Named::Known(Failback::Delay),
         failback_delay: 2000,
-        rx_group: Named::Known(RxGroup::Auto),
+        far_end: Named::Known(FarEnd::Auto),
         probe: Named::Known(ProbeMode::Auto),
         interval: 100_000,
         reply_timeout: 10_000,
@@ -76,6 +77,8 @@ pub fn trunk() -> Trunk {
         system: System(0x0242_ac11_0002_0001),
         redundancy: Named::Known(Redundancy::Degraded),
         auto_join: None,
+        far_end_is: Named::Known(FarEnd::Trunk),
+        far_end_reason: Named::Known(FarEndReason::Answers),
     }
 }
 
@@ -197,6 +200,7 @@ pub fn statistics() -> Vec<Statistics> {
         tx_no_port: Some(1),
         rx_own_source: Some(2),
         rx_multicast_filtered: Some(30),
+        rx_unicast_filtered: Some(0),
         failovers: Some(1),
         failbacks: Some(0),
         buckets_moved: Some(3),
@@ -344,7 +348,7 @@ pub fn config() -> TrunkConfig {
             role: None,
             failback: Some(Failback::Delay),
             failback_delay: Some(2000),
-            rx_group: Some(RxGroup::Auto),
+            far_end: Some(FarEnd::Auto),
             probe: Some(ProbeMode::Auto),
             interval: Some(100_000),
             reply_timeout: Some(10_000),

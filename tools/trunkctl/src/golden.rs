@@ -13,7 +13,7 @@ use crate::words::Words;
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeSet;
-use trunk_nl::uapi::{Peers, ProbeMode, Reason, Role, RxGroup, Selector};
+use trunk_nl::uapi::{FarEnd, Peers, ProbeMode, Reason, Role, Selector};
 use trunk_nl::{AutoJoin, Event, Mac, TrunkSettings};
 
 const PLAIN: Look = Look::PLAIN;
@@ -29,16 +29,16 @@ fn show() {
     let groups = [fixtures::group()];
     assert_eq!(
         trunks(&groups, &[], &PLAIN),
-        "3: trunk0: bits 3 selector dmac role server failback delay 2000 rx-group auto \
-         redundancy degraded ports 3 act 2\n"
+        "3: trunk0: bits 3 selector dmac role server failback delay 2000 far-end auto \
+         redundancy degraded ports 3 act 2 far-end-is trunk far-end-reason answers\n"
     );
     let mut other = fixtures::group();
     other.trunk.role = None;
     other.trunk.failback = Named::Known(Failback::Manual);
     assert_eq!(
         trunks(&[other], &[], &PLAIN),
-        "3: trunk0: bits 3 selector dmac failback manual rx-group auto \
-         redundancy degraded ports 3 act 2\n"
+        "3: trunk0: bits 3 selector dmac failback manual far-end auto \
+         redundancy degraded ports 3 act 2 far-end-is trunk far-end-reason answers\n"
     );
     assert_eq!(
         trunks(
@@ -77,9 +77,9 @@ fn show_settings_of_probes_that_were_changed() {
     trunk.peers = Named::Unknown(9);
     assert_eq!(
         trunks(&[group], &[], &PLAIN),
-        "3: trunk0: bits 3 selector dmac role server failback delay 2000 rx-group auto \
+        "3: trunk0: bits 3 selector dmac role server failback delay 2000 far-end auto \
          probe required interval 10ms reply-timeout 1500us hits 1 hold-down off peers 9 keyed \
-         redundancy degraded ports 3 act 2\n"
+         redundancy degraded ports 3 act 2 far-end-is trunk far-end-reason answers\n"
     );
 }
 
@@ -118,11 +118,11 @@ fn show_as_json() {
         json(&[TrunkView::new(&group, &[])], false),
         concat!(
             r#"[{"ifindex":3,"ifname":"trunk0","bits":3,"selector":"dmac","role":"server","#,
-            r#""failback":"delay","failback_delay":2000,"rx_group":"auto","probe":"auto","#,
+            r#""failback":"delay","failback_delay":2000,"far_end":"auto","probe":"auto","#,
             r#""interval":100000,"reply_timeout":10000,"misses":3,"hits":3,"hold_down":60000,"#,
             r#""peers":"one","probe_ethertype":34997,"probe_address":"01:80:c2:00:00:0e","#,
             r#""keyed":false,"system":"0242ac1100020001","#,
-            r#""redundancy":"degraded","auto_join":null,"ports":3,"act":2,"up":true,"carrier":true,"mtu":1500,"#,
+            r#""redundancy":"degraded","auto_join":null,"far_end_is":"trunk","far_end_reason":"answers","ports":3,"act":2,"up":true,"carrier":true,"mtu":1500,"#,
             r#""address":"02:00:00:00:00:01"}]"#,
             "\n"
         )
@@ -355,7 +355,7 @@ PORT  PROBES-TX  PROBES-RX  REPLIES-TX  REPLIES-RX  LATE  LIMITED  UNKNOWN  REFU
 eth1  9000       8990       8990        8997        1     0        0        2
 eth2  9000       8990       8990        8997        1     0        0        2
 eth3  9000       8990       8990        8997        1     0        0        2
-trunk0: tx-no-port 1 rx-own-source 2 rx-multicast-filtered 30 failovers 1 failbacks 0 buckets-moved 3 events-lost 0
+trunk0: tx-no-port 1 rx-own-source 2 rx-multicast-filtered 30 rx-unicast-filtered 0 failovers 1 failbacks 0 buckets-moved 3 events-lost 0
 "
     );
     assert_eq!(statistics(&[], &PLAIN), "");
@@ -604,12 +604,12 @@ fn what_is_shown_can_be_set() {
         let mut group = fixtures::group();
         let trunk = &mut group.trunk;
         let selector = Selector::ALL[pick(Selector::ALL.len())];
-        let rx_group = RxGroup::ALL[pick(RxGroup::ALL.len())];
+        let far_end = FarEnd::ALL[pick(FarEnd::ALL.len())];
         let failback = Failback::ALL[pick(Failback::ALL.len())];
-        let fits = |role: &Role| role.selector() == selector && role.rx_group() == rx_group;
+        let fits = |role: &Role| role.selector() == selector && role.far_end() == far_end;
         trunk.role = Role::ALL.into_iter().find(fits).map(Named::Known);
         trunk.selector = Named::Known(selector);
-        trunk.rx_group = Named::Known(rx_group);
+        trunk.far_end = Named::Known(far_end);
         trunk.failback = Named::Known(failback);
         trunk.probe = Named::Known(ProbeMode::ALL[pick(ProbeMode::ALL.len())]);
         trunk.peers = Named::Known(Peers::ALL[pick(Peers::ALL.len())]);
@@ -643,7 +643,7 @@ fn what_is_shown_can_be_set() {
             let got = TrunkSettings {
                 role: None,
                 selector: got.selector.or(got.role.map(Role::selector)),
-                rx_group: got.rx_group.or(got.role.map(Role::rx_group)),
+                far_end: got.far_end.or(got.role.map(Role::far_end)),
                 probe: got.probe.or(new.probe),
                 interval: got.interval.or(new.interval),
                 reply_timeout: got.reply_timeout.or(new.reply_timeout),

@@ -260,7 +260,7 @@ fn changed_trunk(wanted: &TrunkSettings, now: &TrunkSettings) -> (TrunkSettings,
     let (mut new, mut old) = (wanted.clone(), now.clone());
     keep_changed(&mut new.bits, &mut old.bits);
     keep_changed(&mut new.selector, &mut old.selector);
-    keep_changed(&mut new.rx_group, &mut old.rx_group);
+    keep_changed(&mut new.far_end, &mut old.far_end);
     keep_changed(&mut new.probe, &mut old.probe);
     keep_changed(&mut new.interval, &mut old.interval);
     keep_changed(&mut new.reply_timeout, &mut old.reply_timeout);
@@ -281,11 +281,11 @@ fn changed_trunk(wanted: &TrunkSettings, now: &TrunkSettings) -> (TrunkSettings,
     }
     if let Some(role) = wanted.role {
         let selector = role.selector();
-        let group = role.rx_group();
-        if (now.selector, now.rx_group) == (Some(selector), Some(group)) {
+        let group = role.far_end();
+        if (now.selector, now.far_end) == (Some(selector), Some(group)) {
             new.role = None;
         } else {
-            (old.selector, old.rx_group) = (now.selector, now.rx_group);
+            (old.selector, old.far_end) = (now.selector, now.far_end);
         }
     }
     (new, old)
@@ -547,7 +547,7 @@ table 4 eth1 6 eth2
         let want = ["table reset trunk0  # was 4-5 eth1"];
         assert_eq!(steps(&mut fixtures::world(), text, WhenUp::SetDown), want);
         let text = "trunk trunk0 role switch\nport eth1\nport eth2\nport eth3\ntable 4-5 eth1";
-        let want = ["set trunk0 role switch  # was selector dmac rx-group auto"];
+        let want = ["set trunk0 role switch  # was selector dmac far-end auto"];
         assert_eq!(steps(&mut fixtures::world(), text, WhenUp::SetDown), want);
     }
 

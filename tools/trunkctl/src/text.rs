@@ -125,13 +125,15 @@ pub fn trunks(groups: &[Group], statistics: &[Statistics], look: &Look) -> Strin
         }
         let _ = write!(
             text,
-            "{}: {}: {} redundancy {} ports {} act {}",
+            "{}: {}: {} redundancy {} ports {} act {} far-end-is {} far-end-reason {}",
             trunk.ifindex,
             look.paint(BOLD, &trunk.ifname),
             settings(trunk, look.details),
             look.redundancy(trunk.redundancy),
             view.ports,
-            view.act
+            view.act,
+            trunk.far_end_is,
+            trunk.far_end_reason
         );
         if look.details {
             let _ = write!(
@@ -169,7 +171,7 @@ pub fn settings(trunk: &Trunk, all: bool) -> String {
     if trunk.failback == Failback::Delay {
         let _ = write!(text, " {}", trunk.failback_delay);
     }
-    let _ = write!(text, " rx-group {}", trunk.rx_group);
+    let _ = write!(text, " far-end {}", trunk.far_end);
     let time = |microseconds: u32| exact(microseconds.into());
     let probes = [
         ("probe", trunk.probe.to_string(), "auto"),

@@ -85,7 +85,7 @@ impl<'a> Words<'a> {
                 "bits" => once(key, &mut settings.bits, self.number(key)?)?,
                 "selector" => once(key, &mut settings.selector, self.named(key)?)?,
                 "role" => once(key, &mut settings.role, self.named(key)?)?,
-                "rx-group" => once(key, &mut settings.rx_group, self.named(key)?)?,
+                "far-end" => once(key, &mut settings.far_end, self.named(key)?)?,
                 "failback" => {
                     once(key, &mut settings.failback, self.named(key)?)?;
                     if settings.failback == Some(Failback::Delay) {
@@ -129,13 +129,13 @@ impl<'a> Words<'a> {
             }
         }
         if let Some(role) = settings.role {
-            let (selector, group) = (settings.selector.take(), settings.rx_group.take());
+            let (selector, group) = (settings.selector.take(), settings.far_end.take());
             // The output of show names all three, and they agree.
             let agree = selector.is_none_or(|selector| selector == role.selector())
-                && group.is_none_or(|group| group == role.rx_group());
+                && group.is_none_or(|group| group == role.far_end());
             if !agree {
                 return Err(usage(
-                    "role sets selector and rx-group: name one or the other",
+                    "role sets selector and far-end: name one or the other",
                 ));
             }
         }
@@ -280,7 +280,7 @@ pub const TRUNK_WORDS: [&str; 17] = [
     "selector",
     "role",
     "failback",
-    "rx-group",
+    "far-end",
     "probe",
     "interval",
     "reply-timeout",
@@ -373,7 +373,7 @@ pub fn of_trunk(settings: &TrunkSettings) -> String {
     push(&mut words, "role", settings.role);
     push(&mut words, "failback", settings.failback);
     words.extend(settings.failback_delay.map(|delay| delay.to_string()));
-    push(&mut words, "rx-group", settings.rx_group);
+    push(&mut words, "far-end", settings.far_end);
     push(&mut words, "probe", settings.probe);
     let time = |microseconds: u32| exact(microseconds.into());
     push(&mut words, "interval", settings.interval.map(time));
@@ -487,8 +487,8 @@ mod tests {
     fn a_role_may_be_named_with_what_it_sets() {
         for more in [
             "selector smac",
-            "rx-group auto",
-            "rx-group auto selector smac",
+            "far-end auto",
+            "far-end auto selector smac",
         ] {
             let words = split(&format!("{more} role switch bits 3"));
             let settings = Words::new(&words).trunk_settings().unwrap();
@@ -499,7 +499,7 @@ mod tests {
     #[test]
     fn what_is_written_is_read() {
         for line in [
-            "bits 6 selector flow failback delay 2000 rx-group one",
+            "bits 6 selector flow failback delay 2000 far-end switch",
             "bits 0 role switch failback manual",
             "failback immediate",
             "bits 5 probe required interval 10ms reply-timeout 1500us misses 1 hits 255 \
@@ -585,12 +585,12 @@ mod tests {
             "selector: \"mac\" is none of dmac, smac, smac-dmac, flow"
         );
         assert_eq!(
-            trunk("role server rx-group all"),
-            "role sets selector and rx-group: name one or the other"
+            trunk("role server far-end aggregate"),
+            "role sets selector and far-end: name one or the other"
         );
         assert_eq!(
-            trunk("selector flow rx-group auto role switch"),
-            "role sets selector and rx-group: name one or the other"
+            trunk("selector flow far-end auto role switch"),
+            "role sets selector and far-end: name one or the other"
         );
         let time = "is not a time, as 500us, 10ms or 2s";
         for wrong in ["fast", "10m", "-1ms", "1.5ms", "ms", ""] {

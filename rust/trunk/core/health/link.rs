@@ -114,8 +114,11 @@ pub struct Link {
     pub(super) hits: u8,
     /// Rounds in a row after which its peer was another than that of the other links.
     pub(super) differing: u8,
-    /// Own frames came back: the link is a loop for so many rounds more.
-    pub(super) looped: u8,
+    /// Its tests have reached another port than one at its other end: it is shared for so many
+    /// rounds more.
+    pub(super) shared: u8,
+    /// The test that was answered last, and the trunk and port that answered it first.
+    answered_by: Option<(u32, Identity, u8)>,
     pub(super) carrier: bool,
     /// The peer has answered in time.
     pub(super) found: bool,
@@ -173,7 +176,8 @@ impl Link {
             self.fall(now, settings);
         }
         self.tests.forget();
-        self.looped = 0;
+        self.shared = 0;
+        self.answered_by = None;
         self.forget_peer();
     }
 
@@ -210,7 +214,7 @@ impl Link {
             return false;
         };
         self.counts.rounds = self.counts.rounds.wrapping_add(1);
-        self.looped = self.looped.saturating_sub(1);
+        self.shared = self.shared.saturating_sub(1);
         if answered {
             self.misses = 0;
             self.hits = self.hits.saturating_add(1);
@@ -343,6 +347,27 @@ impl Link {
             *next = next.saturating_add(super::REPLY_EVERY);
         }
         allowed
+    }
+
+    /// Notes who answers a test of this link. Returns whether somebody else has answered it before.
+    pub(super) fn note_answer(&mut self, test: u32, probe: &Probe) -> bool {
+        match self.answered_by.filter(|(last, ..)| *last == test) {
+            Some((_, from, port)) => (from, port) != (probe.from, probe.port),
+            None => {
+                self.answered_by = Some((test, probe.from, probe.port));
+                false
+            }
+        }
+    }
+
+    /// Returns whether its tests reach other ports than the one at its other end.
+    pub const fn is_shared(&self) -> bool {
+        self.shared > 0
+    }
+
+    /// Returns its peer, if it is the only one.
+    pub(super) fn only_peer(&self) -> Option<Peer> {
+        self.peer.filter(|_| !self.is_shared())
     }
 
     /// Returns until when the peer counts as heard, if no other message of it comes.

@@ -22,9 +22,10 @@ use ::core::{
     ops::DerefMut, //
 };
 
-/// After own frames came back, the link is a loop until so many rounds are over, the present one
-/// included. It is a number of rounds, not a time, since a slow machine may miss rounds.
-const LOOP: u8 = 4;
+/// After a test has reached another port than one at the other end of its link, the link is shared
+/// until so many rounds are over, the present one included. It is a number of rounds, not a time,
+/// since a slow machine may miss rounds.
+pub(super) const SHARED: u8 = 4;
 
 impl<B: DerefMut<Target: BorrowMut<Link>>> Health<B> {
     /// Returns the test to send on a port now: one that is due by [`tick`](Self::tick), or an
@@ -55,19 +56,28 @@ impl<B: DerefMut<Target: BorrowMut<Link>>> Health<B> {
 
         if probe.from == self.own {
             let ours = |link: &Link| link.tests.find(probe.nonce).is_some();
-            let sent = probe.kind == Kind::Test && self.iter().any(|(_, link)| ours(link));
-            if known.is_some() || sent {
-                self.link_mut(id)?.looped = LOOP;
+            let test = probe.kind == Kind::Test;
+            let sender = self.iter().find(|(_, link)| test && ours(link));
+            let sender = sender.map(|(id, _)| id);
+            if known.is_some() || sender.is_some() {
+                sender.into_iter().for_each(|id| self.note_shared(id));
+                self.note_shared(id);
                 return None;
             }
         }
 
         let link = self.link_mut(id)?;
         let before = link.peer;
-        // Each test is answered once.
-        let known = known.filter(|test| {
-            probe.kind != Kind::Reply || test.number == probe.sequence && !test.answered
+        let known = known.filter(|test| probe.kind != Kind::Reply || test.number == probe.sequence);
+        // Two ports answer. What is old may be of another time.
+        let two = known.as_ref().is_some_and(|test| {
+            let took = now.saturating_sub(test.sent);
+            probe.kind == Kind::Reply
+                && took <= settings.reply_timeout_ns()
+                && link.note_answer(test.number, probe)
         });
+        // Each test is answered once.
+        let known = known.filter(|test| probe.kind != Kind::Reply || !test.answered);
         let newer = known
             .as_ref()
             .is_some_and(|test| link.follow(probe, test.number));
@@ -95,6 +105,9 @@ impl<B: DerefMut<Target: BorrowMut<Link>>> Health<B> {
         if differs {
             self.news.differs.insert(id);
         }
+        if two {
+            self.note_shared(id);
+        }
         self.note_heard(id, before);
 
         if probe.kind != Kind::Test {
@@ -108,6 +121,16 @@ impl<B: DerefMut<Target: BorrowMut<Link>>> Health<B> {
         link.counts.replies_sent = link.counts.replies_sent.wrapping_add(1);
         let nonce = link.tests.last_nonce();
         self.probe(Kind::Reply, id, probe.sequence, nonce, probe.nonce, view)
+    }
+
+    /// Notes that a test has reached another port than the one at the other end of its link. A plain
+    /// switch may be all that there is. Beside a link to a trunk, it is a wrong cable.
+    fn note_shared(&mut self, id: PortId) {
+        let cabled = self.is_cabled();
+        if let Some(link) = self.link_mut(id) {
+            link.shared = SHARED;
+            link.mismatch = cabled;
+        }
     }
 
     /// Makes a message.

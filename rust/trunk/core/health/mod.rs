@@ -156,6 +156,11 @@ pub struct Verdict {
     pub proven: Option<Identity>,
     /// A claim of its peer holds it.
     pub held: bool,
+    /// A trunk has answered on it.
+    pub found: bool,
+    /// Its tests reach other ports than the one at its other end: it leads to a switch that
+    /// forwards probes, or two ports are cabled together.
+    pub shared: bool,
 }
 
 impl Verdict {
@@ -164,6 +169,8 @@ impl Verdict {
         reason: Reason::None,
         proven: None,
         held: false,
+        found: false,
+        shared: false,
     };
 }
 
@@ -361,10 +368,11 @@ impl<B: DerefMut<Target: BorrowMut<Link>>> Health<B> {
         let Some(link) = self.link(id).filter(|_| self.is_testing()) else {
             return Verdict::NONE;
         };
-        let peer = link.peer.filter(|_| link.probed && link.alive);
-        let reason = if link.mismatch || link.looped > 0 {
+        let peer = link.only_peer().filter(|_| link.probed && link.alive);
+        let required = self.settings.mode == ProbeMode::Required;
+        let reason = if link.mismatch {
             Reason::PeerMismatch
-        } else if !link.probed {
+        } else if !link.probed || link.is_shared() && !required {
             Reason::None
         } else if !link.alive {
             self.why_dead(id, link)
@@ -381,13 +389,15 @@ impl<B: DerefMut<Target: BorrowMut<Link>>> Health<B> {
                 .filter(|_| reason != Reason::PeerMismatch)
                 .map(|peer| peer.identity),
             held: peer.is_some_and(|peer| peer.held),
+            found: link.found,
+            shared: link.is_shared(),
         }
     }
 
     /// Returns the place of a port in an order that both ends share: its number at the end with the
     /// lower identity.
     pub fn rank(&self, id: PortId) -> u8 {
-        let peer = self.link(id).and_then(|link| link.peer);
+        let peer = self.link(id).and_then(Link::only_peer);
         match peer.filter(|peer| peer.identity < self.own) {
             Some(peer) => peer.port,
             None => id.index() as u8,

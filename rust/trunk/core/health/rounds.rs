@@ -7,7 +7,14 @@ use super::super::port::{
     PortSet, //
 };
 use super::super::wire::Identity;
-use super::{Due, Health, Link, Peers};
+use super::messages::SHARED;
+use super::{
+    bit,
+    Due,
+    Health,
+    Link,
+    Peers, //
+};
 use ::core::{
     borrow::BorrowMut,
     cmp::Reverse,
@@ -97,6 +104,7 @@ impl<B: DerefMut<Target: BorrowMut<Link>>> Health<B> {
         } else if died {
             self.look_for_silence();
         }
+        self.look_for_switch();
         self.compare_identities();
     }
 
@@ -125,6 +133,38 @@ impl<B: DerefMut<Target: BorrowMut<Link>>> Health<B> {
         self.news.lost = true;
     }
 
+    /// Finds links that lead to one port of a peer: a switch is in between. Looks at one peer, that of
+    /// the first link that works.
+    fn look_for_switch(&mut self) {
+        let answers = |link: &Link| link.peer.filter(|_| link.alive && link.misses == 0);
+        let Some(first) = self.iter().find_map(|(_, link)| answers(link)) else {
+            return;
+        };
+        let place = |link: &Link| {
+            let peer = answers(link).filter(|peer| peer.identity == first.identity);
+            peer.map_or(0, |peer| bit(peer.port))
+        };
+        let (mut once, mut twice) = (0, 0);
+        for (_, link) in self.iter() {
+            twice |= once & place(link);
+            once |= place(link);
+        }
+        if twice == 0 {
+            return;
+        }
+        for link in self.iter_mut() {
+            if twice & place(link) != 0 {
+                link.shared = SHARED;
+            }
+        }
+    }
+
+    /// Returns whether a link leads to a port of a trunk, and to no other.
+    pub(super) fn is_cabled(&self) -> bool {
+        let cabled = |link: &Link| link.alive && link.only_peer().is_some();
+        self.iter().any(|(_, link)| cabled(link))
+    }
+
     /// Finds the links that lead elsewhere than the others.
     fn compare_identities(&mut self) {
         let settings = self.settings;
@@ -132,14 +172,20 @@ impl<B: DerefMut<Target: BorrowMut<Link>>> Health<B> {
         if settings.peers == Peers::Several {
             self.reference = None;
         } else {
-            let stays =
-                |link: &Link| link.alive && self.reference == link.peer.map(|peer| peer.identity);
+            let stays = |link: &Link| {
+                link.alive && self.reference == link.only_peer().map(|peer| peer.identity)
+            };
             if self.reference.is_none() || !self.iter().any(|(_, link)| stays(link)) {
                 self.reference = self.most_heard();
             }
         }
         let reference = self.reference;
+        let cabled = self.is_cabled();
         for link in self.iter_mut() {
+            if link.is_shared() {
+                link.mismatch = cabled;
+                continue;
+            }
             // Only a new message on a dead link counts. The others may have said the old ones too.
             let peer = link.peer.filter(|peer| {
                 let recent = now.saturating_sub(peer.heard) <= settings.rounds();
@@ -169,7 +215,8 @@ impl<B: DerefMut<Target: BorrowMut<Link>>> Health<B> {
             self.iter().filter_map(|(id, link)| {
                 let good = link.good.filter(|_| link.probed)?;
                 let late = self.now.saturating_sub(good) > self.settings.rounds();
-                Some((link.peer.filter(|_| !late)?.identity, link.priority, id))
+                let peer = link.only_peer().filter(|_| !late)?;
+                Some((peer.identity, link.priority, id))
             })
         };
         answers()

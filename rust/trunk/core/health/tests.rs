@@ -39,6 +39,8 @@ struct Bench<'a> {
     nonce: u64,
     /// The last test of each port.
     sent: [Option<Probe>; 4],
+    /// The number of the peer's port at the other end of each link.
+    places: [u8; 4],
     /// The ports of the peer that its messages say are heard.
     heard: u64,
 }
@@ -70,6 +72,7 @@ impl<'a> Bench<'a> {
             view: View::default(),
             nonce: 0,
             sent: [None; 4],
+            places: [0, 1, 2, 3],
             heard: 0,
         }
     }
@@ -95,7 +98,7 @@ impl<'a> Bench<'a> {
         Probe {
             kind,
             from,
-            port: id.index() as u8,
+            port: self.places.get(id.index()).copied().unwrap_or_default(),
             priority: 1,
             interval: 100_000,
             usable: true,
@@ -1026,6 +1029,7 @@ mod rules {
             return;
         };
         // A cable from port 0 to port 1.
+        bench.rounds("--a");
         for _ in 0..3 {
             bench.round("..a");
             let [Some(first), Some(second), ..] = bench.sent else {
@@ -1052,6 +1056,87 @@ mod rules {
         bench.receive(one, &reply);
         assert_eq!(bench.reasons(), ['m', '-', '-']);
         assert_eq!(bench.link(0).map(Link::is_probed), Some(false));
+    }
+
+    #[test]
+    fn a_segment_that_several_ports_share_is_no_wrong_cable_if_it_is_all_there_is() {
+        let mut links = links::<3>();
+        let mut bench = Bench::new(&mut links, settings());
+        let (Some(one), Some(other)) = (id(0), id(1)) else {
+            return;
+        };
+        let shared = |bench: &Bench<'_>| {
+            let shared = [0, 1, 2].map(|n| bench.verdict(n).is_some_and(|it| it.shared));
+            (bench.reasons(), shared)
+        };
+        // Both go on by carrier, whoever answers besides.
+        for line in ["..-", "a.-", "a.-", "..-", "..-", "..-", "..-"] {
+            bench.round(line);
+            let [Some(first), ..] = bench.sent else {
+                return;
+            };
+            assert_eq!(bench.receive(other, &first), None);
+        }
+        assert_eq!(shared(&bench), (['-', '-', '-'], [true, true, false]));
+        assert_eq!(bench.verdict(0).map(|it| it.proven), Some(None));
+        // Own frames do not come any more: the one that was answered before is dead.
+        bench.rounds("..- ..- ..- ..-");
+        assert_eq!(shared(&bench), (['t', '-', '-'], [false; 3]));
+        // A link to a trunk comes, and beside it they are wrong cables. When it goes, they are not.
+        for (line, reasons) in [("..a", ['m', 'm', '-']), ("..-", ['-', '-', 't'])] {
+            bench.round(line);
+            let [Some(first), Some(second), ..] = bench.sent else {
+                return;
+            };
+            bench.receive(one, &second);
+            bench.receive(other, &first);
+            bench.round(line);
+            assert_eq!(bench.reasons(), reasons);
+        }
+    }
+
+    #[test]
+    fn two_ports_that_answer_one_test_are_at_a_switch() {
+        let mut links = links::<2>();
+        let mut bench = Bench::new(&mut links, settings());
+        let Some(one) = id(0) else { return };
+        let shared = |bench: &Bench<'_>| bench.verdict(0).map(|it| it.shared);
+        for (ms, late) in [(0, false), (20, true)] {
+            bench.rounds("-- aa");
+            let test = bench.test(one);
+            if let Some(sent) = bench.sent.first_mut() {
+                *sent = test;
+            }
+            let first = bench.message(Kind::Reply, one, PEER);
+            bench.receive(one, &first);
+            bench.receive(one, &first);
+            assert_eq!(shared(&bench), Some(false));
+            // What comes too late may be of another time.
+            bench.now += ms * MS;
+            bench.receive(one, &Probe { port: 9, ..first });
+            assert_eq!(shared(&bench), Some(!late));
+            bench.rounds("aa aa aa aa aa");
+            assert_eq!(shared(&bench), Some(false));
+        }
+    }
+
+    #[test]
+    fn two_links_to_one_port_lead_to_a_switch() {
+        let mut links = links::<2>();
+        let mut bench = Bench::new(&mut links, settings());
+        let shared =
+            |bench: &Bench<'_>| [0, 1].map(|n| bench.verdict(n).is_some_and(|it| it.shared));
+        bench.rounds("aa");
+        assert_eq!(shared(&bench), [false; 2]);
+        bench.places = [5; 4];
+        bench.rounds("aa aa");
+        assert_eq!((shared(&bench), bench.reasons()), ([true; 2], ['-'; 2]));
+        // A link that does not answer may have had its cable moved to the other.
+        bench.places = [5, 6, 7, 8];
+        bench.rounds("aa aa aa aa aa");
+        bench.places = [6, 6, 7, 8];
+        bench.rounds("a. a. a. a.");
+        assert_eq!((shared(&bench), bench.reasons()), ([false; 2], ['-', 't']));
     }
 
     #[test]

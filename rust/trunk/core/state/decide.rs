@@ -10,6 +10,11 @@ use super::{
             Claim,
             Stage, //
         },
+        far_end::{
+            ways,
+            Sight, //
+        },
+        health::Verdict,
         history::Event,
         port::{
             from_slot,
@@ -18,7 +23,7 @@ use super::{
             PortView,
             Ports, //
         },
-        receive::accept,
+        selector::Selector,
         switch::switch,
         table::{
             assign_homes,
@@ -46,7 +51,8 @@ impl<M: Memory> State<M> {
         now: u64,
         clock: impl Fn() -> u64,
     ) {
-        let act = self.decision.act;
+        let before = self.decision;
+        let act = before.act;
         let away = self.away();
         self.note_ports(now);
         if cause.is_some() {
@@ -61,7 +67,7 @@ impl<M: Memory> State<M> {
         let moved = self.switch(table);
         self.answer_claims();
         self.tell_peers();
-        self.publish();
+        self.publish(table);
 
         self.generation = self.generation.wrapping_add(2);
         let outcome = Outcome {
@@ -72,8 +78,11 @@ impl<M: Memory> State<M> {
             moved,
         };
         self.record(cause, &outcome);
-        self.unsettled.any |= act != self.decision.act || moved != 0;
-        self.unsettled.announce |= moved != 0;
+        // A switch has yet to learn of the port by which groups leave now.
+        let other = before.ways.sends != self.decision.ways.sends;
+        let moves = moved != 0 || other && self.decision.ways.sends.is_some();
+        self.unsettled.any |= act != self.decision.act || moves;
+        self.unsettled.announce |= moves;
     }
 
     /// Notes the ports as they are. A port that has waited long enough for its buckets is not held
@@ -172,17 +181,47 @@ impl<M: Memory> State<M> {
         }
     }
 
-    /// Sets what frames go by besides the table.
-    fn publish(&mut self) {
+    /// Returns the port by which the trunk's own frames leave, if their source says it.
+    fn own(&self, table: &[Bucket]) -> Option<PortId> {
+        let [_, _, low @ ..] = self.view.address?;
+        let last = table.len().checked_sub(1)?;
+        let bucket = table.get(u32::from_be_bytes(low) as usize & last)?;
+        from_slot(bucket.slot()).filter(|_| self.settings.selector == Selector::Smac)
+    }
+
+    /// Sets what frames go by besides `table`.
+    fn publish(&mut self, table: &[Bucket]) {
         let ports = &self.desk.ports;
-        let peer = |id| {
-            let port = self.health.get(id)?;
-            port.condition.verdict.proven
+        let sight = |id| {
+            let verdict = self.health.get(id).map(|port| port.condition.verdict);
+            let verdict = verdict.unwrap_or(Verdict::NONE);
+            Sight {
+                peer: verdict.proven,
+                found: verdict.found,
+                shared: verdict.shared,
+            }
         };
-        let rule = self.settings.group_rule();
+        let previously = self.decision.ways.accepts;
+        let in_use = self.in_use();
+        let mut ways = ways(
+            self.settings.far_end,
+            ports,
+            self.carrying(),
+            self.own(table),
+            sight,
+            previously,
+        );
+        ways.takes = ways.takes | in_use;
+        let there = ports.select(|_| true);
+        let left = self.decision.ways.takes & there & !ways.takes;
+        self.lingering = (self.lingering | left) & !ways.takes;
+        if !left.is_empty() {
+            (self.lingering_until, self.again) = (None, true);
+        }
         self.held_back = ports.select(PortView::is_held_back);
         self.decision = Decision {
-            accepted: accept(rule, ports, peer, self.decision.accepted),
+            ways,
+            lingering: self.lingering,
             act: ports.select(PortView::is_act),
             carrier: !ports.usable().is_empty(),
             marks: self.claims.all().iter().any(Claim::is_served),
@@ -197,19 +236,19 @@ impl<M: Memory> State<M> {
 
     /// Returns the ports that serve buckets or claims.
     fn in_use(&self) -> PortSet {
+        let claims = self.claims.all().iter();
+        self.carrying() | claims.filter_map(|claim| claim.link).collect()
+    }
+
+    /// Returns the ports that serve buckets.
+    fn carrying(&self) -> PortSet {
         let ports = &self.desk.ports;
-        let claimed: PortSet = self
-            .claims
-            .all()
-            .iter()
-            .filter_map(|claim| claim.link)
-            .collect();
         let usable = ports.usable();
         let waiting = ports.select(PortView::is_held_back);
         let working = usable & ports.select(PortView::is_working) & !waiting;
         let buckets = working | self.stand_ins.in_use();
         let best = ports.best(usable).filter(|_| buckets.is_empty());
-        buckets | claimed | best.into_iter().collect()
+        buckets | best.into_iter().collect()
     }
 
     /// Returns the working ports that have been `act`, and do not carry their own buckets now.

@@ -80,6 +80,7 @@ use super::{
         Socket,
         MAX_CLAIMS, //
     },
+    far_end::Ways,
     health::{
         Health,
         View, //
@@ -95,6 +96,7 @@ use super::{
         PortSet,
         Ports, //
     },
+    selector::Selector,
     spares::StandIns,
     table::Bucket,
     wire::{
@@ -104,6 +106,14 @@ use super::{
     },
 };
 use ::core::ops::DerefMut;
+
+/// How long after a port has come into use a switch is told of it again, in ns. At first its port may
+/// not forward yet: Linux looks at changes of carriers once a second.
+const AGAIN: u64 = 1_000_000_000;
+
+/// How long frames may still come by a port that was in use, after a switch has been told of another
+/// one, in ns.
+const LINGERING: u64 = 200_000_000;
 
 /// The memory of a [`State`] for what is too large for a stack. Its owner allocates it.
 pub trait Memory {
@@ -221,10 +231,13 @@ pub struct Effects<P> {
 }
 
 /// What frames go by besides the table.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Decision {
-    /// The ports from which broadcast and multicast is accepted.
-    pub accepted: PortSet,
+    /// What the ports lead to, and how frames go because of it.
+    pub ways: Ways,
+    /// The ports from which unicast to the trunk's own address is still accepted, besides those of
+    /// `ways`: a switch may send by them until it has learned of others.
+    pub lingering: PortSet,
     /// The ports that are `act`.
     pub act: PortSet,
     /// The trunk has carrier.
@@ -249,6 +262,12 @@ pub struct State<M: Memory> {
     /// Since when they are in doubt, in ns.
     doubted: u64,
     decision: Decision,
+    /// Ports that were in use lately.
+    lingering: PortSet,
+    /// Until when they count as such, in ns, once the ports in use have been announced.
+    lingering_until: Option<u64>,
+    /// The ports in use are to be announced once more.
+    again: bool,
     /// What probes say to the peers.
     view: View,
     /// Ports on which a test is due.
@@ -270,15 +289,22 @@ pub struct Unsettled {
 }
 
 impl<M: Memory> State<M> {
-    /// Makes the state of a trunk that is down and has no ports, with that MAC address.
-    pub fn new(address: [u8; 6], events: M::Events, claims: M::Claims, desk: M::Desk) -> Self {
+    /// Makes the state of a trunk that is down and has no ports, with these settings and that MAC
+    /// address.
+    pub fn new(
+        settings: Settings,
+        address: [u8; 6],
+        events: M::Events,
+        claims: M::Claims,
+        desk: M::Desk,
+    ) -> Self {
         let nobody = Identity {
             system: 0,
             trunk: 0,
         };
         Self {
             health: Health::new(nobody),
-            settings: Settings::default(),
+            settings,
             links: Links::default(),
             up: false,
             desk,
@@ -287,7 +313,16 @@ impl<M: Memory> State<M> {
             held_back: PortSet::EMPTY,
             doubts: PortSet::EMPTY,
             doubted: 0,
-            decision: Decision::default(),
+            decision: Decision {
+                ways: Ways::NONE,
+                lingering: PortSet::EMPTY,
+                act: PortSet::EMPTY,
+                carrier: false,
+                marks: false,
+            },
+            lingering: PortSet::EMPTY,
+            lingering_until: None,
+            again: false,
             view: View {
                 address: Some(address),
                 ..View::default()
@@ -362,7 +397,11 @@ impl<M: Memory> State<M> {
             }
             Input::Links => (),
             Input::Up(up) => self.up = up,
-            Input::Address(address) => self.view.address = Some(address),
+            Input::Address(address) => {
+                self.view.address = Some(address);
+                // Perhaps other frames than before are the trunk's own.
+                change = self.settings.selector == Selector::Smac;
+            }
             Input::Join(id, mut port) => {
                 cause = Some(Event::new(EventKind::Join, port.ifindex, now));
                 // This is its rank until its peer is known.
@@ -433,6 +472,7 @@ impl<M: Memory> State<M> {
         }
         change |= self.hear_inquiries(now);
         change |= self.is_due(now);
+        change |= self.has_lingered(now);
         if change || cause.is_some() {
             self.decide(table, old, cause, now, &clock);
             effects.decided = Some(self.decision);
@@ -502,7 +542,7 @@ impl<M: Memory> State<M> {
 
     /// Forgets what is known of the port of that number, which is another port from now on.
     fn forget(&mut self, id: PortId, table: &[Bucket]) {
-        for set in [&mut self.doubts, &mut self.due] {
+        for set in [&mut self.doubts, &mut self.due, &mut self.lingering] {
             set.remove(id);
         }
         super::table::forget_choice(table, id);
@@ -526,6 +566,26 @@ impl<M: Memory> State<M> {
     /// Returns whether a port that is held back has waited long enough.
     fn is_due(&self, now: u64) -> bool {
         self.waiting(now).any(|(_, wait)| wait == Some(0))
+    }
+
+    /// Returns whether ports that were in use lately have been heard long enough.
+    fn has_lingered(&mut self, now: u64) -> bool {
+        if self.lingering.is_empty() || self.unsettled.announce {
+            return false;
+        }
+        let wait = if self.again { AGAIN } else { LINGERING };
+        let until = *self.lingering_until.get_or_insert(now.saturating_add(wait));
+        if now < until {
+            return false;
+        }
+        self.lingering_until = None;
+        if self.again {
+            self.again = false;
+            (self.unsettled.any, self.unsettled.announce) = (true, true);
+            return false;
+        }
+        self.lingering = PortSet::EMPTY;
+        true
     }
 
     /// Returns the ports that are held back, with the time that each has to wait, in ns, `None` for

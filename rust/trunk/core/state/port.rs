@@ -87,9 +87,9 @@ impl Condition {
     }
 
     /// Returns whether the port may be used if no port is usable. A port that leads to another
-    /// trunk may not, since frames would go astray.
+    /// trunk may not, since frames would go astray. One that leads to a switch may.
     fn is_last_resort(&self) -> bool {
-        self.carries() && self.verdict.reason != Reason::PeerMismatch
+        self.carries() && (self.verdict.reason != Reason::PeerMismatch || self.verdict.shared)
     }
 
     /// Returns why the port is not usable.

@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! The settings of a trunk, besides the size of the table and its selector.
+//! The settings of a trunk, besides the size of the table.
 
 use super::super::{
     health,
     join::Rule,
+    selector::Selector,
     spares::Failback,
-    uapi::RxGroup, //
+    uapi::FarEnd, //
 };
 
 /// The group address that no bridge forwards, IEEE 802.1Q 8.6.3.
@@ -18,12 +19,14 @@ pub const LOCAL_EXPERIMENTAL: u16 = 0x88b5;
 /// The settings of a trunk.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Settings {
+    /// What the buckets of the table are selected by.
+    pub selector: Selector,
     /// When a working port that returns gets its buckets back.
     pub failback: Failback,
     /// How long it waits with [`Failback::Delay`], in ms.
     pub failback_delay: u32,
-    /// From which ports broadcast and multicast is accepted.
-    pub rx_group: RxGroup,
+    /// What the ports lead to.
+    pub far_end: FarEnd,
     /// How links are tested.
     pub probes: health::Settings,
     /// Where probes are sent to.
@@ -38,28 +41,13 @@ pub struct Settings {
     pub join: Option<Rule>,
 }
 
-impl Settings {
-    /// Returns the rule by which broadcast and multicast is accepted. A trunk at the other end of
-    /// the cables sends one copy. A switch in between sends several.
-    pub(super) fn group_rule(&self) -> RxGroup {
-        // 01:80:c2:00:00:0x, IEEE 802.1Q table 8-1.
-        let direct = match self.probe_address {
-            [0x01, 0x80, 0xc2, 0, 0, last] => last < 0x10,
-            _ => false,
-        };
-        match self.rx_group {
-            RxGroup::Auto if !direct => RxGroup::One,
-            rule => rule,
-        }
-    }
-}
-
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            selector: Selector::Dmac,
             failback: Failback::Immediate,
             failback_delay: 0,
-            rx_group: RxGroup::Auto,
+            far_end: FarEnd::Auto,
             probes: health::Settings::default(),
             probe_address: NEAREST_BRIDGE,
             probe_ethertype: LOCAL_EXPERIMENTAL,

@@ -10,8 +10,8 @@ use super::super::{
     spares::Failback,
     testing::id,
     uapi::{
-        Reason,
-        RxGroup, //
+        FarEnd,
+        Reason, //
     }, //
     wire::Kind,
 };
@@ -46,7 +46,7 @@ impl<'a> Bench<'a> {
         desk: &'a mut Desk,
     ) -> Self {
         let mut bench = Self {
-            state: State::new([2; 6], events, claims, desk),
+            state: State::new(Settings::default(), [2; 6], events, claims, desk),
             table: [const { Bucket::empty() }; 8],
             links: Links::default(),
             now: 1_000 * MS,
@@ -160,6 +160,109 @@ macro_rules! bench {
 
 mod rules {
     use super::*;
+
+    /// What the ports lead to, and the ports by which groups leave, from which they are accepted and
+    /// from which unicast is.
+    fn ways(bench: &Bench<'_>) -> (FarEnd, [u64; 3]) {
+        let ways = bench.state.decision().ways;
+        let sends: PortSet = ways.sends.into_iter().collect();
+        let sets = [sends, ways.accepts, ways.takes];
+        (ways.far_end, sets.map(PortSet::bits))
+    }
+
+    #[test]
+    fn the_port_of_groups_changes_in_the_step_of_the_buckets() {
+        bench!(bench, [1, 2]);
+        let switch = |port| (FarEnd::Switch, [port; 3]);
+        assert_eq!(ways(&bench), switch(0b01));
+        for (on, port) in [(false, 0b10), (true, 0b01)] {
+            bench.carrier(0, on);
+            assert_eq!(ways(&bench), switch(port));
+        }
+        // A claim uses the spare.
+        if let Some(spare) = id(1) {
+            bench.step(Input::Claim(
+                spare,
+                Holder {
+                    mark: 9,
+                    ..Holder::NONE
+                },
+            ));
+            bench.now += 10 * MS;
+            bench.step(Input::Time);
+            assert_eq!(ways(&bench), (FarEnd::Switch, [0b01, 0b01, 0b11]));
+        }
+        // A trunk answers, until testing ends.
+        bench.begin(0b11);
+        let all = u64::MAX;
+        assert_eq!(ways(&bench), (FarEnd::Trunk, [0, 0b11, all]));
+        bench.step(Input::Stop);
+        assert_eq!(ways(&bench).0, FarEnd::Switch);
+        let settings = Settings {
+            far_end: FarEnd::Aggregate,
+            ..*bench.state.settings()
+        };
+        bench.step(Input::Settings(settings));
+        assert_eq!(ways(&bench), (FarEnd::Aggregate, [0, all, all]));
+    }
+
+    #[test]
+    fn a_port_that_was_in_use_is_heard_until_a_switch_has_learned_of_another() {
+        bench!(bench, [1, 2]);
+        bench.begin(0);
+        let lingering = |bench: &Bench<'_>| bench.state.decision().lingering.bits();
+        for (on, left) in [(false, 0b01), (true, 0b10), (false, 0b01)] {
+            assert_eq!(lingering(&bench), 0);
+            bench.carrier(0, on);
+            assert_eq!(lingering(&bench), left);
+            // As long as it is not announced, and once more.
+            for ms in [1_000, 200] {
+                bench.now += 5_000 * MS;
+                bench.step(Input::Time);
+                assert_eq!(lingering(&bench), left);
+                assert!(bench.state.take_unsettled().announce);
+                bench.step(Input::Time);
+                bench.now += (ms - 1) * MS;
+                bench.step(Input::Time);
+                assert_eq!(lingering(&bench), left);
+                assert!(!bench.state.is_unsettled());
+                bench.now += MS;
+                bench.step(Input::Time);
+            }
+            assert!(!bench.state.is_unsettled());
+        }
+        // One that is used again does not count.
+        bench.carrier(0, true);
+        bench.carrier(0, false);
+        assert_eq!(lingering(&bench), 0b01);
+        // To a trunk, nothing is announced again.
+        bench.carrier(0, true);
+        bench.round(0b11);
+        assert_eq!((ways(&bench).0, lingering(&bench)), (FarEnd::Trunk, 0));
+    }
+
+    #[test]
+    fn groups_go_where_the_trunks_own_frames_go_if_their_source_decides() {
+        bench!(bench, [1, 1]);
+        assert_eq!(bench.slots(), [1, 0, 1, 0, 1, 0, 1, 0]);
+        for (selector, own) in [(Selector::Smac, true), (Selector::SmacDmac, false)] {
+            let settings = Settings {
+                selector,
+                ..*bench.state.settings()
+            };
+            bench.step(Input::Settings(settings));
+            for (last, port) in [(0x10, 0b10), (0x13, 0b01), (0x15, 0b01), (0x16, 0b10)] {
+                let before = ways(&bench);
+                bench.state.take_unsettled();
+                bench.step(Input::Address([2, 0, 0, 0, 0, last]));
+                let port = if own { port } else { 0b01 };
+                assert_eq!(ways(&bench), (FarEnd::Switch, [port, port, 0b11]));
+                // The switch has to learn of it.
+                let other = before != ways(&bench);
+                assert_eq!(bench.state.take_unsettled().announce, other);
+            }
+        }
+    }
 
     #[test]
     fn a_failure_moves_the_buckets_and_is_recorded() {
@@ -616,34 +719,6 @@ mod rules {
         bench.step(Input::Claim(first, holder));
         bench.step(Input::EndClaims(Ending::All));
         assert_eq!(bench.event(), None);
-    }
-
-    #[test]
-    fn a_switch_in_between_may_multiply_groups() {
-        let nearest = Settings::default();
-        let settings = |rx_group, probe_address| Settings {
-            rx_group,
-            probe_address,
-            ..nearest
-        };
-        let others = [
-            [0x01, 0x80, 0xc2, 0, 0, 0x10],
-            [0x01, 0x80, 0xc2, 0, 1, 0x0e],
-            [0x02, 0, 0, 0, 0, 0x0e],
-        ];
-        for rule in RxGroup::ALL {
-            for last in [0, 0xe, 0xf] {
-                let address = [0x01, 0x80, 0xc2, 0, 0, last];
-                assert_eq!(settings(rule, address).group_rule(), rule);
-            }
-            for address in others {
-                let want = match rule {
-                    RxGroup::Auto => RxGroup::One,
-                    rule => rule,
-                };
-                assert_eq!(settings(rule, address).group_rule(), want);
-            }
-        }
     }
 
     /// A claim of mark 9 to that port, and what its holder is answered when so many ms are over, while

@@ -10,11 +10,11 @@ mod world;
 use model::{Due, Spares};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
+use trunk_core::far_end::{ways, Sight};
 use trunk_core::port::*;
-use trunk_core::receive::accept;
 use trunk_core::spares::StandIns;
 use trunk_core::table::{resolve, Bucket};
-use trunk_core::uapi::RxGroup;
+use trunk_core::uapi::FarEnd;
 use world::{any_ports, history, history_of_equals, Change, Step, World};
 
 /// How often each value occurs.
@@ -180,10 +180,18 @@ proptest! {
             let (Some(Change::Fail(failed)), true) = (step.only(), step.after.any_act()) else {
                 return Ok(());
             };
+            // A port that had to return, since its stand-in has failed, may set another spare free.
+            let is_held_back = |ports: &Ports, id| ports.get(id).is_some_and(PortView::is_held_back);
+            let mut held_back = step.before.ports.iter().filter(|(_, port)| port.is_held_back());
+            let returned = held_back.any(|(id, _)| !is_held_back(&step.after.ports, id));
+            let act = |id| step.after.ports.get(id).is_some_and(PortView::is_act);
             for (bucket, was, now) in step.slots() {
+                let home = step.after.home(bucket);
                 // Those it carried; and its own, if it fails while held back and there is a spare.
-                let own = was == Some(failed) || step.after.home(bucket) == Some(failed);
-                prop_assert!(was == now || own);
+                let own = was == Some(failed) || home == Some(failed);
+                // Those of another port that has failed may go to a spare that is free now.
+                let freed = returned && !home.is_some_and(act);
+                prop_assert!(was == now || own || freed);
             }
             Ok(())
         })?;
@@ -524,41 +532,57 @@ proptest! {
         })?;
     }
 
-    /// Each port leads to one of three trunks, or to what is none.
+    /// Each port leads to one of three trunks, or to what is none. Some share a segment.
     #[test]
-    fn groups_are_accepted_from_one_peer_that_stays(
+    fn groups_leave_by_a_port_from_which_they_are_accepted(
         history in history(),
-        peers in prop::collection::vec(0..4u8, 64),
+        sights in prop::collection::vec((0..4u8, any::<bool>(), 0..8u8), 64),
+        set in prop::sample::select(FarEnd::ALL.to_vec()),
+        own in prop::option::of(0..64usize),
     ) {
-        let peer = |id: PortId| Some(peers[id.index()]).filter(|peer| *peer != 3);
-        let mut elected = None;
-        let mut accepted = PortSet::EMPTY;
+        let own = own.and_then(PortId::new);
+        let sight = |id: PortId| {
+            let (peer, found, shared) = sights[id.index()];
+            Sight { peer: Some(peer).filter(|peer| *peer != 3), found, shared: shared == 0 }
+        };
+        let trunk = |id: PortId| sight(id).peer.filter(|_| !sight(id).shared);
+        let mut accepts = PortSet::EMPTY;
         history.run(|Step { after, .. }| {
-            let usable = model::usable(&after.ports);
+            let in_use: PortSet = after.slots.iter().filter_map(|slot| from_slot(*slot)).collect();
             let rank = |id: &PortId| (after.ports.get(*id).map(|port| port.priority), *id);
-            let best = usable.iter().copied().min_by_key(rank);
-
-            let previous = elected;
-            let one = PortSet::from_iter(previous);
-            let one: Vec<_> = accept(RxGroup::One, &after.ports, peer, one).iter().collect();
-            elected = one.first().copied();
-            let stays = previous.filter(|id| usable.contains(id));
-            prop_assert_eq!(&one, &Vec::from_iter(stays.or(best)));
-
-            let previous = accepted;
-            accepted = accept(RxGroup::Auto, &after.ports, peer, previous);
-            let Some(first) = accepted.iter().find(|id| usable.contains(id)) else {
-                prop_assert!(accepted.is_empty() && usable.is_empty());
+            let best = in_use.iter().min_by_key(rank);
+            let previous = accepts;
+            let got = ways(set, &after.ports, in_use, own, sight, previous);
+            accepts = got.accepts;
+            if matches!(set, FarEnd::Trunk | FarEnd::Aggregate) {
+                prop_assert_eq!((got.far_end, got.sends), (set, None));
+                prop_assert_eq!((accepts, got.takes), (!PortSet::EMPTY, !PortSet::EMPTY));
                 return Ok(());
+            }
+            // What leaves comes back by no port from which it is accepted.
+            prop_assert!(got.sends.is_none_or(|id| accepts.contains(id) && in_use.contains(id)));
+            prop_assert!((in_use & !got.takes).is_empty());
+            let answers = set == FarEnd::Auto && in_use.iter().any(|id| trunk(id).is_some());
+            prop_assert_eq!(got.far_end == FarEnd::Trunk, answers);
+            if !answers {
+                let elected = own.filter(|id| in_use.contains(*id)).or(best);
+                prop_assert_eq!(got.sends, elected);
+                prop_assert_eq!(accepts, PortSet::from_iter(elected));
+                let found = |id: &PortId| sight(*id).found && !sight(*id).shared;
+                let found = after.ports.iter().map(|(id, _)| id).filter(found);
+                prop_assert_eq!(got.takes, in_use | found.collect());
+                return Ok(());
+            }
+            // All that lead to one trunk, which is that of before while it can be.
+            let first = (accepts & in_use).iter().next();
+            let Some(peer) = first.and_then(trunk) else {
+                return Err(TestCaseError::fail("no trunk"));
             };
-            // All that lead to one trunk, or one that does not.
-            let fellows = |id: &PortId| peer(*id).is_some() && peer(*id) == peer(first);
-            let all = after.ports.iter().map(|(id, _)| id).filter(fellows);
-            let all = PortSet::from_iter(all);
-            prop_assert_eq!(accepted, all | PortSet::from_iter([first]));
-            // That of before, while it can.
-            let stays = previous.iter().any(|id| usable.contains(&id));
-            prop_assert!(!stays || !(previous & accepted).is_empty());
+            let all = after.ports.iter().map(|(id, _)| id).filter(|id| trunk(*id) == Some(peer));
+            prop_assert_eq!(accepts, all.collect());
+            let stays = (previous & in_use).iter().any(|id| trunk(id).is_some());
+            prop_assert!(!stays || !(previous & accepts).is_empty());
+            prop_assert_eq!(got.sends.is_none(), (in_use & !accepts).is_empty());
             Ok(())
         })?;
     }

@@ -83,6 +83,7 @@ impl Ends {
     pub fn new(priorities: &[u16]) -> Self {
         let end = |number: u8| End {
             state: State::new(
+                Settings::default(),
                 [number; 6],
                 vec![Event::new(EventKind::Config, 0, 0); 64],
                 vec![Claim::NONE; MAX_CLAIMS],
@@ -419,7 +420,11 @@ impl Ends {
             assert_eq!(ports.select(|_| true), end.ports);
             assert_eq!(ports.select(|it| it.is_act()), decision.act);
             assert_eq!(!usable.is_empty(), decision.carrier);
-            assert!((decision.accepted & usable).is_empty() == usable.is_empty());
+            let ways = decision.ways;
+            assert_eq!((ways.accepts & usable).is_empty(), usable.is_empty());
+            assert!(ways
+                .sends
+                .is_none_or(|id| (ways.accepts & usable).contains(id)));
             // What is told of ports is so.
             for (id, view) in ports.iter() {
                 let told = end.states.get(&ifindex(id)).copied();

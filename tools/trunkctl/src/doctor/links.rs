@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use trunk_nl::uapi::{EventKind, Peers, ProbeMode, Reason, RxGroup, State};
+use trunk_nl::uapi::{EventKind, FarEnd, FarEndReason, Peers, ProbeMode, Reason, State};
 use trunk_nl::{exact, Counters, Port, System};
 
 use super::{Findings, Patient};
@@ -46,6 +46,7 @@ pub fn examine(patient: &Patient, findings: &mut Findings<'_>) {
             findings.warn("priorities", Some(&port.ifname), text, advice);
         }
     }
+    far_end(patient, findings);
     late(patient, findings);
     intervals(group, findings);
 }
@@ -89,7 +90,6 @@ fn unanswered(patient: &Patient, findings: &mut Findings<'_>) -> Vec<u32> {
     let mode = group.trunk.probe;
     let carrier: Vec<_> = group.ports.iter().filter(has_carrier).collect();
     if mode == ProbeMode::Off {
-        broadcast(patient, carrier.len(), findings);
         return Vec::new();
     }
     let never: Vec<_> = carrier.iter().copied().filter(never).collect();
@@ -127,59 +127,73 @@ fn unanswered(patient: &Patient, findings: &mut Findings<'_>) -> Vec<u32> {
             format!("nobody answers its probes: only the loss of a carrier is noticed{why}"),
             format!("make the other end a trunk, or trunkctl set {name} probe off"),
         );
-        broadcast(patient, carrier.len(), findings);
     }
     never.iter().map(|port| port.ifindex).collect()
 }
 
-/// Finds an rx-group that does not suit an unknown peer. With the wrong one, broadcasts of an
-/// aggregate are lost, or those of a switch are received several times. The counters show a switch:
-/// broadcasts that the trunk sends by one link come back by others.
-fn broadcast(patient: &Patient, links: usize, findings: &mut Findings<'_>) {
-    let trunk = &patient.group.trunk;
-    if links < 2 || trunk.rx_group != RxGroup::Auto {
+/// Finds a far end that may be another than it is taken for, and one that only the switch or other
+/// cables can help.
+fn far_end(patient: &Patient, findings: &mut Findings<'_>) {
+    let group = &patient.group;
+    let trunk = &group.trunk;
+    let name = &trunk.ifname;
+    let cabled = |port: &&Port| port.state == State::Act;
+    if trunk.far_end_is != FarEnd::Switch || group.ports.iter().filter(cabled).count() < 2 {
         return;
+    }
+    if trunk.far_end_reason == FarEndReason::Shared {
+        findings.note(
+            "shared",
+            None,
+            "probes of one port come in by another, or two answer one: the ports lead to a switch \
+             that forwards probes, or are cabled together"
+                .to_string(),
+            "check the cables; behind such a switch only the loss of a carrier is noticed"
+                .to_string(),
+        );
+    }
+    let in_use = group.ports.iter().filter(|port| port.in_use).count();
+    if in_use > 1 {
+        findings.note(
+            "plain-switch",
+            None,
+            format!(
+                "{in_use} ports in use lead to a switch that does not know of the trunk: what it \
+                 floods comes in by each, and what it floods of machines behind the trunk comes \
+                 back"
+            ),
+            format!(
+                "make one port a working port and the others spares, or the switch's ports a \
+                 static aggregate and trunkctl set {name} far-end aggregate"
+            ),
+        );
     }
     let of_trunk = patient.statistics.iter().find(|s| s.port.is_none());
     let counted = |count: fn(&Counters) -> Option<u64>| {
         let counters = of_trunk.map(|statistics| &statistics.counters);
         counters.and_then(count).unwrap_or(0)
     };
-    let name = &trunk.ifname;
     let own = counted(|counters| counters.rx_own_source);
-    let filtered = counted(|counters| counters.rx_multicast_filtered);
-    let (seen, advice) = match (own, filtered) {
-        (0, 0) => (
-            String::new(),
-            format!(
-                "trunkctl set {name} rx-group all if the other end is an aggregate, such as a \
-                 bond, and rx-group one if it is a plain switch"
-            ),
-        ),
-        (0, _) => (
-            format!(
+    let filtered = counted(|counters| counters.rx_multicast_filtered)
+        .saturating_add(counted(|counters| counters.rx_unicast_filtered));
+    if trunk.far_end_reason == FarEndReason::NoAnswer && own == 0 {
+        let seen = match filtered {
+            0 => String::new(),
+            _ => format!(
                 "; of others {filtered} frames were dropped, and none of its own came back, as \
                  with an aggregate"
             ),
+        };
+        findings.note(
+            "far-end",
+            None,
+            format!("no trunk answers, so its far end is taken for a plain switch{seen}"),
             format!(
-                "trunkctl set {name} rx-group all if the other end is an aggregate, such as a \
-                 bond, and rx-group one if it is a plain switch that isolates its ports"
+                "trunkctl set {name} far-end aggregate if it is an aggregate, such as a bond, \
+                 far-end trunk if it is a trunk without probes, and else far-end switch"
             ),
-        ),
-        _ => (
-            format!("; {own} frames of its own came back, as from a plain switch"),
-            format!("trunkctl set {name} rx-group one if it is one"),
-        ),
-    };
-    findings.note(
-        "rx-group",
-        None,
-        format!(
-            "broadcast is accepted from one link alone, for the peer is not known to be a \
-             trunk{seen}"
-        ),
-        advice,
-    );
+        );
+    }
 }
 
 fn counters<'a>(patient: &'a Patient, port: &Port) -> Option<&'a Counters> {
@@ -575,6 +589,76 @@ trunk0: the peer died: all ports fell silent at once, though their carrier staye
     }
 
     #[test]
+    fn a_far_end_that_is_a_switch() {
+        let mut patient = healthy();
+        let mut said_of = |is, reason, own, filtered, in_use: [bool; 3]| {
+            let trunk = &mut patient.group.trunk;
+            trunk.far_end_is = Named::Known(is);
+            trunk.far_end_reason = Named::Known(reason);
+            for (port, in_use) in patient.group.ports.iter_mut().zip(in_use) {
+                port.in_use = in_use;
+            }
+            for statistics in &mut patient.statistics {
+                let counters = &mut statistics.counters;
+                if statistics.port.is_none() {
+                    counters.rx_own_source = Some(own);
+                    counters.rx_multicast_filtered = Some(filtered);
+                    counters.rx_unicast_filtered = Some(filtered);
+                }
+            }
+            said(&patient)
+        };
+        let (one, two) = ([true, false, false], [true, true, false]);
+        let (is, no_answer) = (FarEnd::Switch, FarEndReason::NoAnswer);
+        let taken = "note: trunk0: no trunk answers, so its far end is taken for a plain switch";
+        let advice = "; trunkctl set trunk0 far-end aggregate if it is an aggregate, such as a \
+                      bond, far-end trunk if it is a trunk without probes, and else far-end \
+                      switch\n";
+        let none = "";
+        for (reason, own, filtered, in_use, want) in [
+            (no_answer, 0, 0, one, format!("{taken}{advice}")),
+            (
+                no_answer,
+                0,
+                15,
+                one,
+                format!(
+                    "{taken}; of others 30 frames were dropped, and none of its own came back, \
+                     as with an aggregate{advice}"
+                ),
+            ),
+            (no_answer, 2, 15, one, none.to_string()),
+            (FarEndReason::Set, 0, 0, one, none.to_string()),
+            (
+                FarEndReason::Set,
+                0,
+                0,
+                two,
+                "note: trunk0: 2 ports in use lead to a switch that does not know of the trunk: \
+                 what it floods comes in by each, and what it floods of machines behind the trunk \
+                 comes back; make one port a working port and the others spares, or the switch's \
+                 ports a static aggregate and trunkctl set trunk0 far-end aggregate\n"
+                    .to_string(),
+            ),
+            (
+                FarEndReason::Shared,
+                0,
+                0,
+                one,
+                "note: trunk0: probes of one port come in by another, or two answer one: the \
+                 ports lead to a switch that forwards probes, or are cabled together; check the \
+                 cables; behind such a switch only the loss of a carrier is noticed\n"
+                    .to_string(),
+            ),
+        ] {
+            assert_eq!(said_of(is, reason, own, filtered, in_use), want);
+        }
+        for is in [FarEnd::Trunk, FarEnd::Aggregate] {
+            assert_eq!(said_of(is, FarEndReason::Set, 0, 9, two), none);
+        }
+    }
+
+    #[test]
     fn a_peer_that_is_no_trunk() {
         let mut patient = healthy();
         mute(&mut patient, 1);
@@ -585,33 +669,9 @@ trunk0: the peer died: all ports fell silent at once, though their carrier staye
         );
         mute(&mut patient, 0);
         mute(&mut patient, 2);
-        let trunk = patient.statistics.iter().position(|s| s.port.is_none());
-        let trunk = trunk.unwrap();
-        patient.statistics[trunk].counters.rx_own_source = Some(0);
-        let seen = said(&patient);
-        assert!(
-            seen.contains("; of others 30 frames were dropped, and none of its own came back"),
-            "{seen}"
-        );
-        patient.statistics[trunk].counters.rx_own_source = Some(2);
-        let seen = said(&patient);
-        assert!(
-            seen.contains("a trunk; 2 frames of its own came back, as from a plain switch; trunkctl set trunk0 rx-group one if"),
-            "{seen}"
-        );
-        let counters = &mut patient.statistics[trunk].counters;
-        (counters.rx_own_source, counters.rx_multicast_filtered) = (Some(0), Some(0));
         let want = "note: trunk0: nobody answers its probes: only the loss of a carrier is \
-                    noticed; make the other end a trunk, or trunkctl set trunk0 probe off\n\
-                    note: trunk0: broadcast is accepted from one link alone, for the peer is not \
-                    known to be a trunk; trunkctl set trunk0 rx-group all if the other end is an \
-                    aggregate, such as a bond, and rx-group one if it is a plain switch\n";
+                    noticed; make the other end a trunk, or trunkctl set trunk0 probe off\n";
         assert_eq!(said(&patient), want);
-        for rule in [RxGroup::All, RxGroup::One] {
-            patient.group.trunk.rx_group = Named::Known(rule);
-            assert!(!said(&patient).contains("broadcast"));
-        }
-        patient.group.trunk.rx_group = Named::Known(RxGroup::Auto);
         patient.statistics[1].counters.probes_refused = Some(9);
         let said_then = said(&patient);
         assert!(

@@ -87,7 +87,7 @@ fn a_failed_port_with_its_stand_in() {
         r#"
 trunk0                                                   2026-11-21 08:06:41 UTC
 redundancy degraded  ports 3 act 2  tx 6.1k pps 4.9M bps  rx 3.0k pps 2.4M bps
-bits 3 selector dmac role server failback delay 2000 rx-group auto
+bits 3 selector dmac role server failback delay 2000 far-end auto
 Ports ──────────────────────────────────────────────────────────────────────────
   PORT PRIO STATE REASON   USE FOR  HOMES CARRIES TX-PPS TX-BPS RX-PPS RX-BPS
 A eth1    1 act   -        yes -        5       5   6.1k   4.9M   3.0k   2.4M
@@ -123,7 +123,7 @@ fn wide_and_a_day_later() {
         r#"
 trunk0                                                                                           2026-11-22 08:06:39 UTC
 redundancy degraded  ports 3 act 2  tx - pps - bps  rx - pps - bps
-bits 3 selector dmac role server failback delay 2000 rx-group auto
+bits 3 selector dmac role server failback delay 2000 far-end auto
 Ports ──────────────────────────────────────────────────────────────────────────────────────────────────────────────────
   PORT  PRIO  STATE  REASON    IN-USE  STANDS-IN-FOR  HOMES  CARRIES  TX-PPS  TX-BPS  RX-PPS  RX-BPS
 A eth1     1  act    -         yes     -                  5        5       -       -       -       -
@@ -158,7 +158,7 @@ fn no_ports() {
         r#"
 trunk0                                                   2026-11-21 08:06:39 UTC
 redundancy none  ports 0 act 0  no-carrier  tx - pps - bps  rx - pps - bps
-bits 3 selector dmac role server failback delay 2000 rx-group auto
+bits 3 selector dmac role server failback delay 2000 far-end auto
 Ports ──────────────────────────────────────────────────────────────────────────
 none
 
@@ -238,7 +238,7 @@ fn many_ports() {
         r#"
 trunk0                                                   2026-11-21 08:06:39 UTC
 redundancy degraded  ports 64 act 64  tx - pps - bps  rx - pps - bps
-bits 7 selector dmac role server failback delay 2000 rx-group auto
+bits 7 selector dmac role server failback delay 2000 far-end auto
 Ports 1 to 9 of 64 ─────────────────────────────────────────────────────────────
   PORT            PRIO STATE REASON USE FOR HOMES CARRIES TX-PPS TX-BPS RX-PPS
 A enp129s0f0np0      1 act   -      yes -       2       2      -      -      -
@@ -285,7 +285,7 @@ fn as_many_buckets_as_there_can_be() {
         r#"
 trunk0                                                   2026-11-21 08:06:39 UTC
 redundancy degraded  ports 64 act 64  tx - pps - bps  rx - pps - bps
-bits 16 selector dmac role server failback delay 2000 rx-group auto
+bits 16 selector dmac role server failback delay 2000 far-end auto
 Ports 1 to 9 of 64 ─────────────────────────────────────────────────────────────
   PORT            PRIO STATE REASON USE FOR HOMES CARRIES TX-PPS TX-BPS RX-PPS
 A enp129s0f0np0      1 act   -      yes -    1024    1024      -      -      -
