@@ -61,6 +61,11 @@ def ping(target, count=5):
     return int(found[1]) if found else 0
 
 
+def answers(target, count=5):
+    """Waits until so many in a row are answered: what is to be learned first takes its time on a slow machine."""
+    eventually(lambda: ping(target, count) == count, f"{count} answers of {target}")
+
+
 def fdb(netns, bridge, address):
     """Returns the ports at which the bridge has learned this address."""
     with netns:
@@ -142,8 +147,13 @@ class Plain:
     def far_end(self):
         """Returns what the trunk takes the far end for, and why."""
         with self.server:
-            got = json.loads(run("trunkctl -j show agg0"))[0]
-        return got["far_end_is"], got["far_end_reason"]
+            return far_end()
+
+
+def far_end(dev="agg0"):
+    """Returns what a trunk takes its far end for, and why."""
+    got = json.loads(run(f"trunkctl -j show {dev}"))[0]
+    return got["far_end_is"], got["far_end_reason"]
 
 
 def port_of(name):

@@ -37,7 +37,7 @@ def test_a_switch_that_passes_on_link_local_frames(what):
         eventually(lambda: net.far_end() == ("switch", why), f"the far end is a switch: {why}")
     time.sleep(3)
     with net.client:
-        equal(ping("192.0.2.1"), 5, "answers to the client")
+        answers("192.0.2.1")
     with net.server:
         expect(carrier("agg0"), "the aggregate has carrier")
         if kind == "trunk" and probes:
@@ -60,14 +60,12 @@ def test_two_trunks_with_a_switch_in_each_link(how):
             eventually(lambda: all(port_of(port)["peer"] for port in net.ports), "all ports have a peer")
     time.sleep(2)
 
-    def missing(addresses):
-        return [address for address in addresses if not ping(address, 2)]
-
     with net.ends["b"]:
         ip("\n".join(f"address add 2001:db8::b{n}/64 dev agg0 nodad" for n in range(1, 9)))
     addresses = ["192.0.2.2", *(f"2001:db8::b{n}" for n in range(1, 9))]
     with net.ends["a"]:
-        equal(missing(addresses), [], "neighbours not found at first")
+        for each in addresses:
+            answers(each, 2)
     # Both ends lose the carrier, as with a cable between them.
     for up in False, True:
         with net.middle:
@@ -77,10 +75,11 @@ def test_two_trunks_with_a_switch_in_each_link(how):
             with netns:
                 ip("neighbour flush dev agg0")
         with net.ends["a"]:
-            equal(missing(addresses) if up else [], [], "neighbours not found after a failure")
+            for each in addresses if up else ():
+                answers(each, 2)
     with net.ends["b"]:
         ip("neighbour flush dev agg0")
-        equal(missing(["192.0.2.1"]), [], "neighbours that b does not find")
+        answers("192.0.2.1", 2)
 
 
 @cases("2 defaults", "2 probe off", "2 selector flow probe off", "4 selector smac-dmac probe off")
@@ -107,10 +106,9 @@ def test_two_trunks_port_to_port_without_probes(what):
             with each:
                 ip("neighbour flush dev agg0")
         with netns:
-            equal(ping(f"192.0.2.{last}", 3), 3, "answers")
-            is_ = json.loads(run("trunkctl -j show agg0"))[0]
-            equal((is_["far_end_is"], is_["far_end_reason"]),
-                  ("trunk", "answers") if settings == "defaults" else ("switch", "no-answer"), "the far end")  # fmt: skip
+            answers(f"192.0.2.{last}", 3)
+            want = ("trunk", "answers") if settings == "defaults" else ("switch", "no-answer")
+            eventually(lambda: far_end() == want, f"the far end is {want}")
 
 
 @cases("trunk", "trunk, the switch learns", BOND, TEAM)
@@ -218,7 +216,7 @@ def test_a_failback_costs_no_frame(kind):
     net.addressed()
     net.pull("eth1")
     with net.client:
-        equal(ping("192.0.2.1", 2), 2, "answers by the spare")
+        answers("192.0.2.1", 2)
         sender = Sender("c0")
     with net.server:
         tap = Tap("agg0")
@@ -259,7 +257,7 @@ def test_a_switch_that_snoops(what):
     net.addressed()
     with net.switch:
         ip("link set br0 type bridge mcast_snooping 1 mcast_querier 1 mcast_query_interval 300"
-           " mcast_startup_query_interval 100 mcast_query_response_interval 100 mcast_membership_interval 500")  # fmt: skip
+           " mcast_startup_query_interval 100 mcast_query_response_interval 100 mcast_membership_interval 3000")  # fmt: skip
     time.sleep(12)
     if "failback" in what:
         net.pull("eth1")
@@ -269,15 +267,20 @@ def test_a_switch_that_snoops(what):
     group, source = "239.1.2.3", "192.0.2.2"
     with net.client:
         ip("neighbour flush dev c0")
-        equal(ping("2001:db8::1", 3), 3, "answers by IPv6")
+        answers("2001:db8::1", 3)
         sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         sender.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(source))
     with net.server:
         tap = Tap("agg0", type=0x0800)
-    for n in range(50):
-        sender.sendto(b"datagram %d" % n, (group, 9))
-    time.sleep(1)
-    equal(sum(packet[:6] == bytes.fromhex("01005e010203") for packet in tap.take()), 50, "datagrams of the group")
+
+    def all_come():
+        tap.take()
+        for n in range(50):
+            sender.sendto(b"datagram %d" % n, (group, 9))
+        time.sleep(1)
+        return sum(packet[:6] == bytes.fromhex("01005e010203") for packet in tap.take()) == 50
+
+    eventually(all_come, "50 datagrams of the group")
 
 
 def cells_of(far_end):
