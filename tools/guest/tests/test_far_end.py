@@ -8,8 +8,9 @@ from lab import *
 from plain import *
 
 
+@trodden
 @cases("trunk", "trunk, the switch filters", "trunk, both work", "trunk, two hosts", "trunk, probe off",
-       "trunk, peers several", BOND, TEAM)  # fmt: skip
+       "trunk, peers several", BOND, TEAM, alike=True)  # fmt: skip
 def test_a_switch_that_passes_on_link_local_frames(what):
     """
     agg0 ─┬─ eth1 ── sw1 ─┬─ br0 ── client    br0 floods 01:80:c2:00:00:0e, as many a switch without
@@ -44,6 +45,7 @@ def test_a_switch_that_passes_on_link_local_frames(what):
             expect("forwards probes, or are cabled together" in attempt("trunkctl doctor").stdout, "doctor says so")
 
 
+@repeats
 @cases("probe-address", "probe off", "defaults", "far-end trunk", XOR)
 def test_two_trunks_with_a_switch_in_each_link(how):
     """
@@ -82,6 +84,7 @@ def test_two_trunks_with_a_switch_in_each_link(how):
         answers("192.0.2.1", 2)
 
 
+@repeats
 @cases("2 defaults", "2 probe off", "2 selector flow probe off", "4 selector smac-dmac probe off")
 def test_two_trunks_port_to_port_without_probes(what):
     """
@@ -111,7 +114,8 @@ def test_two_trunks_port_to_port_without_probes(what):
             eventually(lambda: far_end() == want, f"the far end is {want}")
 
 
-@cases("trunk", "trunk, the switch learns", BOND, TEAM)
+@trodden
+@cases("trunk", "trunk, the switch learns", BOND, TEAM, alike=True)
 def test_flooded_unicast_is_taken_once(what):
     """
     agg0 ─┬─ eth1 ◄── sw1 ─┬─ br0 ◄── client    br0 has forgotten where the server is, and floods what
@@ -147,7 +151,8 @@ def test_flooded_unicast_is_taken_once(what):
     equal(said.count("DUP!"), 0, "answers that ping has twice")
 
 
-@cases("trunk", BOND, TEAM)
+@trodden
+@cases("trunk", BOND, TEAM, alike=True)
 def test_a_machine_above_stays_where_it_is(kind):
     """
     v1 ── br1 ── agg0 ─┬─ eth1 ── sw1 ─┬─ br0 ── client    the machine sends to somebody whom nobody has
@@ -179,6 +184,7 @@ def test_a_machine_above_stays_where_it_is(kind):
     equal(copies(net.to_vm.take(), range(3000, 3050)), {1: 50}, "frames to the machine")
 
 
+@repeats
 @cases("trunk, no failure", "trunk, failback", "trunk, slow link at boot",
        f"{BOND}, failback", f"{TEAM}, failback", f"{BOND}, slow link at boot")  # fmt: skip
 def test_groups_go_by_the_port_that_takes_them(what):
@@ -206,7 +212,8 @@ def test_groups_go_by_the_port_that_takes_them(what):
     equal(fdb(net.server, "br1", net.vm_mac), ["v0"], "where br1 has the machine")
 
 
-@cases("trunk", BOND)
+@trodden
+@cases("trunk", BOND, alike=True)
 def test_a_failback_costs_no_frame(kind):
     """
     agg0 ─┬─ eth1 ◄─ ⚡ ─ sw1 ─┬─ br0 ◄── client    eth1 returns: br0 goes on sending by sw2 until it has
@@ -236,8 +243,10 @@ def test_a_failback_costs_no_frame(kind):
         equal(got, {1: sent}, "copies of each frame")
 
 
+@trodden
 @cases("both work, dmac, address 0", "four work, dmac", "both work, smac, address 0", "both work, smac, address 1",
-       "both work, flow, address 1", "spare, no failure", "spare, failback", f"{BOND}, failback", f"{TEAM}, failback")  # fmt: skip
+       "both work, flow, address 1", "spare, no failure", "spare, failback", f"{BOND}, failback", f"{TEAM}, failback",
+       alike=True)  # fmt: skip
 def test_a_switch_that_snoops(what):
     """
     agg0 ─┬─ eth1 ── sw1 ─┬─ br0 (snooping, querier) ── client    the switch sends a group only where it
@@ -245,7 +254,8 @@ def test_a_switch_that_snoops(what):
     """
     first, *rest = what.split(", ")
     selectors = [f"selector {word}" for word in rest if word in ("smac", "flow")]
-    net = Plain(first if first in (BOND, TEAM) else "trunk", "work" not in first, settings=" ".join(selectors), ports=4 if "four" in first else 2)
+    kind = first if first in (BOND, TEAM) else "trunk"
+    net = Plain(kind, "work" not in first, settings=" ".join(selectors), ports=4 if "four" in first else 2)
     with net.server:
         if "address" in what:
             ip(f"link set agg0 address 02:00:00:00:00:0{what[-1]}")
@@ -293,7 +303,6 @@ def cells_of(far_end):
     return takes | {"leave"}, takes | {"leave"}, takes, takes
 
 
-@trodden
 @cases("trunk", "switch", "aggregate", "auto")
 def test_each_cell_of_the_table(far_end):
     """
