@@ -28,7 +28,7 @@ use super::uapi::{
 pub struct Sight<P> {
     /// The trunk at its other end, if one answers.
     pub peer: Option<P>,
-    /// A trunk has answered since the link got its carrier.
+    /// A trunk has answered on it.
     pub found: bool,
     /// Its tests reach other ports, too.
     pub shared: bool,
@@ -64,8 +64,8 @@ impl Ways {
 ///
 /// Frames leave by the ports `in_use`, and all of the trunk's own by `own` if their source decides.
 /// One of these ports is elected: one that leads to a trunk before others, then the best by priority
-/// and rank. A trunk that was accepted `previously` stays as long
-/// as one of its links is in use, so that no group is taken twice or missed without need.
+/// and rank. A trunk that was accepted `previously` stays as long as one of its links is in use, so
+/// that no group is taken twice or missed without need.
 ///
 /// - The elected port leads to a trunk: that trunk sends one copy of a group, on any of its links,
 ///   so groups are accepted from all of these. Groups leave by their buckets if all ports in use
@@ -73,9 +73,10 @@ impl Ways {
 /// - It does not: that is a switch. Groups leave by the elected port, and are accepted from it: a
 ///   switch sends no frame back by the port from which it came, and a switch that snoops sends
 ///   groups where it has heard of members. The elected port is `own` if there is one, so that the
-///   switch does not see the trunk's address move with each broadcast. Unicast is accepted from the ports in use, by which the
-///   switch has heard of the trunk. It comes by others only if the switch floods it. From a link
-///   on which a trunk has answered it is accepted, too, since that trunk may use it.
+///   switch does not see the trunk's address move with each broadcast. Unicast is accepted from the
+///   ports in use, by which the switch has heard of the trunk. It comes by others only if the switch
+///   floods it. From a link on which a trunk has answered it is accepted, too, since that trunk may
+///   use it.
 pub fn ways<P: PartialEq>(
     set: FarEnd,
     ports: &Ports,
@@ -85,7 +86,7 @@ pub fn ways<P: PartialEq>(
     previously: PortSet,
 ) -> Ways {
     let all = !PortSet::EMPTY;
-    let none = Ways {
+    let open = Ways {
         far_end: set,
         reason: FarEndReason::Set,
         sends: None,
@@ -93,8 +94,9 @@ pub fn ways<P: PartialEq>(
         takes: all,
     };
     if matches!(set, FarEnd::Trunk | FarEnd::Aggregate) {
-        return none;
+        return open;
     }
+    let there = || ports.iter().map(|(id, _)| id);
     let peer = |id| {
         let sight = sight(id);
         sight.peer.filter(|_| set == FarEnd::Auto && !sight.shared)
@@ -104,9 +106,8 @@ pub fn ways<P: PartialEq>(
         .best(proven & previously)
         .or_else(|| ports.best(proven));
     if let Some((elected, trunk)) = elected.and_then(|id| Some((id, peer(id)?))) {
-        let there = ports.select(|_| true);
         let leads = |id: &PortId| peer(*id).as_ref() == Some(&trunk);
-        let links: PortSet = there.iter().filter(leads).collect();
+        let links: PortSet = there().filter(leads).collect();
         let several = !(in_use & !links).is_empty();
         return Ways {
             far_end: FarEnd::Trunk,
@@ -116,7 +117,7 @@ pub fn ways<P: PartialEq>(
             },
             sends: several.then_some(elected),
             accepts: links,
-            ..none
+            ..open
         };
     }
     let elected = own.filter(|id| in_use.contains(*id));
@@ -125,7 +126,6 @@ pub fn ways<P: PartialEq>(
         let sight = sight(*id);
         sight.found && !sight.shared
     };
-    let found = ports.select(|_| true).iter().filter(found);
     let shared = elected.is_some_and(|id| sight(id).shared);
     Ways {
         far_end: FarEnd::Switch,
@@ -136,7 +136,7 @@ pub fn ways<P: PartialEq>(
         },
         sends: elected,
         accepts: elected.into_iter().collect(),
-        takes: in_use | found.collect(),
+        takes: in_use | there().filter(found).collect(),
     }
 }
 

@@ -183,10 +183,13 @@ impl<M: Memory> State<M> {
 
     /// Returns the port by which the trunk's own frames leave, if their source says it.
     fn own(&self, table: &[Bucket]) -> Option<PortId> {
-        let [_, _, low @ ..] = self.view.address?;
+        if self.settings.selector != Selector::Smac {
+            return None;
+        }
+        let address = self.view.address?;
+        let index = Selector::Smac.index(&address, &address, || None)?;
         let last = table.len().checked_sub(1)?;
-        let bucket = table.get(u32::from_be_bytes(low) as usize & last)?;
-        from_slot(bucket.slot()).filter(|_| self.settings.selector == Selector::Smac)
+        from_slot(table.get(index as usize & last)?.slot())
     }
 
     /// Sets what frames go by besides `table`.
@@ -214,14 +217,14 @@ impl<M: Memory> State<M> {
         ways.takes = ways.takes | in_use;
         let there = ports.select(|_| true);
         let left = self.decision.ways.takes & there & !ways.takes;
-        self.lingering = (self.lingering | left) & !ways.takes;
+        let lingering = (self.decision.lingering | left) & !ways.takes;
         if !left.is_empty() {
             (self.lingering_until, self.again) = (None, true);
         }
         self.held_back = ports.select(PortView::is_held_back);
         self.decision = Decision {
             ways,
-            lingering: self.lingering,
+            lingering,
             act: ports.select(PortView::is_act),
             carrier: !ports.usable().is_empty(),
             marks: self.claims.all().iter().any(Claim::is_served),

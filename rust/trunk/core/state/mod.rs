@@ -262,9 +262,7 @@ pub struct State<M: Memory> {
     /// Since when they are in doubt, in ns.
     doubted: u64,
     decision: Decision,
-    /// Ports that were in use lately.
-    lingering: PortSet,
-    /// Until when they count as such, in ns, once the ports in use have been announced.
+    /// Until when ports linger, in ns, once the ports in use have been announced.
     lingering_until: Option<u64>,
     /// The ports in use are to be announced once more.
     again: bool,
@@ -320,7 +318,6 @@ impl<M: Memory> State<M> {
                 carrier: false,
                 marks: false,
             },
-            lingering: PortSet::EMPTY,
             lingering_until: None,
             again: false,
             view: View {
@@ -542,7 +539,11 @@ impl<M: Memory> State<M> {
 
     /// Forgets what is known of the port of that number, which is another port from now on.
     fn forget(&mut self, id: PortId, table: &[Bucket]) {
-        for set in [&mut self.doubts, &mut self.due, &mut self.lingering] {
+        for set in [
+            &mut self.doubts,
+            &mut self.due,
+            &mut self.decision.lingering,
+        ] {
             set.remove(id);
         }
         super::table::forget_choice(table, id);
@@ -570,7 +571,7 @@ impl<M: Memory> State<M> {
 
     /// Returns whether ports that were in use lately have been heard long enough.
     fn has_lingered(&mut self, now: u64) -> bool {
-        if self.lingering.is_empty() || self.unsettled.announce {
+        if self.decision.lingering.is_empty() || self.unsettled.announce {
             return false;
         }
         let wait = if self.again { AGAIN } else { LINGERING };
@@ -584,7 +585,7 @@ impl<M: Memory> State<M> {
             (self.unsettled.any, self.unsettled.announce) = (true, true);
             return false;
         }
-        self.lingering = PortSet::EMPTY;
+        self.decision.lingering = PortSet::EMPTY;
         true
     }
 
