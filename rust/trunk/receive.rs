@@ -38,9 +38,10 @@ impl RxHandler<Trunk> for Port {
     }
 
     /// The trunk gets one copy of a frame that a switch floods to all ports, as long as it uses one
-    /// port to the switch, and none of a frame that it has sent itself. Frames to link-local addresses stay with the port, except those of
-    /// the spanning tree of bridges: for a bridge the trunk is one link. Probes are for nobody
-    /// else. A frame of another protocol with the EtherType of probes is treated as any frame.
+    /// port to the switch, and none of a frame that it has sent itself. Frames to link-local
+    /// addresses stay with the port, except those of the spanning tree of bridges: for a bridge the
+    /// trunk is one link. Probes are for nobody else. A frame of another protocol with the
+    /// EtherType of probes is treated as any frame.
     fn receive(&self, upper: &Device<Trunk>, mut skb: Received, context: &RcuBh) -> RxResult {
         let trunk = upper.data();
         let count = |what| trunk.statistics.count(what, context);
@@ -54,20 +55,20 @@ impl RxHandler<Trunk> for Port {
         }
         // The port may have kept an address of its own, and take the trunk's for that of another
         // host.
-        if skb.is_for_other() && skb.header().dst.to_u64() == trunk.mac() && !is_own(upper, &skb) {
+        let own = !skb.is_for_host() && is_own(upper, &skb);
+        if skb.is_for_other() && !own && skb.header().dst.to_u64() == trunk.mac() {
             skb.set_for_host();
         }
         let for_host = skb.is_for_host();
-        let is_unicast = for_host || skb.is_for_other() && !is_own(upper, &skb);
-        let takes = || switch::takes_unicast_from(upper, self, for_host, context);
-        if is_unicast && !self.takes(for_host) && !takes() {
+        if for_host || skb.is_for_other() && !own {
+            if switch::takes_unicast_from(upper, self, for_host, context) {
+                return RxResult::Another(skb);
+            }
             count(Count::RxUnicastFiltered);
             RxResult::Exact(skb)
-        } else if is_unicast {
-            RxResult::Another(skb)
         } else if stays_with_port(&skb) {
             RxResult::Pass(skb)
-        } else if is_own(upper, &skb) {
+        } else if own {
             count(Count::RxOwnSource);
             skb.into_frame().drop_for(DropReason::LOCAL_MAC);
             RxResult::Consumed

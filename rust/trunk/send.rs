@@ -101,16 +101,13 @@ fn otherwise(mut skb: SkBuff, dev: &Device<Trunk>, context: &RcuBh) -> Xmit {
             return send(dev, None, &port.dev, skb, context);
         }
     }
-    let Some(index) = index(trunk, table.selector, &mut skb) else {
+    let Some(address) = address(trunk, table.selector, &mut skb) else {
         return drop(dev, skb, DropReason::PKT_TOO_SMALL, context);
     };
-    let group = skb
-        .tx_header()
-        .is_some_and(|header| header.dst.is_multicast());
-    let Some(port) = port(dev, trunk, (index, group), context) else {
+    let Some(port) = port(dev, trunk, address, context) else {
         return drop(dev, skb, DropReason::DEV_READY, context);
     };
-    let counters = table.counters(table.bucket(index), context);
+    let counters = table.counters(table.bucket(address.index), context);
     send(dev, Some(counters), &port.dev, skb, context)
 }
 
@@ -139,12 +136,9 @@ fn send(
 pub(crate) fn transmit_netpoll(dev: &Device<Trunk>, mut skb: SkBuff, context: &RcuIrq) -> Xmit {
     let trunk = dev.data();
     let table = trunk.table.get(context);
-    let index = index(trunk, table.selector, &mut skb);
-    let group = skb
-        .tx_header()
-        .is_some_and(|header| header.dst.is_multicast());
-    let port = index
-        .and_then(|index| trunk.port_in(slot(trunk, table, (index, group)), context))
+    let address = address(trunk, table.selector, &mut skb);
+    let port = address
+        .and_then(|address| trunk.port_in(slot(trunk, table, address), context))
         .filter(|port| port.dev.is_operational());
     let act = trunk.live.act();
     let port = port.or_else(|| trunk.ports(context).find(|port| act.contains(port.id)));
@@ -202,9 +196,12 @@ pub(crate) fn transmit_xdp(dev: &Device<Trunk>, frames: &mut Frames<'_>, context
                     let hash = trunk.flow_key.hash(frame.linear());
                     hash.or_else(|| Some(frame.flow_hash(dev)))
                 };
-                let index = table.selector.index(dst, src, flow)?;
-                let port = port(dev, trunk, (index, header.dst.is_multicast()), context)?;
-                let counters = table.counters(table.bucket(index), context);
+                let address = Address {
+                    index: table.selector.index(dst, src, flow)?,
+                    group: header.dst.is_multicast(),
+                };
+                let port = port(dev, trunk, address, context)?;
+                let counters = table.counters(table.bucket(address.index), context);
                 Some((&*port.dev, (counters, frame.len())))
             };
             let way = way();
@@ -221,8 +218,17 @@ pub(crate) fn transmit_xdp(dev: &Device<Trunk>, frames: &mut Frames<'_>, context
     );
 }
 
-/// Returns the number that names a frame's bucket. `None` if the frame has no Ethernet header.
-fn index(trunk: &Trunk, selector: Selector, skb: &mut SkBuff) -> Option<u32> {
+/// What decides by which port a frame leaves.
+#[derive(Clone, Copy)]
+struct Address {
+    /// The number whose low bits name its bucket.
+    index: u32,
+    /// It is for a group.
+    group: bool,
+}
+
+/// Returns what decides by which port a frame leaves. `None` if it has no Ethernet header.
+fn address(trunk: &Trunk, selector: Selector, skb: &mut SkBuff) -> Option<Address> {
     if skb.tx_header().is_none() && !skb.pull(EthHeader::LEN as u32) {
         return None;
     }
@@ -231,7 +237,10 @@ fn index(trunk: &Trunk, selector: Selector, skb: &mut SkBuff) -> Option<u32> {
         _ => None,
     };
     let header = skb.tx_header()?;
-    selector.index(header.dst.octets(), header.src.octets(), || flow)
+    Some(Address {
+        index: selector.index(header.dst.octets(), header.src.octets(), || flow)?,
+        group: header.dst.is_multicast(),
+    })
 }
 
 /// Returns the hash of a frame's flow, and writes it into the frame: a port with several queues
@@ -256,18 +265,14 @@ fn flow(trunk: &Trunk, skb: &mut SkBuff) -> u32 {
     }
 }
 
-/// What decides by which port a frame leaves: the number that names its bucket, and whether it is
-/// for a group.
-type Address = (u32, bool);
-
 /// Returns the slot of the port that is to carry a frame: that of its bucket, unless one port
 /// carries all groups.
 #[inline(always)]
-fn slot(trunk: &Trunk, table: &Table, (index, group): Address) -> Slot {
+fn slot(trunk: &Trunk, table: &Table, address: Address) -> Slot {
     let groups = trunk.live.groups();
-    match group && groups != NO_PORT {
+    match address.group && groups != NO_PORT {
         true => groups,
-        false => table.slot(table.bucket(index)),
+        false => table.slot(table.bucket(address.index)),
     }
 }
 

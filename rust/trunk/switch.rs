@@ -148,15 +148,17 @@ pub(crate) fn wait_for_change(trunk: &Trunk) {
 }
 
 /// Returns whether `port` is one from which the trunk accepts unicast, to the host or else to another
-/// station, after the links have been looked at: perhaps another port has failed and nobody has
-/// noticed.
-#[cold]
+/// station. If it is not, the links are looked at first: perhaps another port has failed and nobody
+/// has noticed.
 pub(crate) fn takes_unicast_from(
     dev: &Device<Trunk>,
     port: &Port,
     for_host: bool,
     rcu: &Rcu,
 ) -> bool {
+    if port.takes(for_host) {
+        return true;
+    }
     follow_links(dev, rcu);
     port.takes(for_host)
 }
