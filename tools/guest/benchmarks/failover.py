@@ -22,6 +22,7 @@ import sys
 
 import genl
 import hosts
+import plain
 from lab import *
 
 RATE = 10_000  # frames a second
@@ -57,10 +58,7 @@ def team(runner, watch):
     def make(end):
         ports = {f"{end}{n}": {} for n in range(1, PORTS + 1)}
         ip("".join(f"link set {port} down\n" for port in ports))
-        config = {"device": "agg0", "runner": {"name": runner}, "link_watch": watch, "ports": ports}
-        DAEMONS.append(subprocess.Popen(["teamd", "-p", f"/run/{end}.pid", "-c", json.dumps(config)],
-                                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))  # fmt: skip
-        eventually(lambda: all(links()[port].get("master") == "agg0" for port in ports), "teamd has made its device")
+        DAEMONS.append(plain.team("agg0", ports, runner, watch))
 
     return make
 

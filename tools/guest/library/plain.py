@@ -17,11 +17,7 @@ def aggregate(kind, ports, spare=True, dev="agg0", settings="", waits=True):
         words = " ".join(f"port {port} prio {1 + (spare and port == ports[-1])}" for port in ports)
         run(f"trunkctl add {dev} {settings} {words}")
     elif kind == TEAM:
-        config = {"device": dev, "runner": {"name": "activebackup"}, "link_watch": {"name": "ethtool"},
-                  "ports": {port: {"prio": len(ports) - n} for n, port in enumerate(ports)}}  # fmt: skip
-        subprocess.Popen(["teamd", "-p", f"/run/{dev}.{os.getpid()}.pid", "-c", json.dumps(config)],
-                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
-        eventually(lambda: all(links()[port].get("master") == dev for port in ports), "teamd has made its device")
+        team(dev, {port: {"prio": len(ports) - n} for n, port in enumerate(ports)}, "activebackup", {"name": "ethtool"})
     else:
         ip(f"link add {dev} type bond mode {kind.removeprefix('bonding ')} miimon 20")
         for port in ports:
@@ -33,6 +29,15 @@ def aggregate(kind, ports, spare=True, dev="agg0", settings="", waits=True):
     ip(f"link set {dev} up")
     if waits:
         bring_up(dev)
+
+
+def team(dev, ports, runner, watch):
+    """Starts teamd, which makes a team of these ports, {name: settings}. Returns the process."""
+    config = {"device": dev, "runner": {"name": runner}, "link_watch": watch, "ports": ports}
+    process = subprocess.Popen(["teamd", "-p", f"/run/{dev}.{next(iter(ports))}.{os.getpid()}.pid", "-c", json.dumps(config)],
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
+    eventually(lambda: all(links()[port].get("master") == dev for port in ports), "teamd has made its device")
+    return process
 
 
 def cable(one, dev, other, end, up=True):
