@@ -115,7 +115,7 @@ def test_a_role_is_a_selector_and_a_receive_rule():
         equal((got["role"], got["selector"], got["far-end"]), (role, selector, "auto"), "settings")
         observed(star, control, selector)
     control.set(far_end="switch")
-    expect("role" not in control.get(), "a role with another receive rule than its own")
+    expect("role" not in control.get(), "a role with another far end than its own")
     control.set(role="server")
     control.set(selector="flow")
     expect("role" not in control.get(), "a role with another selector than its own")

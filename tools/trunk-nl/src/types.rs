@@ -197,7 +197,7 @@ pub struct TrunkSettings {
     /// Milliseconds, up to a day.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub failback_delay: Option<u32>,
-    /// The ports from which broadcast and multicast is accepted.
+    /// What the ports lead to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub far_end: Option<FarEnd>,
     /// Whether links are tested, beyond their carrier.
