@@ -11,6 +11,7 @@
 #include <linux/ethtool.h>
 #include <linux/hrtimer.h>
 #include <linux/if_arp.h>
+#include <linux/if_bridge.h>
 #include <linux/if_vlan.h>
 #include <linux/netdevice.h>
 #include <linux/netlink.h>

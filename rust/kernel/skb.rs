@@ -203,10 +203,12 @@ impl SkBuff {
         self.headers().protocol == protocol
     }
 
-    /// Returns whether the frame has a VLAN tag that is kept beside its data.
-    pub fn has_tag(&self) -> bool {
+    /// Returns whether the frame belongs to a VLAN by a tag that is kept beside its data. A tag with
+    /// VLAN ID 0 has a priority alone (IEEE 802.1Q-2018, 9.6).
+    pub fn has_vlan(&self) -> bool {
         // SAFETY: All views of the union are numbers.
-        unsafe { self.headers().__bindgen_anon_2.vlan_all != 0 }
+        let tci = unsafe { self.headers().__bindgen_anon_2.__bindgen_anon_1.vlan_tci };
+        u32::from(tci) & bindings::VLAN_VID_MASK != 0
     }
 
     /// Returns the mark, which classifiers give to frames. 0 if it has none.

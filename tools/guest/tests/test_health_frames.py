@@ -457,6 +457,42 @@ def test_corrupted_copies_beside_what_is_sound():
         expect(counted(host, host.ports[0], "probes-refused") >= 10, "corrupted probes are not counted")
 
 
+@trodden
+@cases("before", "from the start", alike=True)
+def test_priority_tags_on_the_way(what):
+    """
+    trunk0 ─┬─ eth1 ── + ── sw1 ─┬─ trunk0    what lies between puts a tag on each frame that says its priority,
+            └─ eth2 ── + ── sw2 ─┘            and no VLAN: probes stay what they are
+    """
+    pair = Pair((1, 1), start=what == "before")
+    tag = b"\x81\0\xc0\0"
+    with contextlib.ExitStack() as stack:
+        for one, other in zip(pair.server.ports, pair.switch.ports):
+            pair.panel.part(one)
+            stack.enter_context(Background(relaying(pair.panel, one, other, lambda data: [data[:12] + tag + data[12:]])))
+        if what == "before":
+            rounds(*pair.hosts, more=20)
+        else:
+            pair.start()
+        for host in pair.hosts:
+            eventually(lambda: host.states() == dict.fromkeys(host.ports, "act") and host.probed() == set(host.ports), "all are proven")
+
+
+@trodden
+def test_a_probe_in_a_vlan_is_none():
+    """
+    trunk0 ─┬─ eth1 ── + ── sw1 ─┬─ trunk0    with the tag of a VLAN, a probe is for somebody else
+            └─ eth2 ─────── sw2 ─┘
+    """
+    pair = Pair((1, 1))
+    pair.panel.part("eth1")
+    tag = b"\x81\0\xc0\x07"
+    with Background(relaying(pair.panel, "eth1", "sw1", lambda data: [data[:12] + tag + data[12:]])):
+        for host in pair.hosts:
+            want = dict(zip(host.ports, ("probe-timeout", "act")))
+            eventually(lambda: host.states() == want, "the first link fails")
+
+
 def injecting(panel, frames):
     """Returns a function for a Background. It puts frames onto cables, (port, frame), over and over; each
     frame once in four intervals."""
