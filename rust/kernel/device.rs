@@ -235,6 +235,13 @@ impl NetDevice {
         read_once!(self, flags) & flag != 0
     }
 
+    /// Returns whether a flag is set that only the kernel sees (`priv_flags`).
+    pub(crate) fn has_priv_flag(&self, flag: bindings::netdev_priv_flags, _rtnl: &Rtnl) -> bool {
+        // SAFETY: Alive by the type invariant; changed only by holders of RTNL.
+        let fast = unsafe { &(*self.as_ptr()).__bindgen_anon_1.__bindgen_anon_1 };
+        fast.priv_flags() & flag as c_ulong != 0
+    }
+
     /// Returns whether the administrator has brought the device up (`IFF_UP`).
     pub fn is_up(&self, _rtnl: &Rtnl) -> bool {
         self.has_flag(bindings::net_device_flags_IFF_UP)
@@ -343,6 +350,13 @@ impl NetDevice {
         // SAFETY: By the type invariant the device is alive and past its initialisation, so has
         // operations. They are constant, and stay for as long as the device does.
         unsafe { &*ops }
+    }
+
+    /// Makes the users of the device announce to its neighbours where it is now: IPv4 and IPv6 send
+    /// gratuitous ARP and unsolicited neighbour advertisements, and devices stacked on it pass this on.
+    pub fn notify_peers(&self, _rtnl: &Rtnl) {
+        // SAFETY: The device is alive, and RTNL is held.
+        unsafe { self.notify(bindings::netdev_cmd_NETDEV_NOTIFY_PEERS) };
     }
 
     /// Calls all notifiers.
@@ -464,13 +478,6 @@ impl<T> Device<T> {
         // SAFETY: The device is alive and RTNL is held. The driver has no operations that would have
         // the device's own lock taken, too.
         unsafe { bindings::ethtool_op_get_link(self.as_ptr()) };
-    }
-
-    /// Makes the users of the device announce to its neighbours where it is now: IPv4 and IPv6 send
-    /// gratuitous ARP and unsolicited neighbour advertisements, and devices stacked on it pass this on.
-    pub fn notify_peers(&self, _rtnl: &Rtnl) {
-        // SAFETY: The device is alive, and RTNL is held.
-        unsafe { self.notify(bindings::netdev_cmd_NETDEV_NOTIFY_PEERS) };
     }
 
     /// Makes IPv4 and IPv6 report their multicast groups once more, for switches that learn from it

@@ -30,6 +30,7 @@ pub mod addr;
 pub mod addr_lists;
 mod admin;
 mod area;
+pub mod bridge;
 pub mod device;
 mod devices;
 pub mod driver;

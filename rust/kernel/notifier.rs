@@ -28,6 +28,11 @@ pub enum Event {
     Change,
     /// It is about to get another MTU. May be refused.
     PreChangeMtu,
+    /// It has another MAC address.
+    ChangeAddress,
+    /// Its users are to announce to its neighbours where it is now, or to report their multicast
+    /// groups once more.
+    Announce,
     /// What it can do for frames has changed.
     FeaturesChanged,
     /// What it can do with XDP programs and their frames has changed.
@@ -51,6 +56,10 @@ impl Event {
             Ok(bindings::netdev_cmd_NETDEV_DOWN) => Self::Down,
             Ok(bindings::netdev_cmd_NETDEV_CHANGE) => Self::Change,
             Ok(bindings::netdev_cmd_NETDEV_PRECHANGEMTU) => Self::PreChangeMtu,
+            Ok(bindings::netdev_cmd_NETDEV_CHANGEADDR) => Self::ChangeAddress,
+            Ok(
+                bindings::netdev_cmd_NETDEV_NOTIFY_PEERS | bindings::netdev_cmd_NETDEV_RESEND_IGMP,
+            ) => Self::Announce,
             Ok(bindings::netdev_cmd_NETDEV_FEAT_CHANGE) => Self::FeaturesChanged,
             Ok(bindings::netdev_cmd_NETDEV_XDP_FEAT_CHANGE) => Self::XdpFeaturesChanged,
             Ok(bindings::netdev_cmd_NETDEV_PRE_TYPE_CHANGE) => Self::PreTypeChange,

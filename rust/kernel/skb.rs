@@ -148,7 +148,7 @@ impl SkBuff {
     }
 
     #[inline(always)]
-    fn as_ptr(&self) -> *mut bindings::sk_buff {
+    pub(crate) fn as_ptr(&self) -> *mut bindings::sk_buff {
         self.0.as_ptr()
     }
 
@@ -261,6 +261,15 @@ impl SkBuff {
         headers.protocol = u16::from_ne_bytes([high, low]);
         headers.priority = bindings::TC_PRIO_CONTROL;
         Some(skb)
+    }
+
+    /// Makes an empty frame with room for so many bytes, for messages of netlink. The context may
+    /// sleep.
+    pub(crate) fn with_room(len: u32) -> Option<Self> {
+        // SAFETY: An FFI call without requirements but the context.
+        let skb = unsafe { helpers::alloc_skb(len, bindings::GFP_KERNEL) };
+        // INVARIANT: A new frame.
+        NonNull::new(skb).map(Self)
     }
 
     /// Copies what a received frame holds behind its Ethernet header into `buf`, as far as there is

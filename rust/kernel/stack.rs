@@ -10,11 +10,17 @@ use crate::{
     rcu::Rcu,
     rtnl::Rtnl, //
 };
-use core::ptr::{
-    self,
-    NonNull, //
+use core::{
+    iter,
+    ptr::{
+        self,
+        NonNull, //
+    },
 };
-use kernel::prelude::*;
+use kernel::{
+    prelude::*,
+    sync::aref::ARef, //
+};
 use netdev_bindings as bindings;
 
 impl NetDevice {
@@ -26,12 +32,101 @@ impl NetDevice {
 
     /// Returns whether the device is stacked on others, as a VLAN is, or a bridge with ports.
     pub fn has_lower(&self, _rtnl: &Rtnl) -> bool {
-        // SAFETY: Alive by the type invariant; the list changes only with RTNL held. It is empty if
-        // its head is what follows its head.
+        self.is_stacked()
+    }
+
+    /// Returns whether the device is stacked on others just now.
+    pub fn is_stacked(&self) -> bool {
+        // SAFETY: Alive by the type invariant. The list is empty if its head is what follows its head.
         unsafe {
             let list = &raw mut (*self.as_ptr()).adj_list.lower;
-            !ptr::eq((*list).next, list)
+            let first = ptr::read_volatile(&raw const (*list).next);
+            !ptr::eq(first, list)
         }
+    }
+
+    /// Returns whether frames that are handed to the device now are likely to leave the host: the device
+    /// is [operational](NetDevice::is_operational), and so is one of those that it is stacked on, down
+    /// to the lowest. The kernel passes on the loss of a carrier from a device to those above it late,
+    /// and with RTNL held.
+    ///
+    /// The kernel stacks at most `MAX_NEST_DEV` devices on each other, so this does not go deeper.
+    pub fn has_link(&self, rcu: &Rcu) -> bool {
+        let mut lowers = self.lowers_rcu(rcu);
+        self.is_operational() && (!self.is_stacked() || lowers.any(|lower| lower.has_link(rcu)))
+    }
+
+    /// Returns the devices that this one is stacked on directly.
+    fn lowers_rcu<'a>(&'a self, _rcu: &'a Rcu) -> impl Iterator<Item = &'a NetDevice> {
+        // SAFETY: Alive by the type invariant.
+        let mut place = unsafe { &raw mut (*self.as_ptr()).adj_list.lower };
+        iter::from_fn(move || {
+            // SAFETY: The device is alive. What is taken from the list is freed a grace period later, so
+            // not in this RCU read-side critical section.
+            let lower = unsafe { bindings::netdev_next_lower_dev_rcu(self.as_ptr(), &mut place) };
+            // SAFETY: A lower device that is unlinked may be freed only after it has been
+            // unregistered, which waits for such sections.
+            NonNull::new(lower).map(|lower| unsafe { Self::from_raw(lower.as_ptr()) })
+        })
+    }
+
+    /// Returns the devices that this one is stacked on directly.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub fn lowers(&self, _rtnl: &Rtnl) -> Result<KVVec<ARef<NetDevice>>> {
+        let mut lowers = KVVec::new();
+        // SAFETY: Alive by the type invariant.
+        let mut place = unsafe { (*self.as_ptr()).adj_list.lower.next };
+        loop {
+            // SAFETY: The device is alive and RTNL is held, so the list does not change.
+            let lower = unsafe { bindings::netdev_lower_get_next(self.as_ptr(), &mut place) };
+            // SAFETY: The link holds a reference to the lower device.
+            match NonNull::new(lower.cast()) {
+                Some(lower) => {
+                    lowers.push(unsafe { Self::from_raw(lower.as_ptr()) }.into(), GFP_KERNEL)?
+                }
+                None => return Ok(lowers),
+            }
+        }
+    }
+
+    /// Returns the devices that are stacked on this one directly.
+    ///
+    /// # Errors
+    ///
+    /// `ENOMEM`.
+    pub fn uppers(&self, _rtnl: &Rtnl) -> Result<KVVec<ARef<NetDevice>>> {
+        let mut uppers = KVVec::new();
+        // SAFETY: Alive by the type invariant.
+        let mut place = unsafe { &raw mut (*self.as_ptr()).adj_list.upper };
+        loop {
+            // SAFETY: The device is alive and RTNL is held, so the list does not change.
+            let upper =
+                unsafe { bindings::netdev_upper_get_next_dev_rcu(self.as_ptr(), &mut place) };
+            let Some(upper) = NonNull::new(upper) else {
+                return Ok(uppers);
+            };
+            // SAFETY: The link holds a reference to the upper device.
+            uppers.push(unsafe { Self::from_raw(upper.as_ptr()) }.into(), GFP_KERNEL)?;
+        }
+    }
+
+    /// Calls `f` for each device that is stacked on this one, directly or over others; for some of them
+    /// more than once. If there is no memory, some are left out.
+    ///
+    /// The kernel stacks at most `MAX_NEST_DEV` devices on each other, so this does not go deeper.
+    pub fn for_each_upper(&self, rtnl: &Rtnl, f: &mut impl FnMut(&NetDevice)) {
+        for upper in self.uppers(rtnl).unwrap_or_default() {
+            f(&upper);
+            upper.for_each_upper(rtnl, f);
+        }
+    }
+
+    /// Returns whether this is a macvlan.
+    pub fn is_macvlan(&self, rtnl: &Rtnl) -> bool {
+        self.has_priv_flag(bindings::netdev_priv_flags_IFF_MACVLAN, rtnl)
     }
 
     /// Returns whether ports may be added to the device: it is a bridge, a bond, a trunk.

@@ -3,6 +3,7 @@
 //! The trunk device: what the kernel asks of it.
 
 use crate::{
+    announce,
     auto_join,
     control,
     enslave,
@@ -27,7 +28,6 @@ use crate::{
     undo::undo,
     xdp, //
 };
-use core::sync::atomic::Ordering;
 use kernel::prelude::*;
 use netdev::{
     addr::MacAddr,
@@ -154,6 +154,7 @@ impl Driver for Trunk {
 
     fn uninit(dev: &Device<Self>, net: &Net, rtnl: &Rtnl) {
         auto_join::end(dev, net, rtnl);
+        announce::end(dev, rtnl);
         control::end_claims(dev, Ending::All, net);
         probe::run(dev, rtnl);
         enslave::release_all(dev, rtnl);
@@ -178,15 +179,12 @@ impl Driver for Trunk {
     fn change_mtu(dev: &Device<Self>, mtu: u32, rtnl: &Rtnl) -> Result {
         let old = dev.mtu();
         let set = |port: &NetDevice, mtu| port.set_mtu(mtu, rtnl);
-        dev.data().sets_mtu.store(true, Ordering::Relaxed);
-        let set = Self::change_all_ports(
+        Self::change_all_ports(
             dev,
             rtnl,
             |port, _| set(port, mtu),
             |port, _| undo("MTU", set(port, old)),
-        );
-        dev.data().sets_mtu.store(false, Ordering::Relaxed);
-        set
+        )
     }
 
     fn add_vlan(dev: &Device<Self>, vlan: Vlan, rtnl: &Rtnl) -> Result {
@@ -287,7 +285,11 @@ impl Driver for Trunk {
         });
         control::notify(dev);
         let again = joined.and(settle(dev)).err().map(|Busy| RETRY);
-        if let Some(ms) = [wait, again].into_iter().flatten().min() {
+        if let Some(ms) = [wait, again, announce::go_on(dev)]
+            .into_iter()
+            .flatten()
+            .min()
+        {
             dev.schedule_work(ms);
         }
     }

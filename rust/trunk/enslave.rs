@@ -51,6 +51,30 @@ pub(crate) fn take_mac(port: &Port, mac: MacAddr, rtnl: &Rtnl) -> Result {
     Ok(())
 }
 
+/// Has `port` go on receiving for the trunk `dev` after somebody has given it another address.
+pub(crate) fn keep_mac(dev: &Device<Trunk>, port: &Port, rtnl: &Rtnl) {
+    if dev.data().changes_ports(rtnl) {
+        return;
+    }
+    let mac = dev.mac(rtnl);
+    let (old, new) = (
+        port.second_mac(),
+        (port.dev.mac(rtnl) != mac).then_some(mac),
+    );
+    if old == new {
+        return;
+    }
+    let added = new.map_or(Ok(()), |mac| port.dev.add_unicast(mac, rtnl));
+    if added.is_err() {
+        pr_warn!(
+            "{}: does not receive for the trunk any more\n",
+            port.dev.name(rtnl)
+        );
+    }
+    forget_mac(&port.dev, old, rtnl);
+    port.set_second_mac(new.filter(|_| added.is_ok()), rtnl);
+}
+
 /// Returns whether the trunk may take over the MAC address of its first port: not if the user has
 /// set an address.
 fn inherits_mac(dev: &Device<Trunk>, rtnl: &Rtnl) -> bool {

@@ -24,7 +24,10 @@ use netdev::{
         Notice,
         Notifier, //
     },
-    rcu::read_lock_bh, //
+    rcu::{
+        read_lock,
+        read_lock_bh, //
+    },
 };
 
 /// Watches the devices that are ports, and those that may become ports.
@@ -35,6 +38,14 @@ impl Notifier for Events {
         let (dev, rtnl) = (notice.dev(), notice.rtnl());
         if let Event::Register | Event::ChangeName = notice.event() {
             auto_join::appeared(dev, notice.event() == Event::ChangeName, rtnl);
+        }
+        if let Event::Up | Event::Down | Event::Change = notice.event() {
+            // The links of ports that stand on this device.
+            dev.for_each_upper(rtnl, &mut |upper| {
+                if let Some((trunk, _)) = Device::<Trunk>::of_port(upper, rtnl) {
+                    switch::follow_links(trunk, &read_lock());
+                }
+            });
         }
         let Some((trunk, port)) = Device::<Trunk>::of_port(dev, rtnl) else {
             return Ok(());
@@ -50,6 +61,16 @@ impl Notifier for Events {
                 settle::notify_lower_state(trunk, &port, rtnl);
                 Ok(())
             }
+            // A port that stands on other links has taken another way, or a virtual machine is on
+            // another host.
+            Event::Announce => {
+                switch::step_later(trunk, Input::Moved(port.id));
+                Ok(())
+            }
+            Event::ChangeAddress => {
+                enslave::keep_mac(trunk, &port, rtnl);
+                Ok(())
+            }
             Event::FeaturesChanged => {
                 Trunk::derive_features(trunk, rtnl);
                 Ok(())
@@ -60,7 +81,7 @@ impl Notifier for Events {
             }
             Event::Unregister => enslave::leave(trunk, dev, true, rtnl),
             // Only the trunk changes the MTU of its ports: its frames would not fit otherwise.
-            Event::PreChangeMtu if !trunk.data().sets_mtu(rtnl) => Err(EBUSY),
+            Event::PreChangeMtu if !trunk.data().changes_ports(rtnl) => Err(EBUSY),
             Event::PreChangeMtu
             | Event::PreTypeChange
             | Event::Register

@@ -139,7 +139,7 @@ pub(crate) fn transmit_netpoll(dev: &Device<Trunk>, mut skb: SkBuff, context: &R
     let address = address(trunk, table.selector, &mut skb);
     let port = address
         .and_then(|address| trunk.port_in(slot(trunk, table, address), context))
-        .filter(|port| port.dev.is_operational());
+        .filter(|port| port.dev.has_link(context));
     let act = trunk.live.act();
     let port = port.or_else(|| trunk.ports(context).find(|port| act.contains(port.id)));
     let Some(port) = port else {
@@ -157,7 +157,7 @@ fn claimed<'a>(dev: &'a Device<Trunk>, mark: u32, context: &'a RcuBh) -> Option<
     let trunk = dev.data();
     let link = || trunk.port(trunk.live.claimed(mark)?, context);
     match link() {
-        Some(port) if !port.dev.is_operational() => brought_up_to_date(dev, link, context),
+        Some(port) if !port.dev.has_link(context) => brought_up_to_date(dev, link, context),
         port => port,
     }
 }
@@ -286,7 +286,7 @@ fn port<'a>(
 ) -> Option<&'a Lower<Trunk>> {
     let named = || trunk.port_in(slot(trunk, trunk.table.get(context), address), context);
     match named() {
-        Some(port) if port.dev.is_operational() => Some(port),
+        Some(port) if port.dev.has_link(context) => Some(port),
         // There may be another table by then.
         _ => brought_up_to_date(dev, named, context),
     }
@@ -302,7 +302,7 @@ fn brought_up_to_date<'a>(
     switch::follow_links(dev, context);
     match named() {
         // Another CPU has noticed before, and is just changing the table.
-        Some(port) if !port.dev.is_operational() => {
+        Some(port) if !port.dev.has_link(context) => {
             switch::wait_for_change(dev.data());
             named()
         }

@@ -3,6 +3,7 @@
 //! What follows from a decision, but can wait until RTNL is free.
 
 use crate::{
+    announce,
     probe,
     trunk::{
         Port,
@@ -11,6 +12,7 @@ use crate::{
 };
 use netdev::{
     device::Device,
+    rcu::read_lock,
     rtnl::{
         self,
         Rtnl, //
@@ -42,8 +44,7 @@ pub(crate) fn settle(dev: &Device<Trunk>) -> Result<(), Busy> {
     probe::run(dev, rtnl);
     dev.for_each_port(rtnl, |_, port| notify_lower_state(dev, port, rtnl));
     if unsettled.announce && dev.is_up(rtnl) {
-        dev.notify_peers(rtnl);
-        dev.rejoin_groups(rtnl);
+        announce::begin(dev, rtnl);
     }
     Ok(())
 }
@@ -51,6 +52,6 @@ pub(crate) fn settle(dev: &Device<Trunk>) -> Result<(), Busy> {
 /// Notifies watchers of `port` whether its link is up, and whether the trunk sends by it.
 pub(crate) fn notify_lower_state(dev: &Device<Trunk>, port: &Port, rtnl: &Rtnl) {
     let act = dev.data().live.act().contains(port.id);
-    let up = port.dev.is_operational();
+    let up = port.dev.has_link(&read_lock());
     dev.lower_state_changed(&port.dev, up, up && act, rtnl);
 }

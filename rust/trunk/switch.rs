@@ -121,7 +121,8 @@ fn carry_out(dev: &Device<Trunk>, state: &State<Heap>, table: &Table, rcu: &Rcu)
             _ => Takes::None,
         });
     }
-    table.set_way(decision.marks, ways.sends.is_some());
+    let stacked = trunk.ports(rcu).any(|port| port.dev.is_stacked());
+    table.set_way(decision.marks || stacked, ways.sends.is_some());
     dev.set_carrier(decision.carrier);
     #[cfg(CONFIG_TRUNK_DEBUG)]
     kernel::warn_on!(!state.is_sound(table.buckets()));
@@ -173,7 +174,7 @@ pub(crate) fn accepts_groups_from(dev: &Device<Trunk>, port: &Port, rcu: &Rcu) -
         return true;
     }
     let mut others = accepted.iter().filter_map(|id| trunk.port(id, rcu));
-    if others.any(|other| other.dev.is_operational()) {
+    if others.any(|other| other.dev.has_link(rcu)) {
         return false;
     }
     follow_links(dev, rcu);

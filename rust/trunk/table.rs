@@ -67,7 +67,8 @@ pub(crate) struct Table {
     pub(crate) base: Base,
 }
 
-/// Marks matter: frames need a closer look.
+/// Frames need a closer look: their marks matter, or there are ports that stand on other devices, whose
+/// links matter.
 const SPECIAL: u32 = 0x20;
 
 /// Group-addressed frames need a closer look: one port carries them all. This is the bit that tells
@@ -76,7 +77,7 @@ const GROUPS: u32 = 1;
 
 const _: () = assert!(Selector::ALL.len() <= SPECIAL as usize / 2);
 
-/// Returns the way of frames without claims and without a port for groups.
+/// Returns the way of frames without claims, with ports that stand on nothing, and without a port for groups.
 const fn plain(selector: Selector) -> u32 {
     (selector as u32) << 1
 }
@@ -165,17 +166,17 @@ impl Table {
         }
     }
 
-    /// Returns whether the mark of a frame may decide its port: there are claims.
+    /// Returns whether the mark of a frame may decide its port: there may be claims.
     pub(crate) fn has_marks(&self) -> bool {
         self.way.load(Ordering::Relaxed) & SPECIAL != 0
     }
 
-    /// Sets whether marks matter, and whether one port carries all group-addressed frames. Under
-    /// the state's lock.
-    pub(crate) fn set_way(&self, marks: bool, groups: bool) {
-        let marks = if marks { SPECIAL } else { 0 };
+    /// Sets whether all frames need a closer look, and whether one port carries all group-addressed
+    /// frames. Under the state's lock.
+    pub(crate) fn set_way(&self, special: bool, groups: bool) {
+        let special = if special { SPECIAL } else { 0 };
         let groups = if groups { GROUPS } else { 0 };
-        let way = plain(self.selector) | marks | groups;
+        let way = plain(self.selector) | special | groups;
         self.way.store(way, Ordering::Relaxed);
     }
 

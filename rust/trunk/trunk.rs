@@ -36,6 +36,7 @@ use crate::{
         },
         MAX_PORTS, //
     },
+    stations::Stations,
     stats::{
         Base,
         Statistics,
@@ -114,6 +115,9 @@ pub(crate) struct Trunk {
     pub(crate) asking: Mutex<KVec<(Holder, Deferred)>>,
     #[pin]
     pub(crate) waiting: Waiting,
+    /// The stations behind the trunk that are yet to be announced.
+    #[pin]
+    pub(crate) stations: Mutex<Stations>,
     pub(crate) statistics: Statistics,
     /// The key of the hash of flows.
     pub(crate) flow_key: flow::Key,
@@ -122,8 +126,8 @@ pub(crate) struct Trunk {
     pub(crate) program: Mutex<Option<Program>>,
     /// The trunk's own MAC address as one number, since it is compared with that of each frame.
     pub(crate) mac: AtomicU64,
-    /// The trunk is just giving its ports another MTU. Written under RTNL.
-    pub(crate) sets_mtu: AtomicBool,
+    /// The trunk is just giving its ports another MTU or MAC address. Written under RTNL.
+    pub(crate) changes_ports: AtomicBool,
     /// The trunk is just deriving its features from those of its ports. Written under RTNL.
     derives: AtomicBool,
 }
@@ -155,11 +159,12 @@ impl Trunk {
             probes: ProbeFrames::new(),
             asking <- new_mutex!(KVec::new()),
             waiting <- Waiting::new(),
+            stations <- new_mutex!(Stations::new()),
             statistics: Statistics::new()?,
             flow_key: flow::Key::new([random_u64(), random_u64()]),
             program <- new_mutex!(None),
             mac: AtomicU64::new(mac.to_u64()),
-            sets_mtu: AtomicBool::new(false),
+            changes_ports: AtomicBool::new(false),
             derives: AtomicBool::new(false),
         })
     }
@@ -204,7 +209,7 @@ impl Trunk {
                 links.started.insert(port.id);
             }
             let was = before.operational.contains(port.id);
-            if port.dev.is_operational() && (was || port.dev.is_activated()) {
+            if port.dev.has_link(rcu) && (was || port.dev.is_activated()) {
                 links.operational.insert(port.id);
             }
         }
@@ -220,9 +225,9 @@ impl Trunk {
         }
     }
 
-    /// Returns whether the trunk is just giving its ports another MTU.
-    pub(crate) fn sets_mtu(&self, _rtnl: &Rtnl) -> bool {
-        self.sets_mtu.load(Ordering::Relaxed)
+    /// Returns whether the trunk is just giving its ports another MTU or MAC address.
+    pub(crate) fn changes_ports(&self, _rtnl: &Rtnl) -> bool {
+        self.changes_ports.load(Ordering::Relaxed)
     }
 
     /// Derives the features of the trunk from those of its ports. That may change the features of a
@@ -248,6 +253,8 @@ impl Trunk {
     ) -> Result {
         let mut result = Ok(());
         let mut changed = 0usize;
+        let changes_ports = &dev.data().changes_ports;
+        changes_ports.store(true, Ordering::Relaxed);
         dev.for_each_port(rtnl, |port, data| {
             if result.is_ok() {
                 result = change(port, data);
@@ -264,6 +271,7 @@ impl Trunk {
                 }
             });
         }
+        changes_ports.store(false, Ordering::Relaxed);
         result
     }
 }

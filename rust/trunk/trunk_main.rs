@@ -38,6 +38,7 @@ use netdev::{
 #[expect(dead_code, unreachable_pub)] // A library of its own; tests and tools use more of it.
 mod pure;
 
+mod announce;
 mod auto_join;
 mod control;
 mod device;
@@ -48,6 +49,7 @@ mod probe;
 mod receive;
 mod send;
 mod settle;
+mod stations;
 mod stats;
 mod switch;
 mod table;

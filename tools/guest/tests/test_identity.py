@@ -129,6 +129,79 @@ def test_addresses_that_no_trunk_is_born_with():
         equal(link("trunk0"), None, "the trunk")
 
 
+@trodden
+def test_a_port_whose_address_somebody_changes_goes_on_receiving():
+    """
+    trunk0 ─┬─ eth1 ─── sw1    eth1 gets an address of its own, and later that of the trunk again: all along, what
+            └─ eth2 ─── sw2    is sent to the trunk by eth1 is for the host
+    """
+    star = Star(2)
+    with star.server:
+        own, theirs = address("trunk0"), mac(0xE1)
+        ip("address add 192.0.2.1/24 dev trunk0")
+        host = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        host.bind(("192.0.2.1", 9))
+        host.setblocking(False)
+    with star.switch:
+        sender = Sender("sw1")
+
+    def arrives(what, to):
+        """Ten datagrams to the trunk come in by eth1."""
+        sent = [datagram(to, mac(9), n) for n in range(10)]
+        for each in sent:
+            sender.send(each)
+        got = []
+
+        def all_there():
+            with contextlib.suppress(BlockingIOError):
+                while data := host.recv(100):
+                    got.append(data)
+            return len(got) >= 10
+
+        eventually(all_there, f"ten datagrams {what}")
+        equal(len(got), 10, f"datagrams {what}")
+
+    def listens():
+        """Returns the addresses that eth1 receives for beside its own."""
+        with star.server:
+            return [unmac(entry["mac"]) for entry in json.loads(run("bridge -j fdb show dev eth1")) if not unmac(entry["mac"])[0] & 1]
+
+    arrives("before", own)
+    for round in "first", "second":
+        with star.server:
+            ip(f"link set eth1 address {show(theirs)}")
+            equal((link("eth1")["address"], link("eth2")["address"]), (show(theirs), show(own)), "addresses")
+        equal(listens(), [own], "addresses that eth1 receives for beside its own")
+        arrives(f"after the {round} change", own)
+        with star.server:
+            ip(f"link set eth1 address {show(own)}")
+        equal(listens(), [], "addresses that eth1 receives for beside its own")
+        arrives(f"after the {round} return", own)
+    # The trunk gets another address: all ports follow.
+    new = mac(0xE2)
+    with star.server:
+        ip(f"link set eth1 address {show(theirs)}\nlink set trunk0 address {show(new)}")
+        equal((link("eth1")["address"], link("eth2")["address"]), (show(new), show(new)), "addresses")
+    equal(listens(), [], "addresses that eth1 receives for beside its own")
+    arrives("to the new address", new)
+    with star.server:
+        before = link("eth1")
+        ip("link set eth1 nomaster")
+        expect(link("eth1")["address"] not in (show(new), show(theirs)), "eth1 has the address of before it joined")
+        equal(before["master"], "trunk0", "master of eth1 before")
+
+
+def datagram(dst, src, number):
+    """Returns a frame with a UDP datagram from 192.0.2.2 to port 9 of 192.0.2.1."""
+    data = bytearray(udp(dst, src, number, number))
+    data[26:34] = socket.inet_aton("192.0.2.2") + socket.inet_aton("192.0.2.1")
+    data[24:26] = data[40:42] = bytes(2)  # UDP without a checksum
+    total = sum(struct.unpack("!10H", data[14:34]))
+    total = (total & 0xFFFF) + (total >> 16)
+    data[24:26] = struct.pack("!H", ~(total + (total >> 16)) & 0xFFFF)
+    return bytes(data)
+
+
 PROBES = 0x88B5
 
 

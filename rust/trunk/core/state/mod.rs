@@ -165,6 +165,8 @@ pub enum Input<'a, P> {
     Up(bool),
     /// The trunk has this MAC address now.
     Address([u8; 6]),
+    /// The device of a port is found elsewhere from now on: what is stacked on it is to be announced.
+    Moved(PortId),
     /// A port joins. No port has that number.
     Join(PortId, P),
     /// A port has left.
@@ -398,6 +400,11 @@ impl<M: Memory> State<M> {
                 self.view.address = Some(address);
                 // Perhaps other frames than before are the trunk's own.
                 change = self.settings.selector == Selector::Smac;
+            }
+            Input::Moved(id) => {
+                if self.view.in_use.contains(id) {
+                    (self.unsettled.any, self.unsettled.announce) = (true, true);
+                }
             }
             Input::Join(id, mut port) => {
                 cause = Some(Event::new(EventKind::Join, port.ifindex, now));

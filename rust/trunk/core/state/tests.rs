@@ -242,6 +242,29 @@ mod rules {
     }
 
     #[test]
+    fn what_a_port_in_use_announces_is_passed_on() {
+        bench!(bench, [1, 2]);
+        bench.begin(0);
+        let mut passed_on = |bench: &mut Bench<'_>, id| {
+            bench.state.take_unsettled();
+            let effects = bench.step(Input::Moved(id));
+            assert!(effects.decided.is_none());
+            let unsettled = bench.state.take_unsettled();
+            assert_eq!(unsettled.any, unsettled.announce);
+            assert!(effects.work || !unsettled.any);
+            unsettled.announce
+        };
+        let [first, spare, nobody] = [0, 1, 2].map(|n| PortId::all().nth(n).unwrap());
+        for (id, want) in [(first, true), (spare, false), (nobody, false)] {
+            assert_eq!(passed_on(&mut bench, id), want);
+        }
+        bench.carrier(0, false);
+        for (id, want) in [(first, false), (spare, true)] {
+            assert_eq!(passed_on(&mut bench, id), want);
+        }
+    }
+
+    #[test]
     fn groups_go_where_the_trunks_own_frames_go_if_their_source_decides() {
         bench!(bench, [1, 1]);
         assert_eq!(bench.slots(), [1, 0, 1, 0, 1, 0, 1, 0]);

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: GPL-2.0
+
+//! After frames have taken another way: whoever lives behind the trunk is announced by it, so that
+//! switches learn the way.
+//!
+//! The host announces its own addresses, and reports its groups. For stations behind bridges and
+//! for macvlans, which may be silent, the trunk itself sends a frame in their name.
+
+use crate::{
+    pure::rarp,
+    stations::{
+        Station,
+        Stations, //
+    },
+    trunk::Trunk, //
+};
+use kernel::prelude::*;
+use netdev::{
+    device::{
+        Device,
+        NetDevice, //
+    },
+    rcu::read_lock_bh,
+    rtnl::Rtnl,
+    skb::SkBuff, //
+};
+
+/// The most stations that are announced after one change.
+const MOST: usize = 4096;
+
+/// So many are announced in one go, and the time until the next, in ms: a queue of a thousand frames
+/// takes all of them, and the data between.
+const AT_ONCE: usize = 64;
+const PAUSE: u32 = 5;
+
+/// Announces the addresses of the host, and notes the stations that [`go_on`] is to announce.
+pub(crate) fn begin(dev: &Device<Trunk>, rtnl: &Rtnl) {
+    dev.notify_peers(rtnl);
+    dev.rejoin_groups(rtnl);
+    let mut stations = Stations::new();
+    // Those that there is memory for are announced.
+    let _ = collect(dev, &mut stations, rtnl);
+    *dev.data().stations.lock() = stations;
+}
+
+/// Announces the next stations. Returns the time until there are more to be announced, in ms.
+pub(crate) fn go_on(dev: &Device<Trunk>) -> Option<u32> {
+    let mut stations = dev.data().stations.lock();
+    for _ in 0..AT_ONCE {
+        let Some(station) = stations.pop() else {
+            *stations = Stations::new();
+            return None;
+        };
+        let (frame, len) = rarp::request(*station.mac.octets(), station.vlan);
+        if let Some(skb) = frame.get(..len).and_then(SkBuff::new_frame) {
+            // What a queue refuses is lost, as any frame of the station would be.
+            let _ = skb.transmit(&station.by, &read_lock_bh());
+        }
+    }
+    Some(PAUSE)
+}
+
+/// Announces no more. For a trunk that goes: it may itself be what stations are reached by.
+pub(crate) fn end(dev: &Device<Trunk>, _rtnl: &Rtnl) {
+    *dev.data().stations.lock() = Stations::new();
+}
+
+/// Adds the stations that are reached by `dev` to `stations`: those behind a bridge that it is a port
+/// of, its macvlans, and those of the devices stacked on it. The kernel stacks at most eight devices on
+/// each other.
+///
+/// # Errors
+///
+/// `ENOMEM`, `ENOSPC` if there are too many.
+fn collect(dev: &NetDevice, stations: &mut Stations, rtnl: &Rtnl) -> Result {
+    let mut add = |mac, vlan| {
+        if stations.len() == MOST {
+            return Err(ENOSPC);
+        }
+        let by = dev.into();
+        Ok(stations.push(Station { mac, vlan, by }, GFP_KERNEL)?)
+    };
+    let uppers = dev.uppers(rtnl)?;
+    for upper in &uppers {
+        if upper.is_bridge(rtnl) {
+            // A bridge passes the report of groups on, and not this.
+            upper.notify_peers(rtnl);
+            upper.for_each_station_behind(dev, rtnl, &mut add)?;
+        } else if upper.is_macvlan(rtnl) {
+            add(upper.mac(rtnl), None)?;
+        }
+    }
+    for upper in &uppers {
+        // A trunk above this one announces what is behind it when its port does.
+        if Device::<Trunk>::from_netdev(upper).is_none() {
+            collect(upper, stations, rtnl)?;
+        }
+    }
+    Ok(())
+}
