@@ -35,7 +35,8 @@ demo: ## two trunks carry traffic, and links fail in three ways
 
 demo-one-switch: ## a server, a switch and clients behind it, and links that fail
 demo-two-switches: ## a server between two switches, and links and switches that fail
-demo-one-switch demo-two-switches:
+demo-plain-switch: ## a server and a silent virtual machine at a plain switch, beside bonding
+demo-one-switch demo-two-switches demo-plain-switch:
 	@$(LAB)/setup.sh stock && $(call quietly,stock) && $(call quietly,tools) && $(LAB)/in-root $(LAB)/guest.py demo $(@:demo-%=%)
 
 shell: ## a prompt in a guest with the topology of the demo

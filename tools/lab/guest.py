@@ -353,7 +353,7 @@ def with_result(guest):
 def demo(layout=None):
     """Runs a demo. The checks of the kernel at its end are printed only if they fail."""
     colour = "lab.color=1" if sys.stdout.isatty() else ""
-    words = ["/tests/switches.py", layout] if layout else ["/tests/demo.py"]
+    words = {None: ["/tests/demo.py"], "plain-switch": ["/tests/plain_switch.py"]}.get(layout, ["/tests/switches.py", layout])
     return show(Guest("stock", ["python3", *words], name="demo", arguments=colour), without_ktap())
 
 

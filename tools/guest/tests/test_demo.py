@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What `make demo` and `make demo-two-switches` show."""
+"""What the demos show."""
 
 from lab import *
 
@@ -35,3 +35,15 @@ def test_two_switches():
     text = shown("/tests/switches.py two-switches")
     equal(row(text, "switch-b is off")[-1], "client3, client4", "who is cut off")
     expect("No connection was lost" in text, text)
+
+
+def test_plain_switch():
+    text = shown("/tests/plain_switch.py")
+    steps = re.split(r"(?m)^(?=\S.*(?:of sw1|back|pulled)$)", text)[1:]
+    equal(len(steps), 6, "failures and returns")
+    for step in steps:
+        for name in "to the server", "to the server, IPv6", "from the server", "to the silent machine", "to a group":
+            lost, of = map(int, re.match(r"(\d+) of (\d+)", row(step, f"{name}  ")[0]).groups())
+            expect(lost < of / 2, f"a trunk loses {lost} of {of}: {name}, {step.splitlines()[0]}")
+    trunk, bond = (int(cell.split()[0]) for cell in row(steps[0], "to the silent machine"))
+    expect(trunk < bond, f"lost on the way to the silent machine: {trunk}, and {bond} by bonding")
