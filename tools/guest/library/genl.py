@@ -46,6 +46,8 @@ def read_once(yaml):
 
 
 lib.nlspec.pyyaml = read_once(lib.nlspec.pyyaml)
+# Names may have any bytes; the client expects ASCII.
+lib.ynl.NlAttr.as_strz = lambda attr: attr.raw.rstrip(b"\0").decode(errors="surrogateescape")
 
 
 def client():
