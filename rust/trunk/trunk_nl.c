@@ -128,7 +128,7 @@ static const struct nla_policy trunk_trunk_get_nl_policy[TRUNK_A_IFINDEX + 1] = 
 };
 
 /* TRUNK_CMD_TRUNK_SET - do */
-static const struct nla_policy trunk_trunk_set_nl_policy[TRUNK_A_AUTO_JOIN + 1] = {
+static const struct nla_policy trunk_trunk_set_nl_policy[TRUNK_A_MIN_LINKS + 1] = {
 	[TRUNK_A_IFINDEX] = NLA_POLICY_MIN(NLA_U32, 1),
 	[TRUNK_A_BITS] = NLA_POLICY_MAX(NLA_U32, 16),
 	[TRUNK_A_SELECTOR] = NLA_POLICY_MAX(NLA_U32, 3),
@@ -147,6 +147,7 @@ static const struct nla_policy trunk_trunk_set_nl_policy[TRUNK_A_AUTO_JOIN + 1] 
 	[TRUNK_A_PROBE_ADDRESS] = NLA_POLICY_EXACT_LEN(6),
 	[TRUNK_A_KEY] = NLA_POLICY_MAX_LEN(16),
 	[TRUNK_A_AUTO_JOIN] = NLA_POLICY_NESTED(trunk_auto_join_nl_policy),
+	[TRUNK_A_MIN_LINKS] = NLA_POLICY_MAX(NLA_U32, 64),
 };
 
 /* TRUNK_CMD_PORT_GET - do */
@@ -243,7 +244,7 @@ static const struct genl_split_ops trunk_nl_ops[] = {
 		.cmd		= TRUNK_CMD_TRUNK_SET,
 		.doit		= trunk_nl_trunk_set_doit,
 		.policy		= trunk_trunk_set_nl_policy,
-		.maxattr	= TRUNK_A_AUTO_JOIN,
+		.maxattr	= TRUNK_A_MIN_LINKS,
 		.flags		= GENL_UNS_ADMIN_PERM | GENL_CMD_CAP_DO,
 	},
 	{

@@ -515,9 +515,11 @@ pub mod attr {
     pub const FAR_END_IS: u16 = 29;
     /// Why the ports lead to what far-end-is says.
     pub const FAR_END_REASON: u16 = 30;
+    /// The trunk has carrier only while so many ports are act; 0 for any usable port.
+    pub const MIN_LINKS: u16 = 31;
 
     /// Names of these, by number; 0 has none.
-    pub const NAMES: [&str; 31] = [
+    pub const NAMES: [&str; 32] = [
         "",
         "ifindex",
         "ifname",
@@ -549,6 +551,7 @@ pub mod attr {
         "auto-join",
         "far-end-is",
         "far-end-reason",
+        "min-links",
     ];
 }
 

@@ -56,6 +56,7 @@ static const struct setting {
 	{ "role", WORD, TRUNK_A_ROLE, .words = { "server", "switch" } },
 	{ "failback", FAILBACK, TRUNK_A_FAILBACK, .words = { "immediate", "delay", "manual" } },
 	{ "far-end", WORD, TRUNK_A_FAR_END, .words = { "auto", "trunk", "switch", "aggregate" } },
+	{ "min-links", NUMBER, TRUNK_A_MIN_LINKS, .max = 64 },
 	{ "probe", WORD, TRUNK_A_PROBE, .words = { "auto", "required", "off" } },
 	{ "interval", TIME, TRUNK_A_INTERVAL, .min = 1000, .max = 60000000 },
 	{ "reply-timeout", TIME, TRUNK_A_REPLY_TIMEOUT, .min = 100, .max = 60000000 },
@@ -412,7 +413,7 @@ static void help(struct link_util *kind, int argc, char **argv, FILE *out)
 	(void)kind, (void)argc, (void)argv;
 	fputs("Usage: ... trunk [ bits M ] [ selector SELECTOR | role ROLE ]\n"
 	      "\t\t[ failback { immediate | delay TIME | manual } ]\n"
-	      "\t\t[ far-end { auto | trunk | switch | aggregate } ]\n"
+	      "\t\t[ far-end { auto | trunk | switch | aggregate } ] [ min-links N ]\n"
 	      "\t\t[ probe { auto | required | off } ]\n"
 	      "\t\t[ interval TIME ] [ reply-timeout TIME ]\n"
 	      "\t\t[ misses N ] [ hits N ] [ hold-down { TIME | off } ]\n"

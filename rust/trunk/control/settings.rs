@@ -73,7 +73,7 @@ use netdev::{
 pub(crate) const TRUNK_SIZE: usize = 512;
 
 /// The attributes that set something, where the trunk is named in another way.
-const SETTINGS: [u16; 17] = [
+const SETTINGS: [u16; 18] = [
     attr::BITS,
     attr::SELECTOR,
     attr::ROLE,
@@ -91,6 +91,7 @@ const SETTINGS: [u16; 17] = [
     attr::PROBE_ADDRESS,
     attr::KEY,
     attr::AUTO_JOIN,
+    attr::MIN_LINKS,
 ];
 
 pub(super) fn get(request: &mut Request<'_>) -> Result {
@@ -176,6 +177,9 @@ fn change(
         .unwrap_or(old.failback);
     new.failback_delay = asked(attr::FAILBACK_DELAY).unwrap_or(old.failback_delay);
     new.far_end = far_end.unwrap_or(old.far_end);
+    new.min_links = asked(attr::MIN_LINKS).map_or(old.min_links, |least| {
+        u8::try_from(least).unwrap_or(u8::MAX)
+    });
     if let Some(nest) = attributes.get(attr::AUTO_JOIN) {
         new.join = auto_join::rule(nest, extack)?;
     }
@@ -233,6 +237,7 @@ pub(super) fn put(message: &mut Message<'_>, dev: &Device<Trunk>, rcu: &Rcu) -> 
     message.put_u32(attr::REDUNDANCY, redundancy as u32)?;
     message.put_u32(attr::FAR_END_IS, ways.far_end as u32)?;
     message.put_u32(attr::FAR_END_REASON, ways.reason as u32)?;
+    message.put_u32(attr::MIN_LINKS, u32::from(settings.min_links))?;
     settings.join.map_or(Ok(()), |rule| {
         message.nest(attr::AUTO_JOIN, |message| auto_join::put(message, &rule))
     })

@@ -435,8 +435,9 @@ fn happens(input: &mut Input<'_>) -> Happens {
             Happens::Frame(end, number, bytes.to_vec())
         }
         30 => Happens::Garble(b.into(), c),
-        _ => match b % 2 {
+        _ => match b % 4 {
             0 => Happens::Reset(end),
+            1 => Happens::MinLinks(end, c % 8),
             _ => Happens::Refusal(end),
         },
     }

@@ -193,3 +193,75 @@ def test_the_fastest_and_the_slowest():
 
 def counters_of(host):
     return host.control.statistics(host.ports[0])
+
+
+@cases("silence", "nobody answers", "a cable is pulled", "a port is disabled")
+def test_the_carrier_follows_the_number_of_ports_that_are_act(what):
+    """
+    trunk0.5 ── trunk0 ─┬─ eth1 ── sw1 ─┬─ trunk0    below min-links the trunk has no carrier, and neither has
+                        └─ eth2 ── sw2 ─┘            the VLAN; its route is not used. No frame leaves
+    """
+    pair = Pair((1, 1))
+    server, switch = pair.hosts
+    with server.netns:
+        ip("link add link trunk0 name trunk0.5 type vlan id 5\nlink set trunk0.5 up\naddress add 192.0.2.1/24 dev trunk0.5")
+        received = Tap("trunk0")
+
+    def has(on):
+        def so():
+            with server.netns:
+                route = json.loads(run("ip -j route show dev trunk0.5"))
+                dead = [entry for entry in route if "linkdown" in entry["flags"]]
+                return (bool(running("trunk0")), bool(running("trunk0.5")), not dead) == (on, on, on)
+
+        eventually(so, f"trunk0, its VLAN and the route have carrier: {on}")
+
+    with switch.netns:
+        arrived = Tap("trunk0")
+    has(True)
+    match what:
+        case "silence":
+            least, harm, heal = 1, lambda: pair.panel.lose("eth1", "eth2"), lambda: pair.panel.heal("eth1", "eth2")
+        case "nobody answers":
+            # Its carrier stays, and a trunk that is down answers nobody.
+            server.set(probe="required")
+            least, harm, heal = 1, lambda: [switch.down(), ups(switch)], switch.up
+        case "a cable is pulled":
+            least, harm, heal = 2, lambda: pair.panel.pull("eth1"), lambda: pair.panel.plug("eth1")
+        case _:
+            least, harm, heal = 2, lambda: server.set_port("eth1", enabled=0), lambda: server.set_port("eth1", enabled=1)
+    server.set(min_links=least)
+    for n in 0, 10:
+        harm()
+        has(False)
+        with server.netns:
+            done = attempt("trunkctl doctor")
+        expect(f"ports are act, and min-links is {least};" in done.stdout, f"doctor says {done.stdout}")
+        # A user who wants it so has what can be had.
+        server.set(min_links=0)
+        has(True)
+        server.set(min_links=least)
+        has(False)
+        server.trunk.send(frame(mac(2), mac(1), n))
+        heal()
+        has(True)
+        for host in pair.hosts:
+            pair.until(host)
+        server.trunk.send(frame(mac(2), mac(1), n + 1))
+        got = []
+        eventually(lambda: (got.extend(map(number_of, arrived.take())), n + 1 in got)[1], "a frame once there is carrier")
+        equal(got, [n + 1], "frames that left")
+    # More than there are
+    server.set(min_links=3)
+    has(False)
+    switch.trunk.send(frame(mac(1), mac(2), 20))
+    eventually(lambda: 20 in map(number_of, received.take()), "frames are received meanwhile")
+    switch_has = lambda: set(switch.states().values()) == {"act"}
+    expect(switch_has(), "the peer goes on using the links")
+
+
+def ups(host):
+    """Brings the ports of a host up, whose trunk is down."""
+    with host.netns:
+        for port in host.ports:
+            Rtnetlink().up(port)

@@ -6,7 +6,7 @@ from lab import *
 IS_ABOUT_A_PROGRAM = True
 
 PLUGIN = "/usr/lib/x86_64-linux-gnu/ip/link_trunk.so"
-ALL = """bits 6 failback delay 2000 far-end switch probe required interval 10ms reply-timeout 1500us misses 1
+ALL = """bits 6 failback delay 2000 far-end switch min-links 2 probe required interval 10ms reply-timeout 1500us misses 1
     hits 255 hold-down 60s peers several probe-ethertype 0x88b7 probe-address 02:00:00:00:00:01
     auto-join name lab* driver ixgbe bus pci address 52:54:00 prio 2"""
 SELECTOR = "selector smac-dmac"  # comes after bits in what is shown
@@ -117,6 +117,7 @@ def test_refusals_name_the_setting_and_change_nothing():
         ("interval 500us", "interval: 500us is out of range 1ms..60s"),
         ("reply-timeout 61s", "reply-timeout: 61s is out of range 100us..60s"),
         ("hold-down 100us", "hold-down: 100us is not in whole milliseconds"),
+        ("min-links 65", "min-links: 65 is out of range 0..64"),
         ("probe-ethertype 0x05ff", "probe-ethertype: 1535 is out of range 1536..65535"),
         ("probe-address 1:2", 'probe-address: "1:2" is not a MAC address'),
         ("auto-join", "auto-join: name, driver, bus or address is missing, or none"),

@@ -45,7 +45,7 @@ def test_every_operation_does_and_dumps():
         "bits": 5, "selector": "dmac", "role": "server", "failback": "immediate", "failback-delay": 0,
         "far-end": "auto", "redundancy": "full", "probe": "auto", "interval": 100_000, "reply-timeout": 10_000, "misses": 3,
         "hits": 3, "hold-down": 60_000, "peers": "one", "probe-ethertype": 0x88B5, "probe-address": "01:80:c2:00:00:0e",
-        "far-end-is": "switch", "far-end-reason": "no-answer",
+        "far-end-is": "switch", "far-end-reason": "no-answer", "min-links": 0,
     }  # fmt: skip
     got = do("trunk-get", mine)
     equal(dump("trunk-get"), [got], "trunk-get of all")
@@ -460,7 +460,7 @@ def test_refusals_name_the_attribute_and_the_reason():
     for name, value in (
         ("bits", 17), ("bits", 1 << 31), ("failback-delay", 86_400_001), ("interval", 999), ("interval", 60_000_001),
         ("reply-timeout", 99), ("reply-timeout", 60_000_001), ("misses", 0), ("misses", 256), ("hits", 0), ("hits", 256),
-        ("hold-down", 3_600_001), ("probe-ethertype", 1_535), ("probe-ethertype", 65_536),
+        ("hold-down", 3_600_001), ("probe-ethertype", 1_535), ("probe-ethertype", 65_536), ("min-links", 65),
     ):  # fmt: skip
         no("trunk-set", mine | {name: value}, errno.ERANGE, RANGE, f".{name}")
     for name in ("selector", "role", "failback", "far-end", "probe", "peers"):

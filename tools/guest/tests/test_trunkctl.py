@@ -128,7 +128,7 @@ def test_settings_of_a_trunk():
         for words, name, value in (
             ("bits 3", "bits", 3), ("selector flow", "selector", "flow"), ("role switch", "selector", "smac"),
             ("failback manual", "failback", "manual"), ("failback delay 70", "failback-delay", 70),
-            ("far-end switch", "far-end", "switch"), ("role server", "role", "server"),
+            ("far-end switch", "far-end", "switch"), ("min-links 2", "min-links", 2), ("role server", "role", "server"),
             ("probe required", "probe", "required"), ("interval 20ms", "interval", 20_000),
             ("reply-timeout 1500us", "reply-timeout", 1500), ("misses 2", "misses", 2), ("hits 9", "hits", 9),
             ("hold-down off", "hold-down", 0), ("hold-down 2s", "hold-down", 2000), ("peers several", "peers", "several"),
@@ -155,6 +155,7 @@ def test_settings_of_a_trunk():
         no("set trunk0 interval 100us", 2, "trunk: interval: 100us is out of range 1ms..60s")
         no("set trunk0 hold-down 3601s", 2, "trunk: hold-down: 3601s is out of range 0s..3600s")
         no("set trunk0 probe-ethertype 0x1", 2, "trunk: probe-ethertype: 0x0001 is out of range 0x0600..0xffff")
+        no("set trunk0 min-links 65", 2, "trunk: min-links: 65 is out of range 0..64")
         no("set trunk0 misses 0", 2, "trunk: misses: 0 is out of range 1..255")
         no("set trunk0 interval fast", 1, 'interval: "fast" is not a time, as 500us, 10ms or 2s')
         no("set trunk0 key-file /dev/null", 1, "key-file: /dev/null does not have 32 hexadecimal digits")
@@ -605,7 +606,7 @@ def test_saved_configuration_is_applied_and_then_there_is_nothing_to_do():
     """
     star = Star(3)
     with star.server:
-        run("trunkctl set trunk0 bits 4 selector smac failback delay 3000 far-end switch probe required interval 20ms")
+        run("trunkctl set trunk0 bits 4 selector smac failback delay 3000 far-end switch min-links 1 probe required interval 20ms")
         run("trunkctl port set eth3 prio 2 weight auto")
         run("trunkctl port set eth2 weight 7")
         run("trunkctl table set trunk0 2-4 eth2")
@@ -619,7 +620,7 @@ def test_saved_configuration_is_applied_and_then_there_is_nothing_to_do():
         equal(run("trunkctl show --config -j"), run("trunkctl save -j"), "what either command prints")
 
         for change in (
-            "set trunk0 bits 5", "set trunk0 interval 10ms hits 9", "set trunk0 probe off", "set trunk0 auto-join name zz*", "set trunk0 role switch", "port set eth1 disable", "port set eth3 prio 1", "table reset trunk0",
+            "set trunk0 bits 5", "set trunk0 interval 10ms hits 9", "set trunk0 probe off", "set trunk0 min-links 3", "set trunk0 auto-join name zz*", "set trunk0 role switch", "port set eth1 disable", "port set eth3 prio 1", "table reset trunk0",
             "table set trunk0 9 eth1", "port del eth2", "del trunk1", "del trunk0",
         ):  # fmt: skip
             run(f"trunkctl {change}")
@@ -635,7 +636,7 @@ def test_saved_configuration_is_applied_and_then_there_is_nothing_to_do():
             equal(by_trunk(run("trunkctl save")), by_trunk(saved), f"what is saved, after `{change}` and `apply`")
 
 
-SETTINGS = ("bits selector failback far-end probe interval reply-timeout misses hits hold-down peers"
+SETTINGS = ("bits selector failback far-end min-links probe interval reply-timeout misses hits hold-down peers"
             " probe-ethertype probe-address").split()  # fmt: skip
 
 

@@ -105,6 +105,7 @@ fn trunk() -> Vec<u8> {
         settings.write(w);
         w.u32(attr::FAR_END_IS, 1);
         w.u32(attr::FAR_END_REASON, 1);
+        w.u32(attr::MIN_LINKS, 2);
     })
 }
 
@@ -248,6 +249,7 @@ fn a_trunk_is_read() {
             failback: Named::Known(Failback::Delay),
             failback_delay: 2000,
             far_end: Named::Known(FarEnd::Auto),
+            min_links: 2,
             probe: Named::Known(ProbeMode::Required),
             interval: 100_000,
             reply_timeout: 1500,
@@ -282,7 +284,7 @@ fn names_in_json_and_numbers_of_newer_kernels() {
         serde_json::to_string(&trunk).unwrap(),
         concat!(
             r#"{"ifindex":3,"ifname":"trunk0","bits":5,"selector":77,"role":"server","#,
-            r#""failback":"delay","failback_delay":2000,"far_end":"auto","probe":"required","#,
+            r#""failback":"delay","failback_delay":2000,"far_end":"auto","min_links":2,"probe":"required","#,
             r#""interval":100000,"reply_timeout":1500,"misses":3,"hits":4,"hold_down":60000,"#,
             r#""peers":"several","probe_ethertype":34997,"probe_address":"01:80:c2:00:00:0e","#,
             r#""keyed":true,"system":"feed000000000001","redundancy":"full","#,

@@ -130,6 +130,8 @@ pub struct Trunk {
     pub failback_delay: u32,
     /// What the ports lead to, as the user has set it.
     pub far_end: Named<FarEnd>,
+    /// The trunk has carrier only while so many ports are act.
+    pub min_links: u32,
     /// Whether links are tested, beyond their carrier.
     pub probe: Named<ProbeMode>,
     /// Microseconds from one round of probes to the next.
@@ -200,6 +202,9 @@ pub struct TrunkSettings {
     /// What the ports lead to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub far_end: Option<FarEnd>,
+    /// 0 to 64 ports; 0 for any usable port.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub min_links: Option<u32>,
     /// Whether links are tested, beyond their carrier.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub probe: Option<ProbeMode>,
@@ -533,6 +538,7 @@ impl TrunkSettings {
         w.optional_u32(attr::FAILBACK, self.failback.map(|value| value as u32));
         w.optional_u32(attr::FAILBACK_DELAY, self.failback_delay);
         w.optional_u32(attr::FAR_END, self.far_end.map(|value| value as u32));
+        w.optional_u32(attr::MIN_LINKS, self.min_links);
         w.optional_u32(attr::PROBE, self.probe.map(|value| value as u32));
         w.optional_u32(attr::INTERVAL, self.interval);
         w.optional_u32(attr::REPLY_TIMEOUT, self.reply_timeout);
@@ -677,6 +683,7 @@ impl Trunk {
             failback: fields.need(attr::FAILBACK, named)?,
             failback_delay: fields.get(attr::FAILBACK_DELAY, Typed::u32)?.unwrap_or(0),
             far_end: fields.need(attr::FAR_END, named)?,
+            min_links: fields.get(attr::MIN_LINKS, Typed::u32)?.unwrap_or(0),
             probe: fields.need(attr::PROBE, named)?,
             interval: fields.need(attr::INTERVAL, Typed::u32)?,
             reply_timeout: fields.need(attr::REPLY_TIMEOUT, Typed::u32)?,

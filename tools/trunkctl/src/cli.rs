@@ -14,6 +14,8 @@ Settings, as words:
   role R              shorthand for selector and far-end: server, switch
   failback P          when buckets go back: immediate, delay MS (up to a day), manual
   far-end F           what the ports lead to: auto, trunk, switch, aggregate
+  min-links N         the trunk has carrier only while so many ports are act; 0: any that
+                      can be used
   probe P             what decides a port's state: auto (probes once the peer has
                       answered one), required (probes), off (the carrier alone)
   interval T          time from one round of probes to the next, 1ms to 60s

@@ -223,8 +223,8 @@ fn trunk_words(last: &str) -> Vec<String> {
         "hold-down" => fixed(&["off"]),
         "key" => fixed(&["none"]),
         // A number, a time or an address; the shell completes files.
-        "delay" | "interval" | "reply-timeout" | "misses" | "hits" | "probe-ethertype"
-        | "probe-address" | "key-file" => Vec::new(),
+        "delay" | "interval" | "reply-timeout" | "misses" | "hits" | "min-links"
+        | "probe-ethertype" | "probe-address" | "key-file" => Vec::new(),
         _ => fixed(&TRUNK_WORDS),
     }
 }
@@ -329,8 +329,8 @@ mod tests {
         for (line, want) in [
             (
                 "set trunk0 _",
-                "auto-join bits failback far-end hits hold-down interval key key-file misses peers probe \
-                 probe-address probe-ethertype reply-timeout role selector",
+                "auto-join bits failback far-end hits hold-down interval key key-file min-links misses peers \
+                 probe probe-address probe-ethertype reply-timeout role selector",
             ),
             ("set trunk0 probe _", "auto off required"),
             ("set trunk0 interval 10ms peers _", "one several"),

@@ -85,6 +85,7 @@ impl TrunkConfig {
                 failback,
                 failback_delay: (failback == Some(Failback::Delay)).then_some(trunk.failback_delay),
                 far_end: trunk.far_end.known(),
+                min_links: Some(trunk.min_links),
                 probe: trunk.probe.known(),
                 interval: Some(trunk.interval),
                 reply_timeout: Some(trunk.reply_timeout),
@@ -245,7 +246,7 @@ mod tests {
     use crate::fixtures;
 
     const TEXT: &str = "\
-trunk trunk0 bits 3 selector dmac failback delay 2000 far-end auto \
+trunk trunk0 bits 3 selector dmac failback delay 2000 far-end auto min-links 0 \
 probe auto interval 100ms reply-timeout 10ms misses 3 hits 3 hold-down 60s \
 peers one probe-ethertype 0x88b5 probe-address 01:80:c2:00:00:0e auto-join none
 port eth1 prio 1 weight auto enable
@@ -283,7 +284,7 @@ table 4-5 eth1
             serde_json::to_string(&fixtures::config()).unwrap(),
             concat!(
                 r#"{"ifname":"trunk0","bits":3,"selector":"dmac","failback":"delay","#,
-                r#""failback_delay":2000,"far_end":"auto","probe":"auto","interval":100000,"#,
+                r#""failback_delay":2000,"far_end":"auto","min_links":0,"probe":"auto","interval":100000,"#,
                 r#""reply_timeout":10000,"misses":3,"hits":3,"hold_down":60000,"peers":"one","#,
                 r#""probe_ethertype":34997,"probe_address":"01:80:c2:00:00:0e","#,
                 r#""auto_join":null,"keyed":false,"#,

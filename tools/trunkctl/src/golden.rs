@@ -118,7 +118,7 @@ fn show_as_json() {
         json(&[TrunkView::new(&group, &[])], false),
         concat!(
             r#"[{"ifindex":3,"ifname":"trunk0","bits":3,"selector":"dmac","role":"server","#,
-            r#""failback":"delay","failback_delay":2000,"far_end":"auto","probe":"auto","#,
+            r#""failback":"delay","failback_delay":2000,"far_end":"auto","min_links":0,"probe":"auto","#,
             r#""interval":100000,"reply_timeout":10000,"misses":3,"hits":3,"hold_down":60000,"#,
             r#""peers":"one","probe_ethertype":34997,"probe_address":"01:80:c2:00:00:0e","#,
             r#""keyed":false,"system":"0242ac1100020001","#,
@@ -618,6 +618,7 @@ fn what_is_shown_can_be_set() {
         trunk.interval = up_to(60_000_000);
         trunk.reply_timeout = up_to(60_000_000);
         trunk.misses = up_to(255);
+        trunk.min_links = [0, up_to(64)][up_to(1) as usize];
         trunk.hits = up_to(255);
         trunk.hold_down = [0, 60_000, up_to(3_600_000)][up_to(2) as usize];
         trunk.probe_ethertype = 0x600 + up_to(0xf9ff);
@@ -644,6 +645,7 @@ fn what_is_shown_can_be_set() {
                 role: None,
                 selector: got.selector.or(got.role.map(Role::selector)),
                 far_end: got.far_end.or(got.role.map(Role::far_end)),
+                min_links: got.min_links.or(new.min_links),
                 probe: got.probe.or(new.probe),
                 interval: got.interval.or(new.interval),
                 reply_timeout: got.reply_timeout.or(new.reply_timeout),

@@ -261,6 +261,7 @@ fn changed_trunk(wanted: &TrunkSettings, now: &TrunkSettings) -> (TrunkSettings,
     keep_changed(&mut new.bits, &mut old.bits);
     keep_changed(&mut new.selector, &mut old.selector);
     keep_changed(&mut new.far_end, &mut old.far_end);
+    keep_changed(&mut new.min_links, &mut old.min_links);
     keep_changed(&mut new.probe, &mut old.probe);
     keep_changed(&mut new.interval, &mut old.interval);
     keep_changed(&mut new.reply_timeout, &mut old.reply_timeout);

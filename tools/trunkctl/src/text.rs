@@ -160,8 +160,8 @@ pub fn trunks(groups: &[Group], statistics: &[Statistics], look: &Look) -> Strin
     text
 }
 
-/// Returns the settings of a trunk, as words. Without `all`, it leaves out settings of probes with
-/// the values of a new trunk.
+/// Returns the settings of a trunk, as words. Without `all`, it leaves out min-links and settings of
+/// probes with the values of a new trunk.
 pub fn settings(trunk: &Trunk, all: bool) -> String {
     let mut text = format!("bits {} selector {}", trunk.bits, trunk.selector);
     if let Some(role) = trunk.role {
@@ -173,7 +173,8 @@ pub fn settings(trunk: &Trunk, all: bool) -> String {
     }
     let _ = write!(text, " far-end {}", trunk.far_end);
     let time = |microseconds: u32| exact(microseconds.into());
-    let probes = [
+    let rest = [
+        ("min-links", trunk.min_links.to_string(), "0"),
         ("probe", trunk.probe.to_string(), "auto"),
         ("interval", time(trunk.interval), "100ms"),
         ("reply-timeout", time(trunk.reply_timeout), "10ms"),
@@ -192,7 +193,7 @@ pub fn settings(trunk: &Trunk, all: bool) -> String {
             "01:80:c2:00:00:0e",
         ),
     ];
-    for (key, value, default) in probes {
+    for (key, value, default) in rest {
         if all || value != default {
             let _ = write!(text, " {key} {value}");
         }

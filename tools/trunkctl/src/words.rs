@@ -86,6 +86,7 @@ impl<'a> Words<'a> {
                 "selector" => once(key, &mut settings.selector, self.named(key)?)?,
                 "role" => once(key, &mut settings.role, self.named(key)?)?,
                 "far-end" => once(key, &mut settings.far_end, self.named(key)?)?,
+                "min-links" => once(key, &mut settings.min_links, self.number(key)?)?,
                 "failback" => {
                     once(key, &mut settings.failback, self.named(key)?)?;
                     if settings.failback == Some(Failback::Delay) {
@@ -275,12 +276,13 @@ pub struct Wish {
 }
 
 /// Words with which settings of a trunk begin.
-pub const TRUNK_WORDS: [&str; 17] = [
+pub const TRUNK_WORDS: [&str; 18] = [
     "bits",
     "selector",
     "role",
     "failback",
     "far-end",
+    "min-links",
     "probe",
     "interval",
     "reply-timeout",
@@ -374,6 +376,7 @@ pub fn of_trunk(settings: &TrunkSettings) -> String {
     push(&mut words, "failback", settings.failback);
     words.extend(settings.failback_delay.map(|delay| delay.to_string()));
     push(&mut words, "far-end", settings.far_end);
+    push(&mut words, "min-links", settings.min_links);
     push(&mut words, "probe", settings.probe);
     let time = |microseconds: u32| exact(microseconds.into());
     push(&mut words, "interval", settings.interval.map(time));
@@ -499,7 +502,7 @@ mod tests {
     #[test]
     fn what_is_written_is_read() {
         for line in [
-            "bits 6 selector flow failback delay 2000 far-end switch",
+            "bits 6 selector flow failback delay 2000 far-end switch min-links 2",
             "bits 0 role switch failback manual",
             "failback immediate",
             "bits 5 probe required interval 10ms reply-timeout 1500us misses 1 hits 255 \

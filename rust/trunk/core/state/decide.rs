@@ -81,8 +81,11 @@ impl<M: Memory> State<M> {
         // A switch has yet to learn of the port by which groups leave now.
         let other = before.ways.sends != self.decision.ways.sends;
         let moves = moved != 0 || other && self.decision.ways.sends.is_some();
-        self.unsettled.any |= act != self.decision.act || moves;
-        self.unsettled.announce |= moves;
+        // What was announced without carrier has not left.
+        let announce = moves || !before.carrier && self.decision.carrier;
+        let carrier = before.carrier != self.decision.carrier;
+        self.unsettled.any |= act != self.decision.act || carrier || moves;
+        self.unsettled.announce |= announce;
     }
 
     /// Notes the ports as they are. A port that has waited long enough for its buckets is not held
@@ -222,11 +225,13 @@ impl<M: Memory> State<M> {
             (self.lingering_until, self.again) = (None, true);
         }
         self.held_back = ports.select(PortView::is_held_back);
+        let act = ports.select(PortView::is_act);
+        let least = u32::from(self.settings.min_links);
         self.decision = Decision {
             ways,
             lingering,
-            act: ports.select(PortView::is_act),
-            carrier: !ports.usable().is_empty(),
+            act,
+            carrier: !ports.usable().is_empty() && act.len() >= least,
             marks: self.claims.all().iter().any(Claim::is_served),
         };
     }

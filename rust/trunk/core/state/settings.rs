@@ -27,6 +27,8 @@ pub struct Settings {
     pub failback_delay: u32,
     /// What the ports lead to.
     pub far_end: FarEnd,
+    /// The number of ports that have to be `act` for the trunk to have carrier.
+    pub min_links: u8,
     /// How links are tested.
     pub probes: health::Settings,
     /// Where probes are sent to.
@@ -48,6 +50,7 @@ impl Default for Settings {
             failback: Failback::Immediate,
             failback_delay: 0,
             far_end: FarEnd::Auto,
+            min_links: 0,
             probes: health::Settings::default(),
             probe_address: NEAREST_BRIDGE,
             probe_ethertype: LOCAL_EXPERIMENTAL,

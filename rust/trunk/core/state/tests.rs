@@ -346,6 +346,47 @@ mod rules {
     }
 
     #[test]
+    fn there_is_carrier_while_as_many_ports_are_act_as_the_user_wants() {
+        bench!(bench, [1, 1, 2]);
+        bench.state.take_unsettled();
+        let change = |bench: &mut Bench<'_>, change: fn(&mut Settings)| {
+            let mut settings = *bench.state.settings();
+            change(&mut settings);
+            let effects = bench.step(Input::Settings(settings));
+            effects.decided.is_some_and(|it| it.carrier)
+        };
+        // A setting alone takes the carrier, of which devices above are to be notified.
+        assert!(change(&mut bench, |it| it.min_links = 3));
+        assert!(!bench.state.is_unsettled());
+        assert!(!change(&mut bench, |it| it.min_links = 4));
+        let unsettled = bench.state.take_unsettled();
+        assert!(unsettled.any && !unsettled.announce);
+        // A spare counts.
+        assert!(change(&mut bench, |it| it.min_links = 2));
+        bench.carrier(1, false);
+        assert!(bench.state.decision().carrier);
+        bench.carrier(0, false);
+        assert!(!bench.state.decision().carrier);
+        assert_eq!(bench.slots(), [2; 8]);
+        // What was announced has not left. So it is announced again once there is a carrier, though
+        // no bucket moves.
+        bench.state.take_unsettled();
+        assert!(!change(&mut bench, |it| it.failback = Failback::Manual));
+        bench.carrier(0, true);
+        assert_eq!(bench.slots(), [2; 8]);
+        let unsettled = bench.state.take_unsettled();
+        assert!(bench.state.decision().carrier && unsettled.announce);
+        // A last resort does not count.
+        assert!(change(&mut bench, |it| it.min_links = 1));
+        bench.step(Input::Up(true));
+        bench.step(Input::Start(OWN));
+        assert!(!change(&mut bench, |it| it.probes.mode = ProbeMode::Required));
+        let unusable = bench.state.ports().usable().is_empty();
+        assert!(bench.state.decision().act.is_empty() && !unusable);
+        assert!(change(&mut bench, |it| it.min_links = 0));
+    }
+
+    #[test]
     fn a_port_that_the_user_disables_is_not_used() {
         bench!(bench, [1, 1]);
         if let Some(first) = id(0) {

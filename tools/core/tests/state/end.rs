@@ -419,7 +419,8 @@ impl Ends {
             let (usable, working) = (ports.usable(), ports.select(|it| it.is_working()));
             assert_eq!(ports.select(|_| true), end.ports);
             assert_eq!(ports.select(|it| it.is_act()), decision.act);
-            assert_eq!(!usable.is_empty(), decision.carrier);
+            let enough = decision.act.len() >= state.settings().min_links.into();
+            assert_eq!(!usable.is_empty() && enough, decision.carrier);
             let ways = decision.ways;
             assert_eq!((ways.accepts & usable).is_empty(), usable.is_empty());
             assert!(ways

@@ -26,6 +26,7 @@ pub enum Happens {
     /// The delay is in ms.
     Failback(usize, Failback, u32),
     Mode(usize, ProbeMode),
+    MinLinks(usize, u8),
     /// From one round to the next, in ms, misses, and hits.
     Rounds(usize, u32, [u8; 2]),
     Release(usize),
@@ -56,6 +57,7 @@ pub fn live(ends: &mut Ends, what: &Happens) {
             settings.failback_delay = delay;
         }),
         Happens::Mode(end, mode) => ends.configure(end, |settings| settings.probes.mode = mode),
+        Happens::MinLinks(end, least) => ends.configure(end, |settings| settings.min_links = least),
         Happens::Rounds(end, interval, [misses, hits]) => ends.configure(end, |settings| {
             settings.probes.interval = 1_000 * interval;
             settings.probes.misses = misses;

@@ -47,6 +47,7 @@ fn happens() -> impl Strategy<Value = Happens> {
         1 => (end(), number(), 0..40_000u32).prop_map(|(e, n, speed)| Happens::Speed(e, n, speed)),
         1 => (end(), failback()).prop_map(|(end, policy)| Happens::Failback(end, policy, 150)),
         1 => (end(), mode()).prop_map(|(end, mode)| Happens::Mode(end, mode)),
+        1 => (end(), 0..4u8).prop_map(|(end, least)| Happens::MinLinks(end, least)),
         1 => (end(), prop::sample::select(vec![10, 100, 1_000]), any::<[u8; 2]>())
             .prop_map(|(end, interval, runs)| Happens::Rounds(end, interval, runs.map(|n| n % 8))),
         1 => end().prop_map(Happens::Release),

@@ -171,6 +171,7 @@ pub fn diagnose(patient: &Patient) -> Vec<Finding> {
             format!("ip link set {name} up"),
         );
     }
+    too_few(group, &mut findings);
     reserve(group, &mut findings);
     links::examine(patient, &mut findings);
     for port in group.ports.iter().filter(|port| port.held_back) {
@@ -204,6 +205,39 @@ pub fn diagnose(patient: &Patient) -> Vec<Finding> {
     findings.all
 }
 
+/// Returns whether the trunk has ports, but fewer that are act than it needs for its carrier.
+fn is_below(group: &Group) -> bool {
+    !group.ports.is_empty() && act(&group.ports) < group.trunk.min_links as usize
+}
+
+/// Finds a trunk whose carrier is off for its min-links.
+fn too_few(group: &Group, findings: &mut Findings<'_>) {
+    if !is_below(group) {
+        return;
+    }
+    let (name, least, ports) = (
+        &group.trunk.ifname,
+        group.trunk.min_links,
+        group.ports.len(),
+    );
+    let advice = match ports < least as usize {
+        true => format!("trunkctl port add NAME dev {name}, or trunkctl set {name} min-links N"),
+        false => format!(
+            "repair the ports that are not act, or trunkctl set {name} min-links 0 to use what \
+             there is"
+        ),
+    };
+    findings.warn(
+        "min-links",
+        None,
+        format!(
+            "it has no carrier: {} of {ports} ports are act, and min-links is {least}",
+            act(&group.ports)
+        ),
+        advice,
+    );
+}
+
 /// Finds a trunk without a port in reserve.
 fn reserve(group: &Group, findings: &mut Findings<'_>) {
     let name = &group.trunk.ifname;
@@ -215,7 +249,7 @@ fn reserve(group: &Group, findings: &mut Findings<'_>) {
             "it has no ports".to_string(),
             format!("trunkctl port add NAME dev {name}"),
         );
-    } else if count < 2 {
+    } else if count < 2 && !is_below(group) {
         let used = group.ports.iter().any(|port| port.buckets > 0);
         let text = match count {
             0 if used => "no port is act: ports with a carrier are used nevertheless".to_string(),
@@ -469,6 +503,32 @@ trunk0: eth3: it is down; ip link set eth3 up
         let want = "trunk0: only one port is act: the next failure ends traffic; \
                     trunkctl port add NAME dev trunk0\n";
         assert_eq!(said(&patient), want);
+    }
+
+    #[test]
+    fn fewer_ports_than_the_carrier_needs() {
+        let mut patient = healthy();
+        for least in 0..=3 {
+            patient.group.trunk.min_links = least;
+            assert_eq!(said(&patient), "");
+        }
+        patient.group.trunk.min_links = 4;
+        assert_eq!(
+            said(&patient),
+            "trunk0: it has no carrier: 3 of 3 ports are act, and min-links is 4; trunkctl port \
+             add NAME dev trunk0, or trunkctl set trunk0 min-links N\n"
+        );
+        patient.group.trunk.min_links = 3;
+        patient.group.ports[2].state = Named::Known(State::Sby);
+        patient.group.ports[2].reason = Named::Known(Reason::Disabled);
+        let want = "trunk0: it has no carrier: 2 of 3 ports are act, and min-links is 3; repair \
+                    the ports that are not act, or trunkctl set trunk0 min-links 0 to use what \
+                    there is\n";
+        assert!(said(&patient).starts_with(want), "{}", said(&patient));
+        // Without carrier, nothing is used, and there is nothing to lose.
+        patient.group.ports[1].state = Named::Known(State::Sby);
+        patient.group.ports[1].reason = Named::Known(Reason::Disabled);
+        assert!(!said(&patient).contains("only one port"));
     }
 
     #[test]
