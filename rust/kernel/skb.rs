@@ -291,12 +291,12 @@ impl SkBuff {
         }
     }
 
-    /// Returns the hash of the flow the frame belongs to, if its sender has set it, the device it was
-    /// received by, or [`SkBuff::set_hash`].
+    /// Returns the hash of the flow the frame belongs to, if it has one over addresses and ports: of its
+    /// sender, or of the device it was received by.
     #[inline(always)]
     pub fn hash(&self) -> Option<u32> {
         let headers = self.headers();
-        ((headers.l4_hash() | headers.sw_hash()) != 0).then_some(headers.hash)
+        (headers.l4_hash() != 0).then_some(headers.hash)
     }
 
     /// Makes `hash` the hash of the flow the frame belongs to, computed by software. It need not be

@@ -47,16 +47,19 @@ use netdev::{
 /// drops it.
 #[inline(always)]
 pub(crate) fn transmit(dev: &Device<Trunk>, skb: SkBuff, context: &RcuBh) -> Xmit {
-    plainly(dev, skb, context, |skb| hashed(skb, dev, context))
+    let spread = |skb: &SkBuff| Some(dev.data().flow_key.spread(skb.hash()?));
+    plainly(dev, skb, context, spread, |skb| hashed(skb, dev, context))
 }
 
 /// Sends a frame that needs no preparation: it has all that its selector asks for, and its port can
-/// send. Nothing is called before the port has the frame. Any other frame is handed to `otherwise`.
+/// send. `flow` returns what selects by its flow. Nothing is called before the port has the frame. Any
+/// other frame is handed to `otherwise`.
 #[inline(always)]
 fn plainly(
     dev: &Device<Trunk>,
     skb: SkBuff,
     context: &RcuBh,
+    flow: impl FnOnce(&SkBuff) -> Option<u32>,
     otherwise: impl FnOnce(SkBuff) -> Xmit,
 ) -> Xmit {
     let trunk = dev.data();
@@ -64,7 +67,7 @@ fn plainly(
         let table = trunk.table.get(context);
         let header = skb.tx_header()?;
         let (dst, src) = (header.dst.octets(), header.src.octets());
-        let bucket = table.bucket(table.index(dst, src, || skb.hash())?);
+        let bucket = table.bucket(table.index(dst, src, || flow(&skb))?);
         let port: &NetDevice = &trunk.port_in(table.slot(bucket), context)?.dev;
         let counters = || table.counters(bucket, context);
         port.is_operational().then(|| (port, counters()))
@@ -83,17 +86,19 @@ fn hashed(mut skb: SkBuff, dev: &Device<Trunk>, context: &RcuBh) -> Xmit {
     if trunk.table.get(context).selector == Selector::Flow && skb.hash().is_none() {
         if let Some(hash) = trunk.flow_key.hash(skb.linear()) {
             skb.set_hash(hash);
-            return plainly(dev, skb, context, |skb| otherwise(skb, dev, context));
+            let otherwise = |skb| otherwise(skb, dev, Some(hash), context);
+            return plainly(dev, skb, context, |_| Some(hash), otherwise);
         }
     }
-    otherwise(skb, dev, context)
+    otherwise(skb, dev, None, context)
 }
 
 /// Sends a frame that needs more: there are claims, or it is for a group, or its headers are in
-/// pieces, or its flow is one that only the kernel can hash, or its port cannot send.
+/// pieces, or its flow is one that only the kernel can hash, or its port cannot send. `flow` selects by
+/// its flow, if that is known.
 #[cold]
 #[inline(never)]
-fn otherwise(mut skb: SkBuff, dev: &Device<Trunk>, context: &RcuBh) -> Xmit {
+fn otherwise(mut skb: SkBuff, dev: &Device<Trunk>, flow: Option<u32>, context: &RcuBh) -> Xmit {
     let trunk = dev.data();
     let table = trunk.table.get(context);
     if table.has_marks() {
@@ -101,7 +106,7 @@ fn otherwise(mut skb: SkBuff, dev: &Device<Trunk>, context: &RcuBh) -> Xmit {
             return send(dev, None, &port.dev, skb, context);
         }
     }
-    let Some(address) = address(trunk, table.selector, &mut skb) else {
+    let Some(address) = address(trunk, table.selector, flow, &mut skb) else {
         return drop(dev, skb, DropReason::PKT_TOO_SMALL, context);
     };
     let Some(port) = port(dev, trunk, address, context) else {
@@ -136,7 +141,7 @@ fn send(
 pub(crate) fn transmit_netpoll(dev: &Device<Trunk>, mut skb: SkBuff, context: &RcuIrq) -> Xmit {
     let trunk = dev.data();
     let table = trunk.table.get(context);
-    let address = address(trunk, table.selector, &mut skb);
+    let address = address(trunk, table.selector, None, &mut skb);
     let port = address
         .and_then(|address| trunk.port_in(slot(trunk, table, address), context))
         .filter(|port| port.dev.has_link(context));
@@ -193,8 +198,9 @@ pub(crate) fn transmit_xdp(dev: &Device<Trunk>, frames: &mut Frames<'_>, context
                 let header = frame.header()?;
                 let (dst, src) = (header.dst.octets(), header.src.octets());
                 let flow = || {
-                    let hash = trunk.flow_key.hash(frame.linear());
-                    hash.or_else(|| Some(frame.flow_hash(dev)))
+                    let (key, bytes) = (&trunk.flow_key, frame.linear());
+                    let others = || key.dissected(bytes, frame.flow_hash(dev));
+                    Some(key.hash(bytes).unwrap_or_else(others))
                 };
                 let address = Address {
                     index: table.selector.index(dst, src, flow)?,
@@ -227,13 +233,19 @@ struct Address {
     group: bool,
 }
 
-/// Returns what decides by which port a frame leaves. `None` if it has no Ethernet header.
-fn address(trunk: &Trunk, selector: Selector, skb: &mut SkBuff) -> Option<Address> {
+/// Returns what decides by which port a frame leaves. `None` if it has no Ethernet header. `known`
+/// selects by its flow, if that is known.
+fn address(
+    trunk: &Trunk,
+    selector: Selector,
+    known: Option<u32>,
+    skb: &mut SkBuff,
+) -> Option<Address> {
     if skb.tx_header().is_none() && !skb.pull(EthHeader::LEN as u32) {
         return None;
     }
     let flow = match selector {
-        Selector::Flow => Some(flow(trunk, skb)),
+        Selector::Flow => Some(known.unwrap_or_else(|| flow(trunk, skb))),
         _ => None,
     };
     let header = skb.tx_header()?;
@@ -243,11 +255,11 @@ fn address(trunk: &Trunk, selector: Selector, skb: &mut SkBuff) -> Option<Addres
     })
 }
 
-/// Returns the hash of a frame's flow, and writes it into the frame: a port with several queues
-/// chooses one by it.
+/// Returns what selects by the flow of a frame, and writes its hash into the frame, unless it has one: a
+/// port with several queues chooses one by it.
 fn flow(trunk: &Trunk, skb: &mut SkBuff) -> u32 {
     if let Some(hash) = skb.hash() {
-        return hash;
+        return trunk.flow_key.spread(hash);
     }
     let mut hash = trunk.flow_key.hash(skb.linear());
     // Headers in pieces are put into one piece, so that a frame has the hash that XDP computes for
@@ -256,13 +268,12 @@ fn flow(trunk: &Trunk, skb: &mut SkBuff) -> u32 {
     if hash.is_none() && skb.linear().len() < len as usize && skb.pull(len) {
         hash = trunk.flow_key.hash(skb.linear());
     }
-    match hash {
-        Some(hash) => {
-            skb.set_hash(hash);
-            hash
-        }
-        None => skb.flow_hash(),
-    }
+    let hash = hash.unwrap_or_else(|| {
+        let hash = skb.flow_hash();
+        trunk.flow_key.dissected(skb.linear(), hash)
+    });
+    skb.set_hash(hash);
+    hash
 }
 
 /// Returns the slot of the port that is to carry a frame: that of its bucket, unless one port

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 
-//! Makes the hash of a flow from the headers of an IP frame.
+//! Makes the hash of a flow from the headers of a frame.
 //!
 //! A flow is all that one end of a connection sends to the other end: frames with the same
 //! addresses, protocol and ports. All frames of a flow have the same hash. The frames of the other
 //! direction have another hash.
 //!
 //! This code knows TCP, UDP and SCTP over IPv4 and IPv6, behind up to two VLAN tags. These are most
-//! frames of a trunk. The kernel's flow dissector looks at the others.
+//! frames of a trunk. The kernel's flow dissector looks at the others. In frames that are not IP it
+//! mostly finds nothing to hash, so their MAC addresses count, too.
 //!
 //! - Only the addresses and the protocol of an IPv4 fragment count, since only the first fragment
 //!   has the ports.
@@ -35,14 +36,46 @@ const IPV6_LEN: usize = 40;
 /// longest IPv4 header and the ports.
 pub const ENOUGH: usize = ETHERTYPE + 2 + 2 * TAG + 60 + 4;
 
-/// The secret key of hashes. Without it nobody can choose flows that share a bucket.
+/// The secret key of hashes, another for each trunk. Without it nobody can choose flows that share a
+/// bucket.
 #[derive(Clone, Copy)]
-pub struct Key([u64; 2]);
+pub struct Key {
+    random: [u64; 2],
+    /// An odd number.
+    factor: u64,
+}
 
 impl Key {
     /// Makes a key of these random numbers.
     pub const fn new(random: [u64; 2]) -> Self {
-        Self(random)
+        let [_, second] = random;
+        Self {
+            random,
+            factor: second | 1,
+        }
+    }
+
+    /// Returns the number whose low bits are the bucket of a frame that has this hash of others. Another
+    /// key returns another number. Otherwise two trunks, one above the other, would choose by the same
+    /// bits, and the lower one would use only a part of its links.
+    #[inline(always)]
+    pub const fn spread(&self, hash: u32) -> u32 {
+        // The low bits of the product depend on those of the hash alone, its high half on all.
+        ((hash as u64).wrapping_mul(self.factor) >> 32) as u32
+    }
+
+    /// Returns the number whose low bits are the bucket of a frame of which the kernel's dissector has
+    /// made `hash`. The MAC addresses of a frame that is not IP count as well, which often is all that
+    /// tells it from others. `frame` begins with the Ethernet header.
+    pub fn dissected(&self, frame: &[u8], hash: u32) -> u32 {
+        match (frame.split_first_chunk::<12>(), untagged(frame)) {
+            (_, None | Some((IPV4 | IPV6, _))) | (None, _) => self.spread(hash),
+            (Some((&[a, b, c, d, e, f, g, h, rest @ ..], _)), Some(_)) => {
+                let stations = u64::from_ne_bytes([a, b, c, d, e, f, g, h]);
+                let rest = (u64::from(u32::from_ne_bytes(rest)) << 32) | u64::from(hash);
+                self.finish([stations, rest])
+            }
+        }
     }
 
     /// Returns the hash of the flow of a frame, never 0. `frame` begins with the Ethernet header.
@@ -50,16 +83,9 @@ impl Key {
     /// Returns `None` if this code does not know such frames, or if `frame` is too short.
     #[inline]
     pub fn hash(&self, frame: &[u8]) -> Option<u32> {
-        let (mut ethertype, mut packet) = split_ethertype(frame.get(ETHERTYPE..)?)?;
-        for _ in 0..2 {
-            if ethertype != CUSTOMER_TAG && ethertype != SERVICE_TAG {
-                break;
-            }
-            (ethertype, packet) = split_ethertype(packet.get(TAG - 2..)?)?;
-        }
-        match ethertype {
-            IPV4 => self.ipv4(packet),
-            IPV6 => self.ipv6(packet),
+        match untagged(frame)? {
+            (IPV4, packet) => self.ipv4(packet),
+            (IPV6, packet) => self.ipv6(packet),
             _ => None,
         }
     }
@@ -110,7 +136,13 @@ impl Key {
     #[inline(always)]
     fn last(&self, addresses: u64, protocol: u8, ports: u32) -> u32 {
         let rest = (u64::from(protocol) << 32) | u64::from(ports);
-        let hash = self.mix(0, [addresses, rest]);
+        self.finish([addresses, rest])
+    }
+
+    /// Returns the hash of these numbers, never 0.
+    #[inline(always)]
+    fn finish(&self, numbers: [u64; 2]) -> u32 {
+        let hash = self.mix(0, numbers);
         // Mixed once more: with some keys, flows that differ in one number only would share
         // buckets.
         let hash = fold(hash, ODD);
@@ -121,7 +153,7 @@ impl Key {
     /// Mixes two numbers, changed by the key, into `before`.
     #[inline(always)]
     fn mix(&self, before: u64, [a, b]: [u64; 2]) -> u64 {
-        let [first, second] = self.0;
+        let [first, second] = self.random;
         fold(a ^ first ^ before, b ^ second)
     }
 }
@@ -144,6 +176,19 @@ fn ports(protocol: u8, payload: &[u8]) -> Option<u32> {
         TCP | UDP | SCTP => Some(u32::from_ne_bytes(*payload.first_chunk()?)),
         _ => None,
     }
+}
+
+/// Returns the EtherType of a frame behind up to two tags, and what follows it.
+#[inline(always)]
+fn untagged(frame: &[u8]) -> Option<(u16, &[u8])> {
+    let (mut ethertype, mut packet) = split_ethertype(frame.get(ETHERTYPE..)?)?;
+    for _ in 0..2 {
+        if ethertype != CUSTOMER_TAG && ethertype != SERVICE_TAG {
+            break;
+        }
+        (ethertype, packet) = split_ethertype(packet.get(TAG - 2..)?)?;
+    }
+    Some((ethertype, packet))
 }
 
 /// Returns the EtherType that `bytes` begin with, and what follows it.
@@ -331,6 +376,57 @@ mod tests {
             (20, 44),   // a fragment
         ] {
             assert_eq!(Frame::ipv6().with(place, value).hash(), None);
+        }
+    }
+
+    #[test]
+    fn stations_count_unless_the_frame_is_ip() {
+        let with = |frame: &Frame, hash| KEY.dissected(&frame.bytes[..frame.len], hash);
+        let (tag, payload) = ([0x81, 0, 0, 7], [0; 46]);
+        let real_time = |tag: &[u8]| Frame::new(&[MACS, tag, &[0x88, 0x92], &payload]);
+        let first = with(&real_time(&[]), 5);
+        for place in 0..12 {
+            assert!(with(&real_time(&[]).with(place, 9), 5) != first);
+        }
+        // What the dissector has found counts as well, a tag does not, nor does the payload.
+        assert!(with(&real_time(&[]), 6) != first);
+        assert_eq!(with(&real_time(&tag), 5), first);
+        assert_eq!(with(&real_time(&[]).with(20, 9), 5), first);
+        assert!(real_time(&[]).hash().is_none());
+        // An EtherType below 1536 is a length.
+        let short = Frame::new(&[MACS, &[0, 3, 0x42, 0x42, 3]]);
+        assert!(with(&short, 5) != with(&Frame::new(&[MACS, &[0, 4]]).with(0, 9), 5));
+
+        let ip = [
+            Frame::ipv4(),
+            Frame::ipv6(),
+            Frame::new(&[MACS, &tag, &[8, 0]]),
+        ];
+        for frame in ip {
+            assert_eq!(with(&frame, 5), KEY.spread(5));
+        }
+        for len in 0..14 {
+            let part = &real_time(&[]).bytes[..len];
+            assert_eq!(KEY.dissected(part, 5), KEY.spread(5));
+        }
+    }
+
+    #[test]
+    fn of_two_keys_each_spreads_what_the_other_has_chosen() {
+        let other = Key::new([0x5555_aaaa_1234_9876, 0xfedc_0000_1357_8643]);
+        // Hashes in a row, and such that differ in their high bits.
+        for shift in [0, 8, 20] {
+            for bucket in 0..4 {
+                let mut counts = [0; 4];
+                for hash in (0..4096u32).map(|n| n.wrapping_shl(shift)) {
+                    if KEY.spread(hash) % 4 == bucket {
+                        counts[other.spread(hash) as usize % 4] += 1;
+                    }
+                }
+                let all: u32 = counts.iter().sum();
+                assert!(all > 900 && all < 1150);
+                assert!(counts.iter().all(|n| *n > 150 && *n < 370));
+            }
         }
     }
 

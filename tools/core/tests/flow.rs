@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! The properties of a flow's hash: all frames of a flow have one, any two flows have different ones,
-//! and many flows are spread evenly.
+//! and many flows are spread evenly, as are frames that are not IP.
 
 use proptest::prelude::*;
 use trunk_core::flow::{Key, ENOUGH};
@@ -184,5 +184,55 @@ proptest! {
         let low = unevenness(hashes.iter().map(|hash| *hash as usize % 32));
         let high = unevenness(hashes.iter().map(|hash| (*hash >> 27) as usize));
         prop_assert!(low < 150.0 && high < 150.0, "unevenness {} and {}", low, high);
+    }
+
+    /// The kernel's dissector finds nothing in frames that are not IP: these are spread by their
+    /// addresses, be they of stations in a row.
+    #[test]
+    fn stations_in_a_row_are_spread_evenly(
+        random: [u64; 2],
+        macs: [u8; 12],
+        step in 1..8u16,
+        sources: bool,
+        ethertype in prop_oneof![0..0x0800u16, 0x0801..0x8100u16, 0x8892..0xffffu16],
+        hash: u32,
+    ) {
+        let key = Key::new(random);
+        let numbers: Vec<u32> = (0..4096u16)
+            .map(|number| {
+                let mut frame = macs.to_vec();
+                let place = if sources { 10 } else { 4 };
+                let number = number.wrapping_mul(step).to_be_bytes();
+                frame[place..place + 2].copy_from_slice(&number);
+                frame.extend(ethertype.to_be_bytes());
+                key.dissected(&frame, hash)
+            })
+            .collect();
+        let low = unevenness(numbers.iter().map(|number| *number as usize % 32));
+        let high = unevenness(numbers.iter().map(|number| (*number >> 27) as usize));
+        prop_assert!(low < 150.0 && high < 150.0, "unevenness {} and {}", low, high);
+    }
+
+    /// The addresses of stations make no difference to IP.
+    #[test]
+    fn ip_goes_by_what_the_dissector_has_found(random: [u64; 2], packet in packet(), macs: [u8; 12], hash: u32) {
+        let key = Key::new(random);
+        let other = Packet { macs, ..packet.clone() };
+        let number = key.dissected(&packet.frame(), hash);
+        prop_assert_eq!(number, key.spread(hash));
+        prop_assert_eq!(number, key.dissected(&other.frame(), hash));
+    }
+
+    /// Of two trunks, one above the other, the lower one spreads what the upper one gives it.
+    #[test]
+    fn two_keys_choose_independently(
+        one: [u64; 2],
+        other: [u64; 2],
+        hashes in prop::collection::vec(any::<u32>(), 4096),
+    ) {
+        let (one, other) = (Key::new(one), Key::new(other));
+        let places = hashes.iter().map(|hash| one.spread(*hash) % 4 * 8 + other.spread(*hash) % 8);
+        let uneven = unevenness(places.map(|place| place as usize));
+        prop_assert!(uneven < 150.0, "unevenness {}", uneven);
     }
 }

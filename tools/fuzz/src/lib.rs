@@ -464,6 +464,8 @@ pub fn hash(bytes: &[u8]) {
     let frame = input.0;
     let hash = key.hash(frame);
     assert!(hash != Some(0));
+    let number = key.dissected(frame, 5);
+    assert!(hash.is_none() || number == key.spread(5));
     // What is known of less is not known otherwise of more, and the first bytes are enough.
     for len in 0..=frame.len().min(flow::ENOUGH) {
         let part = key.hash(&frame[..len]);

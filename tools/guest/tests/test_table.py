@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """Transmit: each frame leaves by the port of its bucket, in order."""
 
+import bpf
 from lab import *
+from plain import aggregate, cable
 
 
 @cases("dmac", "smac", "smac-dmac", alike=True)
@@ -58,6 +60,114 @@ def test_every_frame_of_a_flow_leaves_by_the_port_of_its_first():
     equal(where, {number: first[flow] for number, flow in enumerate(flows)}, "cable of each datagram")
     # 256 flows into 32 buckets: a cable without flows is no accident.
     equal(set(first.values()), set(range(4)), "cables in use")
+
+
+# Frames that do not begin as IP: what follows the addresses. Only the last have flows that the kernel's dissector finds.
+NOT_IP = {
+    "Profinet": lambda n: b"\x88\x92",
+    "Profinet with a tag": lambda n: b"\x81\0\xc0\7\x88\x92",
+    "LLC": lambda n: b"\0\x26\x42\x42\3",
+    "ARP": lambda n: b"\x08\x06\0\1\x08\0\6\4\0\1",
+    "IP in PPPoE": lambda n: b"\x88\x64\x11\0\0\1\0\x30\0\x21" + udp(b"", b"", n)[2:],
+}
+
+
+def marked(head, number):
+    """Returns a frame that begins like that. It ends with a number, by which spread() knows it again."""
+    return head.ljust(60, b"\0") + b"flow" + struct.pack("!H", number)
+
+
+def spread(taps, send, frames):
+    """Sends marked frames, and returns how many leave by each cable. Sends them again: each leaves by the cable that
+    it left by before."""
+    ways = []
+    for _ in range(2):
+        for data in frames:
+            send(data)
+        got = []  # A device also sends frames of its own.
+        eventually(lambda: (got.extend((data[-2:], index) for index, data in taps.taken() if data[-6:-2] == b"flow"),
+                            len(got) >= len(frames))[1], lambda: f"{len(frames)} frames arrive; there are {len(got)}")  # fmt: skip
+        ways.append(dict(got))
+        equal((len(got), len(ways[-1])), (len(frames), len(frames)), "frames that arrived, and different ones")
+    equal(ways[1], ways[0], "cables of the same frames, again")
+    return [list(ways[0].values()).count(index) for index in range(len(taps.taps))]
+
+
+@cases(*NOT_IP, "Profinet, a trunk of several queues")
+def test_flow_spreads_what_is_not_ip(what):
+    """
+    server                       switch
+    trunk0 ─┬─ eth1 ─────────── sw1    frames to 256 stations by selector flow, and with PPPoE 256 flows
+            ├─  …                …     to one. A trunk of several queues has the kernel choose one by a hash,
+            └─ eth4 ─────────── sw4    which all these frames share
+    """
+    load()
+    server, switch = Netns(), Netns()
+    ports, far = ([f"{name}{n}" for n in range(1, 5)] for name in ("eth", "sw"))
+    for port, end in zip(ports, far):
+        cable(server, port, switch, end)
+    with switch:
+        taps = Taps(far, type=None)
+    with server:
+        ip(f"link add trunk0 {'numtxqueues 4 ' if 'queues' in what else ''}type trunk")
+        run("trunkctl set trunk0 selector flow probe off")
+        for port in ports:
+            ip(f"link set {port} down\nlink set {port} master trunk0")
+        bring_up("trunk0")
+        for port in ports:
+            eventually(lambda: running(port), f"{port} is known to have carrier")
+        sender = Sender("trunk0")
+    head = NOT_IP[what.split(",")[0]]
+    stations = [1] * 256 if "PPPoE" in what else range(256)
+    got = spread(taps, sender.send, [marked(mac(to) + mac(1, 6) + head(n), n) for n, to in enumerate(stations)])
+    # By chance, a cable has fewer than 16 of them once in 10^14 times.
+    expect(min(got) >= 16, f"frames by cable: {got}")
+
+
+@cases("UDP", "ICMP", "Profinet", "hashes of sockets")
+def test_two_trunks_one_above_the_other_choose_by_different_bits(what):
+    """
+    high ─┬─ low1 ─┬─ eth1 ── sw1    all three by selector flow: each of the four cables gets its share,
+          │        └─ eth2 ── sw2    also of frames that have their hash from a socket
+          └─ low2 ─┬─ eth3 ── sw3
+                   └─ eth4 ── sw4
+    """
+    server, switch = Netns(), Netns()
+    far = [f"sw{n}" for n in range(1, 5)]
+    for n in range(1, 5):
+        cable(server, f"eth{n}", switch, f"sw{n}")
+    with switch:
+        taps = Taps(far, type=None)
+    with server:
+        settings = "selector flow probe off"
+        aggregate("trunk", ["eth1", "eth2"], spare=False, dev="low1", settings=settings)
+        aggregate("trunk", ["eth3", "eth4"], spare=False, dev="low2", settings=settings)
+        aggregate("trunk", ["low1", "low2"], spare=False, dev="high", settings=settings)
+        sender = Sender("high")
+    head = lambda n: mac(1) + mac(1, 6)
+    match what:
+        case "ICMP":
+            # As in a datagram of this source, but of ICMP
+            data = udp(b"", b"", 0)[2:]
+            packet = lambda n: head(n) + b"\x08\0" + data[:9] + b"\1\0\0" + struct.pack("!I", 0x0A000000 + n) + data[16:]
+        case "Profinet":
+            packet = lambda n: mac(n) + mac(1, 6) + b"\x88\x92"
+        case _:
+            packet = lambda n: udp(mac(1), mac(1, 6), n)
+    frames = [marked(packet(n), n) for n in range(256)]
+    chance = seeded()
+    hashes = {data: chance.getrandbits(31) for data in frames}
+
+    def send(data):
+        if what != "hashes of sockets":
+            return sender.send(data)
+        with server:
+            link = bpf.set_hash_at_egress("high", hashes[data])
+        sender.send(data)
+        os.close(link)
+
+    got = spread(taps, send, frames)
+    expect(min(got) >= 16, f"frames by cable: {got}")
 
 
 def test_two_cpus_keep_the_order_of_each_pair():

@@ -293,11 +293,13 @@ def test_a_flow_leaves_by_the_same_port_as_frames_of_the_stack():
         "ICMP": lambda n: ipv4(n, protocol=1, host=n),
         "UDP over IPv6": ipv6,
         "IPv6 with a label": lambda n: ipv6(0, label=n + 1),
+        "Profinet": lambda n: b"\x88\x92" + bytes(40),
     }
     for kind, packet in kinds.items():
         with star.switch:
-            star.taps = Taps(star.far, type=0x86DD if "IPv6" in kind else 0x0800)
-        frames = [mac(1) + mac(2) + packet(n) + struct.pack("!16xH", n) for n in range(128)]
+            star.taps = Taps(star.far, type=0x8892 if kind == "Profinet" else 0x86DD if "IPv6" in kind else 0x0800)
+        to = lambda n: n if kind == "Profinet" else 1
+        frames = [mac(to(n)) + mac(2) + packet(n) + struct.pack("!16xH", n) for n in range(128)]
         flow = lambda data: int.from_bytes(data[-2:], "big")
         star.send(frames)
         by_stack = {flow(data): index for index, data in star.taps.take(len(frames))}
