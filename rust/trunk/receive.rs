@@ -38,10 +38,10 @@ impl RxHandler<Trunk> for Port {
     }
 
     /// The trunk gets one copy of a frame that a switch floods to all ports, as long as it uses one
-    /// port to the switch, and none of a frame that it has sent itself. Frames to link-local
-    /// addresses stay with the port, except those of the spanning tree of bridges: for a bridge the
-    /// trunk is one link. Probes are for nobody else. A frame of another protocol with the
-    /// EtherType of probes is treated as any frame.
+    /// port to the switch, and none of a frame that it has sent itself. Frames of a link's own
+    /// protocols, such as LLDP, come to the trunk from each port in use, and stay with any other port.
+    /// Probes are for nobody else. A frame of another protocol with the EtherType of probes is treated
+    /// as any frame.
     fn receive(&self, upper: &Device<Trunk>, mut skb: Received, context: &RcuBh) -> RxResult {
         let trunk = upper.data();
         let count = |what| trunk.statistics.count(what, context);
@@ -65,14 +65,16 @@ impl RxHandler<Trunk> for Port {
                 return RxResult::Another(skb);
             }
             count(Count::RxUnicastFiltered);
-            RxResult::Exact(skb)
-        } else if stays_with_port(&skb) {
+            return RxResult::Exact(skb);
+        }
+        let of_link = is_of_link(&skb);
+        if of_link && (own || !trunk.live.in_use().contains(self.id)) {
             RxResult::Pass(skb)
         } else if own {
             count(Count::RxOwnSource);
             skb.into_frame().drop_for(DropReason::LOCAL_MAC);
             RxResult::Consumed
-        } else if switch::accepts_groups_from(upper, self, context) {
+        } else if of_link || switch::accepts_groups_from(upper, self, context) {
             if !skb.header().dst.is_broadcast() {
                 count(Count::RxMulticast);
             }
@@ -103,8 +105,10 @@ fn is_own(dev: &Device<Trunk>, skb: &Received) -> bool {
     !skb.header().src_differs(dev.data().mac(), MacAddr::BITS)
 }
 
-/// Returns whether the frame is meant for the port at this end of the cable, not for the trunk.
-fn stays_with_port(skb: &Received) -> bool {
+/// Returns whether the frame is about the cable that it has come by: LLDP, LACP, 802.1X. Sockets on the
+/// port get it in any case, also if the trunk receives it. The frames of the spanning tree of bridges
+/// are none of these: for a bridge the trunk is one link.
+fn is_of_link(skb: &Received) -> bool {
     let dst = &skb.header().dst;
     dst.is_link_local() && !dst.is_bridge_group()
 }

@@ -300,6 +300,8 @@ pub(crate) struct Live {
     groups: AtomicI8,
     /// The ports that are `act`.
     act: AtomicU64,
+    /// The ports that serve buckets or claims.
+    in_use: AtomicU64,
     /// The links as the state knows them.
     operational: AtomicU64,
     started: AtomicU64,
@@ -313,6 +315,7 @@ impl Live {
             accepted: AtomicU64::new(0),
             groups: AtomicI8::new(NO_PORT),
             act: AtomicU64::new(0),
+            in_use: AtomicU64::new(0),
             operational: AtomicU64::new(0),
             started: AtomicU64::new(0),
             claims: [const { AtomicU64::new(0) }; MAX_CLAIMS],
@@ -336,6 +339,11 @@ impl Live {
         PortSet::from_bits(self.act.load(Ordering::Relaxed))
     }
 
+    /// Returns the ports that serve buckets or claims.
+    pub(crate) fn in_use(&self) -> PortSet {
+        PortSet::from_bits(self.in_use.load(Ordering::Relaxed))
+    }
+
     /// Returns the links as the state knows them.
     pub(crate) fn links(&self) -> Links {
         Links {
@@ -357,6 +365,7 @@ impl Live {
         self.accepted.store(ways.accepts.bits(), Ordering::Relaxed);
         self.groups.store(to_slot(ways.sends), Ordering::Relaxed);
         self.act.store(decision.act.bits(), Ordering::Relaxed);
+        self.in_use.store(decision.in_use.bits(), Ordering::Relaxed);
         let mut words = claims.iter().map(|claim| {
             let link = to_slot(claim.link) as u8;
             u64::from(claim.holder.mark) << u8::BITS | u64::from(link)

@@ -333,3 +333,28 @@ def test_each_cell_of_the_table(far_end):
         equal(len(came), len(set(came)), "frames come once")
         found.append({what for number, what in enumerate(frames) if number in came} | ({"leave"} if index in left else set()))
     equal(found, list(cells_of("switch" if far_end == "auto" else far_end)), "what each port does")
+
+
+@trodden
+@cases("trunk", BOND, TEAM, alike=True)
+def test_link_local_frames_reach_the_aggregate(kind):
+    """
+    agg0 ─┬─ eth1 ◄── sw1    LLDP's and 802.1X's groups: sockets on both ports hear them, and sockets on the
+          └─ eth2 ◄── sw2    aggregate those of the port in use
+    """
+    net = Plain(kind)
+    with net.server:
+        on = {dev: Tap(dev, delivered=True) for dev in ("agg0", "eth1", "eth2")}
+    for link, far in enumerate(net.far):
+        with net.switch:
+            for n, group in enumerate(("0180c200000e", "0180c2000003")):
+                Sender(far).send(frame(bytes.fromhex(group), mac(9), 10 * link + n))
+    got = {dev: [] for dev in on}
+
+    def all_there():
+        for dev, tap in on.items():
+            got[dev] += map(number_of, tap.take())
+        return 11 in got["eth2"]
+
+    eventually(all_there, "the last frame has come")
+    equal(got, {"agg0": [0, 1], "eth1": [0, 1], "eth2": [10, 11]}, "frames heard")

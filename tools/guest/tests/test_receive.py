@@ -129,8 +129,8 @@ def test_frames_of_others_under_the_type_of_probes(to):
             sender.send(data)
     got = []
     eventually(lambda: got.extend(on_trunk.take()) or set(last) <= set(got), lambda: f"they reach the trunk: {got}")
-    # Frames to a group only from the port that accepts them.
-    wanted = {"the trunk": [sent[0] + sent[1]], "the nearest bridge": [[]]}.get(to, sent)
+    # Frames to a group only from the port that accepts them, but those of a link from any in use.
+    wanted = [sent[0] + sent[1]] if to in ("the trunk", "the nearest bridge") else sent
     expect(sorted(data for data in got if data not in last) in map(sorted, wanted), f"at the trunk: {got}")
     if to == "the nearest bridge":
         for tap, frames, after in zip(on_port, sent, last):
@@ -145,20 +145,70 @@ def test_frames_of_others_under_the_type_of_probes(to):
 
 @trodden
 @cases(*(f"01:80:c2:00:00:{last:02x}" for last in (0x01, 0x02, 0x03, 0x0D, 0x0E, 0x0F)), alike=True)
-def test_link_local_stays_with_the_port(group):
+def test_link_local_is_for_the_port_and_from_one_in_use_for_the_trunk(group):
     """
-    server                      switch
-    LLDP daemon on eth2                     LACP, 802.1X, LLDP are for the two ends of one
-    trunk0 ─┬─ eth1                         cable: a socket on the port receives them, and
-            └─ eth2 ◄────────── sw2         the trunk does not
+    server                       switch
+    trunk0 ─┬─ eth1 ◄─────────── sw1        LACP, 802.1X, LLDP are about one cable. As with a bond and a
+            ├─ eth2 ◄─────────── sw2        team, sockets on its port get them, and so do those on the
+            └─ eth3 ◄─ (spare) ─ sw3        trunk, if the port is in use; a socket on all devices gets one.
+                                            What the trunk has sent itself stays with the port
+    """
+    star = listening(Star(3))
+    with star.server:
+        control = Control()
+        control.client.do("port-set", {"port": {"ifindex": socket.if_nametoindex("eth3"), "priority": 2}})
+        eventually(lambda: not control.port("eth3").get("in-use"), "eth3 is a spare")
+        on_port, on_trunk = Taps(star.ports, delivered=True), Tap("trunk0", delivered=True)
+        anywhere = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(TEST_TYPE))
+        anywhere.setblocking(False)
+    for source, numbers in (mac(9), range(10)), (star.mac, range(10, 20)):
+        for n in numbers:
+            for link, sender in enumerate(star.from_far):
+                sender.send(frame(unmac(group), source, 100 * link + n))
+    at_port = sorted((link, number_of(data)) for link, data in on_port.take(60))
+    equal(at_port, [(link, 100 * link + n) for link in range(3) for n in range(20)], "frames at the ports")
+    wanted = [100 * link + n for link in range(2) for n in range(10)]
+    for tap, where in (on_trunk, "what sockets on the trunk get"), (star.on_trunk.taps[0], "what captures on the trunk see"):
+        equal(sorted(map(number_of, tap.take())), wanted, where)
+    seen = []
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            seen.append(anywhere.recvfrom(100)[1][0])
+    expected = {"trunk0": 20, "eth1": 10, "eth2": 10, "eth3": 20}
+    equal({dev: seen.count(dev) for dev in set(seen)}, expected, "what a socket on all devices gets")
+
+
+@trodden
+@cases("no mask", "group_fwd_mask", alike=True)
+def test_link_local_frames_and_a_bridge_above(mask):
+    """
+    end1 ── end0 ─ br0 ─ trunk0 ─┬─ eth1 ◄── sw1    a bridge keeps LLDP for its own host, unless its mask
+                                 └─ eth2 ◄── sw2    says otherwise, and never finds its own address there
     """
     star = listening(Star(2))
+    forwarded = mask != "no mask"
     with star.server:
-        on_port = Taps(["eth2"], delivered=True)
-    for n in range(10):
-        star.from_far[1].send(frame(unmac(group), mac(9), n))
-    equal(len(on_port.take(10)), 10, "frames at the port")
-    equal(star.on_trunk.take(0), [], "frames at the trunk")
+        ip(f"""link add br0 type bridge mcast_snooping 0 forward_delay 0 group_fwd_mask {0x4000 * forwarded}
+               link add end0 type veth peer name end1
+               link set end0 master br0
+               link set trunk0 master br0
+               link set br0 up
+               link set end0 up
+               link set end1 up""")
+        for dev in "trunk0", "end0":
+            eventually(lambda: forwards(dev), f"br0 forwards by {dev}")
+        on_port, on_trunk, behind = Tap("eth2", delivered=True), Tap("trunk0", delivered=True), Tap("end1")
+        log = KernelLog()
+    star.from_far[1].send(frame(LLDP, star.mac, 1))  # as from a switch that floods it
+    for n in 2, 3:
+        star.from_far[1].send(frame(LLDP, mac(9), n))
+    star.from_far[1].send(frame(mac(0x77), mac(9), 4))  # to a station that nobody knows
+    got = []
+    eventually(lambda: (got.extend(map(number_of, behind.take())), 4 in got)[1], "a frame behind the bridge")
+    equal(got, [2, 3, 4] if forwarded else [4], "frames behind the bridge")
+    at = [[number_of(data) for data in tap.take()] for tap in (on_port, on_trunk)]
+    equal(at, [[1], []] if forwarded else [[1, 2, 3], [2, 3]], "at the port and at the trunk")
+    equal([line for line in log.lines() if "own address" in line], [], "complaints of the bridge")
 
 
 @trodden

@@ -231,6 +231,7 @@ impl<M: Memory> State<M> {
             ways,
             lingering,
             act,
+            in_use,
             carrier: !ports.usable().is_empty() && act.len() >= least,
             marks: self.claims.all().iter().any(Claim::is_served),
         };

@@ -242,6 +242,8 @@ pub struct Decision {
     pub lingering: PortSet,
     /// The ports that are `act`.
     pub act: PortSet,
+    /// The ports that serve buckets or claims.
+    pub in_use: PortSet,
     /// The trunk has carrier.
     pub carrier: bool,
     /// There are claims, so the marks of frames matter.
@@ -317,6 +319,7 @@ impl<M: Memory> State<M> {
                 ways: Ways::NONE,
                 lingering: PortSet::EMPTY,
                 act: PortSet::EMPTY,
+                in_use: PortSet::EMPTY,
                 carrier: false,
                 marks: false,
             },

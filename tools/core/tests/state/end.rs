@@ -421,6 +421,7 @@ impl Ends {
             assert_eq!(ports.select(|it| it.is_act()), decision.act);
             let enough = decision.act.len() >= state.settings().min_links.into();
             assert_eq!(!usable.is_empty() && enough, decision.carrier);
+            assert_eq!(state.view().in_use, decision.in_use);
             let ways = decision.ways;
             assert_eq!((ways.accepts & usable).is_empty(), usable.is_empty());
             assert!(ways
