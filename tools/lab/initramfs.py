@@ -25,7 +25,7 @@ PLUGINS = "usr/lib/x86_64-linux-gnu/ip"  # where Debian's ip looks for them
 TRUNKCTL = [TOP / f"build/cargo/{profile}/trunkctl" for profile in ("debug", "release")]
 
 # bash too: the shell of busybox prefers its own `ip` and `ping`.
-PROGRAMS = """busybox bash setpriv ip bridge tc ss devlink ethtool iperf3 ping teamd tcpdump python3
+PROGRAMS = """busybox bash setpriv ip bridge tc ss devlink ethtool iperf3 ping teamd lldpd lldpcli tcpdump python3
     ovsdb-tool ovsdb-server ovs-vswitchd ovs-vsctl ovs-appctl""".split()
 OVS_SCHEMA = Path("/usr/share/openvswitch/vswitch.ovsschema")
 PYTHON = Path("/usr/lib/python3.13")
@@ -94,7 +94,8 @@ def stage_programs(to):
     copy_all(files, to)
     (to / "usr/bin/sh").symlink_to("bash")
     (to / "var/run").symlink_to("/run")
-    (to / "etc/passwd").write_text("root:x:0:0:root:/root:/bin/sh\n")
+    (to / "etc/passwd").write_text("root:x:0:0:root:/root:/bin/sh\n_lldpd:x:1:1::/run/lldpd:/bin/false\n")
+    (to / "etc/group").write_text("root:x:0:\n_lldpd:x:1:\n")
     (to / "etc/hosts").write_text("127.0.0.1 localhost\n::1 localhost\n")
 
 

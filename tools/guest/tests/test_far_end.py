@@ -358,3 +358,36 @@ def test_link_local_frames_reach_the_aggregate(kind):
 
     eventually(all_there, "the last frame has come")
     equal(got, {"agg0": [0, 1], "eth1": [0, 1], "eth2": [10, 11]}, "frames heard")
+
+
+@repeats
+@cases("trunk", BOND, TEAM)
+def test_lldpd_knows_the_neighbour_of_each_port_and_of_the_aggregate(kind):
+    """
+    lldpd                         lldpd    Debian's, told to use the ports and the aggregate, finds a
+    agg0 ─┬─ eth1 ─────────────── sw1      neighbour at each
+          └─ eth2 (spare) ─────── sw2
+    """
+    server, switch = Netns(), Netns()
+    for n in 1, 2:
+        cable(server, f"eth{n}", switch, f"sw{n}")
+    os.makedirs("/run/lldpd", exist_ok=True)
+    with server:
+        aggregate(kind, ["eth1", "eth2"])
+
+    def tell(daemon, words):
+        return attempt(f"lldpcli -u /run/{daemon}.sock -f json0 {words}")
+
+    def heard():
+        tell("switch", "update")  # sends at once
+        got = json.loads(tell("server", "show neighbors").stdout or "{}")
+        return {entry["name"] for part in got.get("lldp", []) for entry in part.get("interface", [])}
+
+    with contextlib.ExitStack() as stack:
+        for netns, daemon, devices in (server, "server", "eth1,eth2,agg0"), (switch, "switch", "sw1,sw2"):
+            with netns:
+                process = subprocess.Popen(["lldpd", "-d", "-u", f"/run/{daemon}.sock", "-I", devices],
+                                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
+                stack.callback(process.wait)
+                stack.callback(process.terminate)
+        eventually(lambda: heard() == {"eth1", "eth2", "agg0"}, lambda: f"neighbours are heard: {heard()}")
