@@ -33,14 +33,14 @@ const MOST: usize = 4096;
 const AT_ONCE: usize = 64;
 const PAUSE: u32 = 5;
 
-/// Announces the addresses of the host, and notes the stations that [`go_on`] is to announce.
-pub(crate) fn begin(dev: &Device<Trunk>, rtnl: &Rtnl) {
+/// Announces the addresses of the host. With `stations`, notes those that [`go_on`] is to announce.
+pub(crate) fn begin(dev: &Device<Trunk>, stations: bool, rtnl: &Rtnl) {
     dev.notify_peers(rtnl);
     dev.rejoin_groups(rtnl);
-    let mut stations = Stations::new();
-    // Those that there is memory for are announced.
-    let _ = collect(dev, &mut stations, rtnl);
-    *dev.data().stations.lock() = stations;
+    let mut found = Stations::new();
+    let most = if stations { MOST } else { 0 };
+    go_up(dev, &mut found, most, rtnl);
+    *dev.data().stations.lock() = found;
 }
 
 /// Announces the next stations. Returns the time until there are more to be announced, in ms.
@@ -65,36 +65,31 @@ pub(crate) fn end(dev: &Device<Trunk>, _rtnl: &Rtnl) {
     *dev.data().stations.lock() = Stations::new();
 }
 
-/// Adds the stations that are reached by `dev` to `stations`: those behind a bridge that it is a port
-/// of, its macvlans, and those of the devices stacked on it. The kernel stacks at most eight devices on
-/// each other.
-///
-/// # Errors
-///
-/// `ENOMEM`, `ENOSPC` if there are too many.
-fn collect(dev: &NetDevice, stations: &mut Stations, rtnl: &Rtnl) -> Result {
+/// Announces the addresses of the bridges above `dev`, and notes up to `most` stations that are reached by
+/// `dev`: those behind a bridge that it is a port of, its macvlans, and those of the devices stacked on
+/// it. The kernel stacks at most eight devices on each other. What there is no memory for is left out.
+fn go_up(dev: &NetDevice, stations: &mut Stations, most: usize, rtnl: &Rtnl) {
     let mut add = |mac, vlan| {
-        if stations.len() == MOST {
+        if stations.len() >= most {
             return Err(ENOSPC);
         }
         let by = dev.into();
         Ok(stations.push(Station { mac, vlan, by }, GFP_KERNEL)?)
     };
-    let uppers = dev.uppers(rtnl)?;
+    let uppers = dev.uppers(rtnl).unwrap_or_default();
     for upper in &uppers {
         if upper.is_bridge(rtnl) {
             // A bridge passes the report of groups on, and not this.
             upper.notify_peers(rtnl);
-            upper.for_each_station_behind(dev, rtnl, &mut add)?;
+            let _ = upper.for_each_station_behind(dev, rtnl, &mut add);
         } else if upper.is_macvlan(rtnl) {
-            add(upper.mac(rtnl), None)?;
+            let _ = add(upper.mac(rtnl), None);
         }
     }
     for upper in &uppers {
         // A trunk above this one announces what is behind it when its port does.
         if Device::<Trunk>::from_netdev(upper).is_none() {
-            collect(upper, stations, rtnl)?;
+            go_up(upper, stations, most, rtnl);
         }
     }
-    Ok(())
 }

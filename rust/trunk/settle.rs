@@ -44,7 +44,8 @@ pub(crate) fn settle(dev: &Device<Trunk>) -> Result<(), Busy> {
     probe::run(dev, rtnl);
     dev.for_each_port(rtnl, |_, port| notify_lower_state(dev, port, rtnl));
     if unsettled.announce && dev.is_up(rtnl) {
-        announce::begin(dev, rtnl);
+        let stations = trunk.state.lock().announces_stations();
+        announce::begin(dev, stations, rtnl);
     }
     Ok(())
 }

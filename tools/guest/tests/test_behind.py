@@ -5,6 +5,7 @@ found elsewhere."""
 import collections
 import itertools
 
+import hosts
 from lab import *
 from plain import *
 
@@ -155,6 +156,32 @@ def test_what_is_announced_and_what_is_not():
         time.sleep(3)
         expect("state listening" in run("bridge link show dev agg0"), "the bridge does not forward yet")
         equal(announced(back.take()), {}, "announced by a port that does not forward")
+
+
+@trodden
+@cases("one", "several")
+def test_a_trunk_at_the_far_end_has_no_use_for_it(peers):
+    """
+    station ── trunk0 ─┬─ eth1 ─ ✗ ─ sw1 ─┬─ trunk0    the peer finds the station at its trunk as before. Trunks of
+                       └─ eth2 ───── sw2 ─┘            several switches do not know of each other: they are told
+    """
+    pair = hosts.Pair((1, 2))
+    pair.server.set(peers=peers)
+    pair.until(pair.server)
+    with pair.server.netns:
+        ip("address add 192.0.2.1/24 dev trunk0\nlink add link trunk0 name mv type macvlan mode bridge\nlink set mv up")
+        its = address("mv")
+        tap, seen = Tap("eth2", outgoing=True, type=None), []
+    pair.panel.pull("eth1")
+
+    def is_over():
+        seen.extend(tap.take())
+        return any(data[12:14] == b"\x08\x06" for data in seen) and (peers == "one" or (its, None) in announced(seen))
+
+    eventually(is_over, "the trunk announces where it is now")
+    time.sleep(1)
+    seen.extend(tap.take())
+    equal(set(announced(seen)), {(its, None)} if peers == "several" else set(), "stations that are announced")
 
 
 @repeats

@@ -83,6 +83,7 @@ use super::{
     far_end::Ways,
     health::{
         Health,
+        Peers,
         View, //
     },
     history::{
@@ -99,6 +100,7 @@ use super::{
     selector::Selector,
     spares::StandIns,
     table::Bucket,
+    uapi::FarEnd,
     wire::{
         Identity,
         Probe,
@@ -621,6 +623,13 @@ impl<M: Memory> State<M> {
     /// Returns the settings.
     pub fn settings(&self) -> &Settings {
         &self.settings
+    }
+
+    /// Returns whether stations behind the trunk are announced with it. One trunk at the far end has no
+    /// use for that: it finds them at itself, by whatever link.
+    pub fn announces_stations(&self) -> bool {
+        let several = self.settings.probes.peers == Peers::Several;
+        several || self.decision.ways.far_end != FarEnd::Trunk
     }
 
     /// Returns a port.

@@ -11,6 +11,7 @@ use super::super::{
     testing::id,
     uapi::{
         FarEnd,
+        Peers,
         Reason, //
     }, //
     wire::Kind,
@@ -245,7 +246,7 @@ mod rules {
     fn what_a_port_in_use_announces_is_passed_on() {
         bench!(bench, [1, 2]);
         bench.begin(0);
-        let mut passed_on = |bench: &mut Bench<'_>, id| {
+        let passed_on = |bench: &mut Bench<'_>, id| {
             bench.state.take_unsettled();
             let effects = bench.step(Input::Moved(id));
             assert!(effects.decided.is_none());
@@ -262,6 +263,20 @@ mod rules {
         for (id, want) in [(first, false), (spare, true)] {
             assert_eq!(passed_on(&mut bench, id), want);
         }
+    }
+
+    #[test]
+    fn stations_are_announced_unless_one_trunk_finds_them_by_any_link() {
+        bench!(bench, [1, 2]);
+        assert!(bench.state.announces_stations());
+        bench.begin(0b11);
+        assert_eq!(ways(&bench).0, FarEnd::Trunk);
+        assert!(!bench.state.announces_stations());
+        let mut settings = *bench.state.settings();
+        settings.probes.peers = Peers::Several;
+        bench.step(Input::Settings(settings));
+        assert_eq!(ways(&bench).0, FarEnd::Trunk);
+        assert!(bench.state.announces_stations());
     }
 
     #[test]
