@@ -40,6 +40,7 @@ pub mod genl;
 pub mod link_ops;
 pub mod lock;
 pub mod lower;
+mod names;
 pub mod net;
 pub mod netlink;
 pub mod netpoll;

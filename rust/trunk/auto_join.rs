@@ -2,8 +2,8 @@
 
 //! Devices that join a trunk by themselves.
 //!
-//! A device that appears, or gets a name, and fits the rule of a trunk waits there by its interface
-//! index. It joins in the trunk's work, not at once: its driver may still be setting it up, and
+//! A device that appears, or gets a name, and fits the rule of a trunk or one of its missing ports
+//! waits there by its interface index. It joins in the trunk's work, not at once: its driver may still be setting it up, and
 //! udev may be about to give it a name. It is looked up again then. So it may go away or change
 //! before that, and its removal does not wait for the trunk.
 
@@ -13,13 +13,19 @@ use crate::{
     pure::{
         join::{
             Candidate,
+            MissingPort,
             Rule, //
         },
-        state::Input, //
+        state::{
+            Input,
+            PortSettings, //
+        }, //
     },
     settle::Busy,
     switch::step_later,
-    trunk::Trunk, //
+    trunk::Trunk,
+    undo::undo,
+    waiting::Wish, //
 };
 use kernel::{
     fmt,
@@ -43,29 +49,55 @@ fn rule(dev: &Device<Trunk>) -> Option<Rule> {
     dev.data().state.lock().settings().join
 }
 
-/// Returns whether rules apply to `dev`: not if it is stacked on other devices, takes ports itself,
-/// or is a port of a trunk already.
-fn is_nic(dev: &NetDevice, rtnl: &Rtnl) -> bool {
-    dev.is_ethernet()
-        && !dev.is_loopback()
-        && !dev.takes_ports()
-        && !dev.has_lower(rtnl)
-        && dev
-            .master(rtnl)
-            .and_then(Device::<Trunk>::from_netdev)
-            .is_none()
+/// A trunk that is to have a device.
+struct Place<'a> {
+    trunk: &'a Device<Trunk>,
+    /// The settings of the device as a port.
+    settings: PortSettings,
+    /// The device is one that the user has named. So it may be brought down in order to join.
+    by_name: bool,
 }
 
-/// Returns the trunk that is to have `dev`, and its rule: of the trunks whose rule `dev` fits, the
-/// first by interface index. With `renamed`, only rules that are about names count.
-fn trunk_for<'a>(
-    dev: &NetDevice,
-    net: &'a Net,
-    renamed: bool,
-    rtnl: &'a Rtnl,
-) -> Option<(&'a Device<Trunk>, Rule)> {
+/// Returns whether `dev` is a port of a trunk.
+fn is_port(dev: &NetDevice, rtnl: &Rtnl) -> bool {
+    let master = dev.master(rtnl);
+    master.and_then(Device::<Trunk>::from_netdev).is_some()
+}
+
+/// Returns whether rules apply to `dev`: not if it is stacked on other devices, or takes ports
+/// itself.
+fn is_nic(dev: &NetDevice, rtnl: &Rtnl) -> bool {
+    dev.is_ethernet() && !dev.is_loopback() && !dev.takes_ports() && !dev.has_lower(rtnl)
+}
+
+/// Returns the trunk that is to have `dev`: the one where it is missing, or else of the trunks whose
+/// rule it fits, the first by interface index. `wish` limits what it may fit.
+fn place_for<'a>(dev: &NetDevice, net: &'a Net, wish: Wish, rtnl: &'a Rtnl) -> Option<Place<'a>> {
+    if is_port(dev, rtnl) {
+        return None;
+    }
+    missed_by(dev, net, rtnl).or_else(|| ruled_by(dev, net, wish, rtnl))
+}
+
+/// Returns the trunk where `dev` is a missing port.
+fn missed_by<'a>(dev: &NetDevice, net: &'a Net, rtnl: &'a Rtnl) -> Option<Place<'a>> {
+    if Count::Missing.get(net) == 0 {
+        return None;
+    }
+    Device::<Trunk>::all(net, rtnl).find_map(|trunk| {
+        let settings = trunk.data().missing.settings_of(dev, rtnl)?;
+        Some(Place {
+            trunk,
+            settings,
+            by_name: true,
+        })
+    })
+}
+
+/// Returns the trunk whose rule `dev` fits.
+fn ruled_by<'a>(dev: &NetDevice, net: &'a Net, wish: Wish, rtnl: &'a Rtnl) -> Option<Place<'a>> {
     let count = Count::Rules.get(net);
-    if count == 0 || !is_nic(dev, rtnl) {
+    if wish == Wish::Missing || count == 0 || !is_nic(dev, rtnl) {
         return None;
     }
     let candidate = Candidate {
@@ -79,26 +111,55 @@ fn trunk_for<'a>(
     let mut rules = trunks
         .filter_map(|trunk| Some((trunk, rule(trunk)?)))
         .take(count);
-    rules.find(|(_, rule)| rule.matches(&candidate) && !(renamed && rule.name.is_empty()))
+    let counts = |rule: &Rule| wish == Wish::Any || !rule.name.is_empty();
+    let (trunk, rule) = rules.find(|(_, rule)| rule.matches(&candidate) && counts(rule))?;
+    Some(Place {
+        trunk,
+        settings: PortSettings {
+            priority: Some(rule.priority),
+            ..PortSettings::default()
+        },
+        by_name: false,
+    })
 }
 
 /// Has `dev` wait to join `trunk`.
-fn wait(dev: &NetDevice, trunk: &Device<Trunk>, renamed: bool, rtnl: &Rtnl) {
+fn wait(dev: &NetDevice, trunk: &Device<Trunk>, wish: Wish, rtnl: &Rtnl) {
     let ifindex = dev.ifindex();
-    match trunk.data().waiting.add(ifindex, renamed) {
+    match trunk.data().waiting.add(ifindex, wish) {
         Ok(()) => trunk.schedule_work(0),
         Err(_) => refused(trunk, dev, ENOMEM, fmt!("no memory"), rtnl),
     }
 }
 
-/// Has `dev`, which is new or has a new name, wait to join the trunk whose rule it fits.
-pub(crate) fn appeared(dev: &NetDevice, renamed: bool, rtnl: &Rtnl) {
+/// Has `dev`, to which something has happened, wait to join the trunk that is to have it.
+pub(crate) fn appeared(dev: &NetDevice, wish: Wish, rtnl: &Rtnl) {
     let Some(net) = dev.net(rtnl) else {
         return;
     };
-    if let Some((trunk, _)) = trunk_for(dev, net, renamed, rtnl) {
-        wait(dev, trunk, renamed, rtnl);
+    if let Some(place) = place_for(dev, net, wish, rtnl) {
+        wait(dev, place.trunk, wish, rtnl);
     }
+}
+
+/// Has `trunk` get the missing port `port`. If its device is there after all, it joins.
+///
+/// # Errors
+///
+/// `EEXIST` if it is a port of the trunk already; `ENOSPC` if too many are missing; `ENOMEM`.
+pub(crate) fn await_port(trunk: &Device<Trunk>, port: MissingPort, rtnl: &Rtnl) -> Result {
+    let net = trunk.net(rtnl).ok_or(ENODEV)?;
+    let name = CStr::from_bytes_with_nul(port.name.with_nul()).map_err(|_| EINVAL)?;
+    let dev = NetDevice::by_name(net, name, rtnl);
+    let master = dev.and_then(|dev| dev.master(rtnl));
+    if master.is_some_and(|master| master.is(trunk)) {
+        return Err(EEXIST);
+    }
+    trunk.data().missing.add(port, net, rtnl)?;
+    if let Some(dev) = dev {
+        appeared(dev, Wish::Missing, rtnl);
+    }
+    Ok(())
 }
 
 /// Takes note of the rule of `trunk`, which was `old` before: devices that exist already join by
@@ -120,18 +181,19 @@ pub(crate) fn rule_changed(trunk: &Device<Trunk>, old: &Option<Rule>, rtnl: &Rtn
         return;
     }
     for dev in NetDevice::all(net, rtnl) {
-        let first = trunk_for(dev, net, false, rtnl);
-        if first.is_some_and(|(first, _)| first.is(trunk)) {
-            wait(dev, trunk, false, rtnl);
+        let place = place_for(dev, net, Wish::Any, rtnl);
+        if place.is_some_and(|place| place.trunk.is(trunk)) {
+            wait(dev, trunk, Wish::Any, rtnl);
         }
     }
 }
 
-/// Takes note that `trunk` goes away from `net`, and its rule with it.
-pub(crate) fn end(trunk: &Device<Trunk>, net: &Net, _rtnl: &Rtnl) {
+/// Takes note that `trunk` goes away from `net`, and its rule and its missing ports with it.
+pub(crate) fn end(trunk: &Device<Trunk>, net: &Net, rtnl: &Rtnl) {
     if rule(trunk).is_some() {
         Count::Rules.sub(net, 1);
     }
+    trunk.data().missing.end(net, rtnl);
 }
 
 /// Has the first device join that waits for it. Each other one joins in a further run of the work:
@@ -142,9 +204,9 @@ pub(crate) fn admit(trunk: &Device<Trunk>) -> Result<(), Busy> {
         return Ok(());
     }
     let rtnl = &rtnl::try_lock().ok_or(Busy)?;
-    if let (Some(net), Some((ifindex, renamed))) = (trunk.net(rtnl), waiting.take()) {
+    if let (Some(net), Some((ifindex, wish))) = (trunk.net(rtnl), waiting.take()) {
         if let Some(dev) = NetDevice::by_index(net, ifindex, rtnl) {
-            join(trunk, dev, net, renamed, rtnl);
+            join(trunk, dev, net, wish, rtnl);
         }
     }
     if !waiting.is_empty() {
@@ -153,18 +215,25 @@ pub(crate) fn admit(trunk: &Device<Trunk>) -> Result<(), Busy> {
     Ok(())
 }
 
-fn join(trunk: &Device<Trunk>, dev: &NetDevice, net: &Net, renamed: bool, rtnl: &Rtnl) {
-    // Both may have changed since: the rules and the device.
-    let Some((first, rule)) = trunk_for(dev, net, renamed, rtnl) else {
+fn join(trunk: &Device<Trunk>, dev: &NetDevice, net: &Net, wish: Wish, rtnl: &Rtnl) {
+    // Both may have changed since: what trunks wish, and the device.
+    let Some(place) = place_for(dev, net, wish, rtnl) else {
         return;
     };
-    if !first.is(trunk) {
-        wait(dev, first, renamed, rtnl);
+    if !place.trunk.is(trunk) {
+        wait(dev, place.trunk, wish, rtnl);
         return;
     }
+    let closes = place.by_name && dev.is_up(rtnl) && dev.master(rtnl).is_none();
+    if closes {
+        dev.close(rtnl);
+    }
     let (joined, reason) =
-        ExtAck::keep(|extack| enslave::join(trunk, dev, rule.priority, extack, rtnl));
+        ExtAck::keep(|extack| enslave::join(trunk, dev, place.settings, extack, rtnl));
     if let Err(err) = joined {
+        if closes {
+            undo("state", dev.open(&mut ExtAck::none(), rtnl));
+        }
         match reason.is_empty() {
             true => refused(trunk, dev, err, fmt!("error {}", err.to_errno()), rtnl),
             false => refused(trunk, dev, err, fmt!("{}", &*reason), rtnl),

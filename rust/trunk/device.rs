@@ -69,9 +69,6 @@ use netdev::{
     },
 };
 
-/// The default priority of a port.
-const WORKING: u16 = 1;
-
 /// Time until RTNL is tried again, in ms.
 const RETRY: u32 = 2;
 
@@ -239,7 +236,8 @@ impl Driver for Trunk {
         extack: &mut ExtAck<'_>,
         rtnl: &Rtnl,
     ) -> Result {
-        enslave::join(dev, port, WORKING, extack, rtnl)
+        let settings = dev.data().missing.settings_of(port, rtnl);
+        enslave::join(dev, port, settings.unwrap_or_default(), extack, rtnl)
     }
 
     fn del_port(dev: &Device<Self>, port: &NetDevice, rtnl: &Rtnl) -> Result {

@@ -8,7 +8,8 @@ use crate::{
         port::PortId,
         state::{
             self,
-            Input, //
+            Input,
+            PortSettings, //
         },
     },
     settle,
@@ -42,6 +43,9 @@ use netdev::{
     rtnl::Rtnl,
     time, //
 };
+
+/// The priority of a port that is none's in particular.
+const WORKING: u16 = 1;
 
 /// Has `port` receive for `mac`, the trunk's new address, instead of the old one.
 pub(crate) fn take_mac(port: &Port, mac: MacAddr, rtnl: &Rtnl) -> Result {
@@ -85,7 +89,8 @@ fn inherits_mac(dev: &Device<Trunk>, rtnl: &Rtnl) -> bool {
     made_up && !dev.has_lower(rtnl)
 }
 
-/// Makes `port` a port of the trunk `dev`, of that priority.
+/// Makes `port` a port of the trunk `dev`, with those settings. It is a working port unless they say
+/// otherwise.
 ///
 /// # Errors
 ///
@@ -93,7 +98,7 @@ fn inherits_mac(dev: &Device<Trunk>, rtnl: &Rtnl) -> bool {
 pub(crate) fn join(
     dev: &Device<Trunk>,
     port: &NetDevice,
-    priority: u16,
+    settings: PortSettings,
     extack: &mut ExtAck<'_>,
     rtnl: &Rtnl,
 ) -> Result {
@@ -152,8 +157,10 @@ pub(crate) fn join(
 
     let speed = port.link_speed(rtnl).map(|(speed, _)| speed);
     let now = time::monotonic_ns();
+    let priority = settings.priority.unwrap_or(WORKING);
     let known = state::Port::new(port.ifindex(), priority, speed, now);
-    let known = KBox::new(known, GFP_KERNEL)?;
+    let mut known = KBox::new(known, GFP_KERNEL)?;
+    known.configure(settings);
     let probe_mac = port.permanent_mac(rtnl).unwrap_or(own_mac);
     let own = (own_mac, own_mtu);
     let new = Port::new(id, port, dev, own, second_mac, probe_mac);
@@ -183,6 +190,9 @@ pub(crate) fn join(
     mtu.dismiss();
 
     port.has_joined(rtnl);
+    if let Some(net) = dev.net(rtnl) {
+        trunk.missing.found(port, net, rtnl);
+    }
     if inherit {
         set_mac(dev, own_mac, rtnl);
         dev.steal_mac(own_mac, rtnl);

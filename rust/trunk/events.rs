@@ -14,6 +14,7 @@ use crate::{
     settle,
     switch,
     trunk::Trunk,
+    waiting::Wish,
     xdp, //
 };
 use kernel::prelude::*;
@@ -36,8 +37,15 @@ pub(crate) struct Events;
 impl Notifier for Events {
     fn notify(notice: &Notice<'_>) -> Result {
         let (dev, rtnl) = (notice.dev(), notice.rtnl());
-        if let Event::Register | Event::ChangeName = notice.event() {
-            auto_join::appeared(dev, notice.event() == Event::ChangeName, rtnl);
+        let wish = match notice.event() {
+            Event::Register => Some(Wish::Any),
+            Event::ChangeName => Some(Wish::Name),
+            // It may have got an alternative name before, of which nobody is notified.
+            Event::Up => Some(Wish::Missing),
+            _ => None,
+        };
+        if let Some(wish) = wish {
+            auto_join::appeared(dev, wish, rtnl);
         }
         if let Event::Up | Event::Down | Event::Change = notice.event() {
             // The links of ports that stand on this device.

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 
 //! Counts of what trunks have in each network namespace. Devices and sockets come and go by the
-//! hundred. In a namespace without rules for devices or claims of sockets, no trunk is asked about
-//! them.
+//! hundred. In a namespace without rules for devices, missing ports or claims of sockets, no trunk is
+//! asked about them.
 
 use core::sync::atomic::{
     AtomicUsize,
@@ -23,6 +23,8 @@ use netdev::{
 pub(crate) enum Count {
     /// Trunks with a rule by which devices join.
     Rules,
+    /// Missing ports of trunks.
+    Missing,
     /// Claims to links of trunks.
     Claims,
 }

@@ -6,6 +6,7 @@
 //! `state`, and [`switch`](crate::switch) is what changes it.
 
 use crate::{
+    missing::Missing,
     pure::{
         claims::{
             Claim,
@@ -118,6 +119,8 @@ pub(crate) struct Trunk {
     /// The stations behind the trunk that are yet to be announced.
     #[pin]
     pub(crate) stations: Mutex<Stations>,
+    #[pin]
+    pub(crate) missing: Missing,
     pub(crate) statistics: Statistics,
     /// The key of the hash of flows.
     pub(crate) flow_key: flow::Key,
@@ -160,6 +163,7 @@ impl Trunk {
             asking <- new_mutex!(KVec::new()),
             waiting <- Waiting::new(),
             stations <- new_mutex!(Stations::new()),
+            missing <- Missing::new(),
             statistics: Statistics::new()?,
             flow_key: flow::Key::new([random_u64(), random_u64()]),
             program <- new_mutex!(None),

@@ -15,6 +15,7 @@
 //!   settle.rs    what follows from a decision, once RTNL is free
 //!   stats.rs     what is counted                 xdp.rs      programs that see frames first
 //!   auto_join.rs devices that join by themselves waiting.rs  those that are about to
+//!   missing.rs   ports whose devices are not there
 //!   control/     requests and notifications over netlink
 //!   events.rs    what happens to ports           device.rs   what the kernel asks of the device
 //!   netns.rs     what a network namespace has of trunks
@@ -44,6 +45,7 @@ mod control;
 mod device;
 mod enslave;
 mod events;
+mod missing;
 mod netns;
 mod probe;
 mod receive;

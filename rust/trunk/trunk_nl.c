@@ -96,7 +96,7 @@ const struct nla_policy trunk_peer_nl_policy[TRUNK_A_PEER_ADDRESS + 1] = {
 
 const struct nla_policy trunk_port_nl_policy[TRUNK_A_PORT_ROUND_TRIP_LATE + 1] = {
 	[TRUNK_A_PORT_IFINDEX] = NLA_POLICY_MIN(NLA_U32, 1),
-	[TRUNK_A_PORT_IFNAME] = { .type = NLA_NUL_STRING, },
+	[TRUNK_A_PORT_IFNAME] = { .type = NLA_NUL_STRING, .len = 127, },
 	[TRUNK_A_PORT_ID] = { .type = NLA_U32, },
 	[TRUNK_A_PORT_PRIORITY] = NLA_POLICY_FULL_RANGE(NLA_U32, &trunk_a_port_priority_range),
 	[TRUNK_A_PORT_WEIGHT] = NLA_POLICY_FULL_RANGE(NLA_U32, &trunk_a_port_weight_range),
@@ -226,6 +226,23 @@ static const struct nla_policy trunk_claim_get_nl_policy[TRUNK_A_IFINDEX + 1] = 
 	[TRUNK_A_IFINDEX] = NLA_POLICY_MIN(NLA_U32, 1),
 };
 
+/* TRUNK_CMD_MISSING_ADD - do */
+static const struct nla_policy trunk_missing_add_nl_policy[TRUNK_A_PORT + 1] = {
+	[TRUNK_A_IFINDEX] = NLA_POLICY_MIN(NLA_U32, 1),
+	[TRUNK_A_PORT] = NLA_POLICY_NESTED(trunk_port_nl_policy),
+};
+
+/* TRUNK_CMD_MISSING_DEL - do */
+static const struct nla_policy trunk_missing_del_nl_policy[TRUNK_A_PORT + 1] = {
+	[TRUNK_A_IFINDEX] = NLA_POLICY_MIN(NLA_U32, 1),
+	[TRUNK_A_PORT] = NLA_POLICY_NESTED(trunk_port_nl_policy),
+};
+
+/* TRUNK_CMD_MISSING_GET - dump */
+static const struct nla_policy trunk_missing_get_nl_policy[TRUNK_A_IFINDEX + 1] = {
+	[TRUNK_A_IFINDEX] = NLA_POLICY_MIN(NLA_U32, 1),
+};
+
 /* Ops table for trunk */
 static const struct genl_split_ops trunk_nl_ops[] = {
 	{
@@ -342,6 +359,27 @@ static const struct genl_split_ops trunk_nl_ops[] = {
 		.cmd		= TRUNK_CMD_CLAIM_GET,
 		.dumpit		= trunk_nl_claim_get_dumpit,
 		.policy		= trunk_claim_get_nl_policy,
+		.maxattr	= TRUNK_A_IFINDEX,
+		.flags		= GENL_CMD_CAP_DUMP,
+	},
+	{
+		.cmd		= TRUNK_CMD_MISSING_ADD,
+		.doit		= trunk_nl_missing_add_doit,
+		.policy		= trunk_missing_add_nl_policy,
+		.maxattr	= TRUNK_A_PORT,
+		.flags		= GENL_UNS_ADMIN_PERM | GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd		= TRUNK_CMD_MISSING_DEL,
+		.doit		= trunk_nl_missing_del_doit,
+		.policy		= trunk_missing_del_nl_policy,
+		.maxattr	= TRUNK_A_PORT,
+		.flags		= GENL_UNS_ADMIN_PERM | GENL_CMD_CAP_DO,
+	},
+	{
+		.cmd		= TRUNK_CMD_MISSING_GET,
+		.dumpit		= trunk_nl_missing_get_dumpit,
+		.policy		= trunk_missing_get_nl_policy,
 		.maxattr	= TRUNK_A_IFINDEX,
 		.flags		= GENL_CMD_CAP_DUMP,
 	},

@@ -37,6 +37,10 @@ int trunk_nl_history_get_dumpit(struct sk_buff *skb,
 int trunk_nl_claim_add_doit(struct sk_buff *skb, struct genl_info *info);
 int trunk_nl_claim_del_doit(struct sk_buff *skb, struct genl_info *info);
 int trunk_nl_claim_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb);
+int trunk_nl_missing_add_doit(struct sk_buff *skb, struct genl_info *info);
+int trunk_nl_missing_del_doit(struct sk_buff *skb, struct genl_info *info);
+int trunk_nl_missing_get_dumpit(struct sk_buff *skb,
+				struct netlink_callback *cb);
 
 enum {
 	TRUNK_NLGRP_EVENTS,

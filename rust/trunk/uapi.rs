@@ -936,4 +936,13 @@ pub mod cmd {
     /// A setting changed, or a share that follows the link speed; with the settings at the time of
     /// sending.
     pub const CONFIG_NTF: u8 = 20;
+    /// Has a trunk get a port once there is a device of the name that ifname in the nest says; with
+    /// that priority, weight and enabled. If it is to have that port already, changes these
+    /// settings.
+    pub const MISSING_ADD: u8 = 21;
+    /// Forgets a missing port, named by the ifname in its nest.
+    pub const MISSING_DEL: u8 = 22;
+    /// The missing ports of one trunk or all, which trunks get once their devices are there; with
+    /// ifname, priority, weight and enabled.
+    pub const MISSING_GET: u8 = 23;
 }

@@ -9,12 +9,22 @@ use kernel::{
     sync::Mutex, //
 };
 
+/// What of a trunk a device may fit by what has happened to it. Each includes those before it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Wish {
+    /// A missing port: it is up.
+    Missing,
+    /// A rule about names: it has a new name.
+    Name,
+    /// Any rule: it is new, or the rule is.
+    Any,
+}
+
 /// The devices that are to join a trunk, by interface index, which is the order they appeared in.
 #[pin_data]
 pub(crate) struct Waiting {
-    /// The value says whether a device waits for no more than its new name.
     #[pin]
-    devices: Mutex<RBTree<u32, bool>>,
+    devices: Mutex<RBTree<u32, Wish>>,
 }
 
 impl Waiting {
@@ -25,20 +35,20 @@ impl Waiting {
         })
     }
 
-    /// Adds a device, which waits for no more than its new name if it is `renamed`.
+    /// Adds a device, which may fit `wish`.
     ///
     /// # Errors
     ///
     /// `ENOMEM`.
-    pub(crate) fn add(&self, ifindex: u32, renamed: bool) -> Result {
+    pub(crate) fn add(&self, ifindex: u32, wish: Wish) -> Result {
         let mut devices = self.devices.lock();
-        let renamed = renamed && devices.get(&ifindex).is_none_or(|old| *old);
-        devices.try_create_and_insert(ifindex, renamed, GFP_KERNEL)?;
+        let wish = devices.get(&ifindex).map_or(wish, |old| wish.max(*old));
+        devices.try_create_and_insert(ifindex, wish, GFP_KERNEL)?;
         Ok(())
     }
 
     /// Removes the first device, and returns it.
-    pub(crate) fn take(&self) -> Option<(u32, bool)> {
+    pub(crate) fn take(&self) -> Option<(u32, Wish)> {
         let mut devices = self.devices.lock();
         let (_, first) = devices.cursor_front_mut()?.remove_current();
         Some(first.to_key_value())

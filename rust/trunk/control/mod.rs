@@ -10,6 +10,7 @@
 //!   probes.rs     of the settings those about probes
 //!   auto_join.rs  of the settings the rule by which devices join
 //!   ports.rs      ports and their settings
+//!   missing.rs    ports whose devices are not there
 //!   table.rs      buckets and their homes
 //!   stats.rs      counters
 //!   events.rs     notifications and the history
@@ -46,6 +47,7 @@ mod auto_join;
 mod claims;
 mod dump;
 mod events;
+mod missing;
 mod ports;
 mod probes;
 mod request;
@@ -82,6 +84,8 @@ netdev::genl_family! {
         trunk_nl_stats_reset_doit => stats::reset;
         trunk_nl_claim_add_doit => claims::add;
         trunk_nl_claim_del_doit => claims::del;
+        trunk_nl_missing_add_doit => missing::add;
+        trunk_nl_missing_del_doit => missing::del;
     }
     dumpit {
         trunk_nl_trunk_get_dumpit => settings::dump;
@@ -90,6 +94,7 @@ netdev::genl_family! {
         trunk_nl_stats_get_dumpit => stats::dump;
         trunk_nl_history_get_dumpit => events::dump;
         trunk_nl_claim_get_dumpit => claims::dump;
+        trunk_nl_missing_get_dumpit => missing::dump;
     }
 }
 

@@ -99,6 +99,22 @@ pub struct Rule {
     pub priority: u16,
 }
 
+/// The bytes of the longest name of a device, an alternative one, with a NUL.
+pub const NAME_SIZE: usize = 128;
+
+/// A port that a trunk is to have, and whose device is not there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct MissingPort {
+    /// One of the names that its device will have.
+    pub name: Text<NAME_SIZE>,
+    /// The priority that it gets.
+    pub priority: u16,
+    /// The weight that it gets; 0 is by speed.
+    pub weight: u16,
+    /// Whether it may be used then.
+    pub enabled: bool,
+}
+
 /// A device as a rule sees it. `None` is what it does not have.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Candidate<'a> {

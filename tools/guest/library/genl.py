@@ -109,6 +109,17 @@ class Control:
         return [event for m in self.client.dump("history-get", self.mine) for event in m["event"]]
 
 
+    def missing(self):
+        """Returns the missing ports by name: priority, weight, enabled."""
+        ports = [m["port"] for m in self.client.dump("missing-get", self.mine)]
+        return {port["ifname"]: (port["priority"], port["weight"], port["enabled"]) for port in ports}
+
+    def await_port(self, name, **settings):
+        self.client.do("missing-add", self.mine | {"port": {"ifname": name} | settings})
+
+    def forget_port(self, name):
+        self.client.do("missing-del", self.mine | {"port": {"ifname": name}})
+
     def claims(self):
         """Returns the claims, oldest first."""
         return [claim for m in self.client.dump("claim-get", self.mine) for claim in m["claim"]]

@@ -357,6 +357,115 @@ def test_a_joining_port_takes_no_more_than_its_share(role):
         expect(old in (new, 2), f"bucket {bucket} moved from {old} to {new}")
 
 
+# Missing ports
+
+
+def test_a_missing_port_joins_with_its_settings():
+    """
+    trunk0 ─┬─ dummy1
+            └─ dummy2, missing    joins once it is there, though somebody brings it up at once
+    """
+    trunk = Recruiter()
+    control = trunk.control
+    control.await_port("dummy2", priority=3, weight=7, enabled=0)
+    control.await_port("dummy1")
+    equal(control.missing(), {"dummy2": (3, 7, 0), "dummy1": (1, 1, 1)}, "missing ports")
+    dummies("dummy1", "dummy3")
+    ip("link add dummy2 up type dummy")
+    trunk.has("dummy1", "dummy2")
+    port = control.port("dummy2")
+    equal((port["priority"], port["weight"], port["enabled"]), (3, 7, 0), "settings of dummy2")
+    equal(control.missing(), {}, "missing ports, once they are there")
+    expect("UP" in link("dummy2")["flags"], "dummy2 is down")
+    # One that leaves is not missing: it stays out.
+    ip("link set dummy1 nomaster\nlink set dummy1 up\nlink set dummy1 down name other")
+    Recruiter("trunk1", name="last").settled("last")
+    equal(trunk.ports(), ["dummy2"], "ports")
+
+
+def test_a_missing_port_may_get_its_name_in_any_way():
+    """
+    eth1 ──► dummy1    eth2, also dummy2    eth3, also dummy3, which it gets before the trunk asks
+    """
+    long = "dummy2-" + "x" * 120
+    trunk = Recruiter(name="enp*", priority=5)
+    for name in "dummy1", long, "dummy3", "enp4":
+        trunk.control.await_port(name, priority=2)
+    # Settings of a missing port can be changed, and it can be forgotten.
+    trunk.control.await_port("dummy1", priority=4)
+    trunk.control.forget_port("dummy3")
+    equal(list(trunk.control.missing()), ["dummy1", long, "enp4"], "missing ports")
+    dummies("eth1", "eth2", "eth3", "enp4")
+    ip("link set eth1 name dummy1")
+    for n, name in (2, long), (3, "dummy3"):
+        run(f"ip link property add dev eth{n} altname {name}")
+    ip("link set eth2 up\nlink set eth3 up")  # the kernel does not tell of alternative names
+    trunk.has("dummy1", "eth2", "enp4")
+    trunk.control.await_port("dummy3")
+    trunk.has("dummy1", "eth2", "eth3", "enp4")
+    equal({name: port["priority"] for name, port in trunk.control.ports().items()},
+          {"dummy1": 4, "eth2": 2, "eth3": 1, "enp4": 2}, "priorities")  # fmt: skip
+    equal(trunk.control.missing(), {}, "missing ports")
+
+
+def test_a_missing_port_that_joins_by_hand_or_cannot_join():
+    """
+    dummy1    ip link set dummy1 master trunk0
+    dummy2    has a macvlan: it stays up, and missing
+    """
+    trunk = Recruiter()
+    dummies("other1", "other2")
+    ip("link add macvlan1 link other2 type macvlan\nlink set other2 up")
+    trunk.control.await_port("dummy1", priority=2, weight=0)
+    trunk.control.await_port("dummy2", priority=2)
+    ip("link set other1 name dummy1\nlink set dummy1 master trunk0")
+    trunk.has("dummy1")
+    equal((trunk.control.port("dummy1")["priority"], trunk.control.port("dummy1")["weight"]), (2, 0), "settings of dummy1")
+    ip("link set other2 name dummy2")
+    trunk.refuses("dummy2", "trunk: another device, such as a macvlan, receives for this one")
+    expect("UP" in link("dummy2")["flags"], "dummy2 was left down")
+    equal(list(trunk.control.missing()), ["dummy2"], "missing ports")
+    # It goes with its trunk.
+    ip("link del trunk0\nlink del macvlan1\nlink set dummy2 down name other2\nlink set other2 name dummy2")
+    Recruiter("trunk1", name="last").settled("last")
+    expect("master" not in link("dummy2"), "dummy2 has a master")
+
+
+def test_missing_ports_that_cannot_be():
+    """
+    trunk0 ─── dummy1
+    """
+    trunk = Recruiter()
+    dummies("dummy1")
+    ip("link set dummy1 master trunk0")
+    raw, mine = genl.Raw(), genl.u32(1, socket.if_nametoindex("trunk0"))
+    port = lambda *parts: mine + genl.nest(11, *parts)
+    add, remove = 21, 22
+    for command, body, number, text in (
+        (add, mine, errno.EINVAL, "port: which port is not said"),
+        (add, port(), errno.EINVAL, "port.ifname: which port is not said"),
+        (add, port(attribute(2, "a b")), errno.EINVAL, "port.ifname: it is empty, or has a space in it"),
+        (add, port(attribute(2, "")), errno.EINVAL, "port.ifname: it is empty, or has a space in it"),
+        (add, port(attribute(2, "x" * 128)), errno.EINVAL, None),
+        (add, port(attribute(2, "eth1"), genl.u32(1, 3)), errno.EINVAL, "port.ifindex: this is not to be set"),
+        (add, port(attribute(2, "eth1"), genl.u32(4, 0)), errno.ERANGE, None),
+        (add, port(attribute(2, "dummy1")), errno.EEXIST, "port.ifname: it is a port of the trunk already"),
+        (remove, port(attribute(2, "eth1")), errno.ENOENT, "port.ifname: it is not missing there"),
+        (remove, port(attribute(2, "eth1"), genl.u32(4, 1)), errno.EINVAL, "port.priority: this is not to be set"),
+    ):
+        answer = raw.ask(command, body)
+        equal(answer.error, number, f"{answer}, where {text!r} is to come")
+        expect(text is None or answer.text == text, f"{answer}, where {text!r} is to come")
+    names = [f"missing{n}" for n in range(64)]
+    for name in names:
+        trunk.control.await_port(name)
+    answer = raw.ask(add, port(attribute(2, "one-more")))
+    equal((answer.error, answer.text), (errno.ENOSPC, "port: a trunk has at most 64 missing ports"), "the 65th")
+    equal(list(trunk.control.missing()), names, "missing ports")
+    trunk.control.await_port("missing5", priority=9)
+    equal(trunk.control.missing()["missing5"], (9, 1, 1), "a change when there are 64")
+
+
 # When
 
 

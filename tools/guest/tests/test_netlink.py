@@ -99,6 +99,11 @@ def test_every_operation_does_and_dumps():
     equal([c["mark"] for m in dump("claim-get", mine) for c in m["claim"]], [7], "claim-get")
     equal(len(dump("claim-get")), 1, "claim-get of all")
     do("claim-del", mine | {"claim": [{"mark": 7}]})
+    do("missing-add", mine | {"port": {"ifname": "eth9", "priority": 3}})
+    missing = trunk | {"port": {"ifname": "eth9", "priority": 3, "weight": 1, "enabled": 1}}
+    for request in {}, mine:
+        equal(dump("missing-get", request), [missing], f"missing-get by {request}")
+    do("missing-del", mine | {"port": {"ifname": "eth9"}})
     kinds = [event["kind"] for m in dump("history-get", mine) for event in m["event"]]
     equal(kinds[-5:], ["config", "config", "table", "claim", "release"], "the end of the history")
     for m in dump("history-get"):
@@ -430,15 +435,18 @@ def test_refusals_name_the_attribute_and_the_reason():
         refuses(control, name, request, number, words, at)
 
     # Which trunk
-    for name in ("trunk-get", "trunk-set", "stats-get", "stats-reset", "table-get", "table-set", "failback", "claim-add", "claim-del"):
+    for name in ("trunk-get", "trunk-set", "stats-get", "stats-reset", "table-get", "table-set", "failback", "claim-add", "claim-del",
+                 "missing-add", "missing-del"):  # fmt: skip
         more = {"bits": 3} if name == "trunk-set" else {"bucket": [{"index": 0}]} if "table" in name else {}
         if "claim" in name:
             more = {"claim": [{"mark": 7} | ({"port": index["eth1"]} if name == "claim-add" else {})]}
+        if "missing" in name:
+            more = {"port": {"ifname": "eth9"}}
         no(name, more, errno.EINVAL, "ifindex: which trunk is not said", ".ifindex")
         no(name, more | {"ifindex": 9999}, errno.ENODEV, "ifindex: there is no device of index 9999", ".ifindex")
         no(name, more | {"ifindex": 0}, errno.ERANGE, RANGE, ".ifindex")
         no(name, more | {"ifindex": 1}, errno.EINVAL, "ifindex: lo is not a trunk", ".ifindex")
-    for name in ("port-get", "table-get", "stats-get", "history-get", "claim-get"):
+    for name in ("port-get", "table-get", "stats-get", "history-get", "claim-get", "missing-get"):
         for number, number_of_error, words in ((9999, errno.ENODEV, "ifindex: there is no device of index 9999"),
                                                (index["eth1"], errno.EINVAL, "ifindex: eth1 is not a trunk")):  # fmt: skip
             text = refused_by(lambda: control.client.dump(name, {"ifindex": number}), number_of_error)
@@ -565,6 +573,8 @@ def writes(control, port):
         "stats-reset": control.mine,
         "claim-add": control.mine | {"claim": [{"port": port, "mark": 7}]},
         "claim-del": control.mine | {"claim": [{"mark": 7}]},
+        "missing-add": control.mine | {"port": {"ifname": "eth9"}},
+        "missing-del": control.mine | {"port": {"ifname": "eth9"}},
     }
 
 

@@ -59,7 +59,8 @@ class Requests:
     @staticmethod
     def required(name):
         named = {"port-get": ["port"], "port-set": ["port"], "table-get": ["ifindex", "bucket"],
-                 "claim-add": ["ifindex", "claim"], "claim-del": ["ifindex", "claim"]}  # fmt: skip
+                 "claim-add": ["ifindex", "claim"], "claim-del": ["ifindex", "claim"],
+                 "missing-add": ["ifindex", "port"], "missing-del": ["ifindex", "port"]}  # fmt: skip
         return named.get(name, ["ifindex"])
 
     # First the attribute that names it
@@ -78,6 +79,8 @@ class Requests:
             chosen = [key] + [a for a in rest if op.endswith("-set") and self.random.random() < 0.5]
             if op == "claim-add":
                 chosen = [key, "port"]
+            if op.startswith("missing"):
+                chosen = ["ifname"] + [a for a in rest if op == "missing-add" and self.random.random() < 0.5]
         return attribute(spec.value | NESTED, b"".join(self.attribute(inner, a) for a in chosen))
 
     def value(self, names, attr, spec):

@@ -691,6 +691,90 @@ def test_a_configuration_that_fails_changes_nothing():
         equal(settings(), before, "configuration after a wrong file")
 
 
+def test_a_port_that_is_missing_joins_when_its_device_appears():
+    """
+    trunkctl apply    of a saved configuration, when the cards of two of its ports are not there
+    """
+    star = Star(4)
+    with star.server:
+        control = Control()
+        run("trunkctl port set eth2 prio 2 weight 5 disable")
+        run("trunkctl port set eth3 prio 3")
+        run("trunkctl table set trunk0 0-3 eth1 5 eth4")
+        saved = run("trunkctl save")
+        run("trunkctl del trunk0")
+        ip("link del eth2\nlink del eth4")
+        gone = "".join(f'Warning: trunk0: there is no device "eth{n}"; it joins when it appears.\n' for n in (2, 4))
+        status, steps, err = told("diff -", saved)
+        equal((status, err), (1, gone), "what `diff` says before")
+        equal(told("apply -c -", saved), (3, steps, gone), "what a dry run says")
+        equal(told("apply -", saved), (3, "", gone), "what `apply` says")
+        equal(sorted(control.ports()), ["eth1", "eth3"], "ports")
+        equal(control.missing(), {"eth2": (2, 5, 0), "eth4": (1, 1, 1)}, "missing ports")
+        bring_up("trunk0")
+        eventually(lambda: carrier("trunk0"), "it works")
+
+        # Now there is nothing to do.
+        seq = control.history()[-1]["seq"]
+        equal(told("apply -", saved), (3, "", gone), "what `apply` says again")
+        equal(told("-j diff -", saved), (3, "[]\n", gone), "what `diff` says then")
+        equal(control.history()[-1]["seq"], seq, "number of the last event")
+        lines = lambda text: sorted(line for line in text.splitlines() if line.startswith("port"))  # noqa: E731
+        equal(lines(run("trunkctl save")), lines(saved), "ports that are saved")
+        equal(shown("show trunk0")[0]["missing"], ["eth2", "eth4"], "missing ports in JSON")
+        expect(" missing eth2,eth4\n" in run("trunkctl show trunk0"), "missing ports are not shown")
+        told_of = {f["port"] for f in json.loads(attempt("trunkctl -j doctor").stdout) if f["check"] == "missing"}
+        equal(told_of, {"eth2", "eth4"}, "ports that the doctor misses")
+
+        # They come, and somebody brings one up at once.
+        for n in 2, 4:
+            with star.switch:
+                attempt(f"ip link del sw{n}")
+                Rtnetlink().add(f"sw{n}", "veth", peer=f"eth{n}", netns=star.server)
+                Rtnetlink().up(f"sw{n}")
+        attempt("ip link set eth2 up")
+        eventually(lambda: len(control.ports()) == 4, "they join")
+        equal(control.missing(), {}, "missing ports")
+        port = control.port("eth2")
+        equal((port["priority"], port["weight"], port["enabled"]), (2, 5, 0), "settings of eth2")
+        # Homes are what remains to be set.
+        status, steps, err = told("diff -", saved)
+        equal((status, err), (1, ""), "what `diff` says now")
+        expect(all(line.startswith("table ") for line in steps.splitlines()), f"steps: {steps}")
+        equal(told("apply -", saved), (0, "", ""), "what `apply` says")
+        equal(told("diff -", saved), (0, "", ""), "what `diff` says at last")
+
+
+def test_missing_ports_by_hand():
+    """
+    trunkctl port add dummy1 dev trunk0 --later    and other commands about what is not there
+    """
+    star = Star(2)
+    with star.server:
+        control = Control()
+        no("port add dummy1 dev trunk0", 1, 'there is no device "dummy1"')
+        no("port add a/b dev trunk0 --later", 1, '"a/b" cannot be the name of a device')
+        no("port del dummy1", 1, 'there is no device "dummy1"')
+        equal(told("port add dummy1 dev trunk0 prio 2 --later"), (0, "", ""), "what it says")
+        equal(told("port add dummy2 dev trunk0 --later"), (0, "", ""), "what it says")
+        equal(told("port add dummy1 dev trunk0 prio 3 --later"), (0, "", ""), "what it says of a change")
+        equal(control.missing(), {"dummy1": (3, 1, 1), "dummy2": (1, 1, 1)}, "missing ports")
+        equal(told("port del dummy2"), (0, "", ""), "what `port del` says")
+        no("port add dummy1 dev trunk0 prio 0 --later", 2, "trunk: port.priority: 0 is out of range 1..65535")
+        # What fails leaves them as they were.
+        ip("link set lo down")
+        saved = run("trunkctl save")
+        status, out, err = told("apply -", "trunk trunk0\nport eth1\nport dummy3\nport lo\n")
+        equal((status, err), (2, "Error: trunk: a loopback device cannot be a port.\n"), "status and words")
+        equal(run("trunkctl save"), saved, "configuration after a failed `apply`")
+        # A text that does not name it, even with a rule, forgets it.
+        status, out, err = told("apply -", "trunk trunk0 auto-join name zz*\nport eth1\nport eth2\n")
+        equal((status, out, err, control.missing()), (0, "", "", {}), "status, output and missing ports")
+        ip("link add dummy4 type dummy")
+        equal(told("port add dummy4 dev trunk0 prio 2 --later"), (0, "", ""), "what it says of a device that is there")
+        equal(control.port("dummy4")["priority"], 2, "priority")
+
+
 def test_a_batch_ends_with_the_first_that_fails():
     """
     trunkctl -batch -    with -force, it goes on

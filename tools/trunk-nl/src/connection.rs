@@ -10,7 +10,8 @@ use crate::message::Request;
 use crate::names::Set;
 use crate::socket::Socket;
 use crate::types::{
-    Bucket, BucketHome, ClaimState, Event, Port, PortSettings, Statistics, Trunk, TrunkSettings,
+    Bucket, BucketHome, ClaimState, Event, MissingPort, Port, PortSettings, Statistics, Trunk,
+    TrunkSettings,
 };
 use crate::uapi::{attr, bucket, cmd, port, FAMILY, VERSION};
 
@@ -79,6 +80,35 @@ impl Connection {
             .family
             .once(cmd::PORT_SET, |w| settings.write(ifindex, w));
         self.socket.order(request)
+    }
+
+    /// Has a trunk get a port once there is a device of that name. If that is so already, changes its
+    /// settings. Those that are not given are those of a new port.
+    pub fn missing_add(&mut self, trunk: u32, name: &str, settings: &PortSettings) -> Result<()> {
+        let request = self.family.once(cmd::MISSING_ADD, |w| {
+            w.u32(attr::IFINDEX, trunk);
+            w.nest(attr::PORT, |w| {
+                w.string(port::IFNAME, name);
+                settings.write_within(w);
+            });
+        });
+        self.socket.order(request)
+    }
+
+    /// Forgets a missing port of a trunk.
+    pub fn missing_del(&mut self, trunk: u32, name: &str) -> Result<()> {
+        self.socket.order(self.family.once(cmd::MISSING_DEL, |w| {
+            w.u32(attr::IFINDEX, trunk);
+            w.nest(attr::PORT, |w| w.string(port::IFNAME, name));
+        }))
+    }
+
+    /// Returns the missing ports of a trunk, or of all trunks.
+    pub fn missing_dump(&mut self, trunk: Option<u32>) -> Result<Vec<MissingPort>> {
+        let request = self.family.dump(cmd::MISSING_GET, |w| {
+            w.optional_u32(attr::IFINDEX, trunk);
+        });
+        self.ask(request, MissingPort::read)
     }
 
     /// Gives a port that is held back its buckets; without a port, all such ports of the trunk.

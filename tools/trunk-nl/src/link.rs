@@ -28,8 +28,9 @@ use crate::values::Mac;
 /// Kind of a trunk's device.
 pub const KIND: &str = "trunk";
 
-/// The longest name of a device, in bytes.
+/// The longest name of a device, and the longest alternative name, in bytes.
 const NAME_MAX: usize = 15;
+const ALT_NAME_MAX: usize = 127;
 
 /// Bytes of struct ifinfomsg.
 const HEADER: usize = 16;
@@ -412,12 +413,17 @@ fn without_statistics() -> LinkAttribute {
 
 /// Checks that a device may have that name, by the kernel's rules, so that it fits into a message.
 pub fn check_name(name: &str) -> Result<()> {
+    check(name, NAME_MAX)
+}
+
+/// Checks that a device may have that name or alternative name.
+pub fn check_any_name(name: &str) -> Result<()> {
+    check(name, ALT_NAME_MAX)
+}
+
+fn check(name: &str, most: usize) -> Result<()> {
     let bad = |c: char| c == '/' || c == ':' || c == '\0' || c.is_whitespace();
-    match name.is_empty()
-        || name.len() > NAME_MAX
-        || name == "."
-        || name == ".."
-        || name.contains(bad)
+    match name.is_empty() || name.len() > most || name == "." || name == ".." || name.contains(bad)
     {
         true => Err(Error::BadName(name.to_string())),
         false => Ok(()),

@@ -336,6 +336,18 @@ pub struct PortSettings {
     pub enabled: Option<bool>,
 }
 
+/// A port that a trunk gets once there is a device of its name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct MissingPort {
+    /// The trunk, by interface index.
+    pub trunk: u32,
+    /// A name of the device.
+    pub ifname: String,
+    /// The settings that it gets, all of them.
+    #[serde(flatten)]
+    pub settings: PortSettings,
+}
+
 /// A bucket of the table.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Bucket {
@@ -618,10 +630,15 @@ impl PortSettings {
     pub(crate) fn write(&self, ifindex: u32, w: &mut Writer) {
         w.nest(attr::PORT, |w| {
             w.u32(port::IFINDEX, ifindex);
-            w.optional_u32(port::PRIORITY, self.priority);
-            w.optional_u32(port::WEIGHT, self.weight);
-            w.optional_u32(port::ENABLED, self.enabled.map(u32::from));
+            self.write_within(w);
         });
+    }
+
+    /// Writes them into a nest that says which port it is.
+    pub(crate) fn write_within(&self, w: &mut Writer) {
+        w.optional_u32(port::PRIORITY, self.priority);
+        w.optional_u32(port::WEIGHT, self.weight);
+        w.optional_u32(port::ENABLED, self.enabled.map(u32::from));
     }
 }
 
@@ -739,6 +756,24 @@ impl Port {
             round_trip_min: fields.get(port::ROUND_TRIP_MIN, Typed::uint)?,
             round_trip_avg: fields.get(port::ROUND_TRIP_AVG, Typed::uint)?,
             round_trip_late: fields.get(port::ROUND_TRIP_LATE, Typed::uint)?,
+        })
+    }
+}
+
+impl MissingPort {
+    pub(crate) fn read(attributes: Attributes<'_>) -> Result<Self> {
+        let outer = message(attributes)?;
+        let (trunk, _) = subject(&outer)?;
+        let nest = outer.need(attr::PORT, |nest| Ok(*nest))?;
+        let fields = Fields::read(nest.nest(), &port::NAMES, "port.")?;
+        Ok(Self {
+            trunk,
+            ifname: fields.need(port::IFNAME, Typed::text)?,
+            settings: PortSettings {
+                priority: Some(fields.need(port::PRIORITY, Typed::u32)?),
+                weight: Some(fields.need(port::WEIGHT, Typed::u32)?),
+                enabled: Some(fields.need(port::ENABLED, Typed::u32)? != 0),
+            },
         })
     }
 }

@@ -46,6 +46,8 @@ Exit status:
   1  the command is wrong, or names something that does not exist; for diff and doctor,
      something was found
   2  the kernel refused, or does not know trunks: the module is not loaded
+  3  for apply, all is done but what needs a device that is not there; for diff, there
+     is no difference beside such a device
 claim with a COMMAND ends with the status of that command.";
 
 /// Shows, sets and watches trunks: aggregates of network devices that choose a link for each frame
@@ -225,6 +227,9 @@ pub enum Command {
     /// the homes of buckets in the file; settings that are not in it stay. A trunk with an auto-join
     /// rule keeps ports that the file does not name. A device that is to become a port is brought
     /// down first. If a step fails, all steps are undone.
+    ///
+    /// If a device is not there, the rest is done, a warning names the device, and the exit status is
+    /// 3. The device joins with its settings when it appears.
     Apply {
         /// The output of save; - is standard input.
         #[arg(value_name = "FILE")]
@@ -233,7 +238,8 @@ pub enum Command {
         #[arg(short = 'c', long)]
         dry_run: bool,
     },
-    /// Print the steps that apply would take; exit with 1 if there are any.
+    /// Print the steps that apply would take; exit with 1 if there are any, and with 3 if there are none
+    /// but a device is missing.
     Diff {
         /// The output of save; - is standard input.
         #[arg(value_name = "FILE")]
@@ -323,8 +329,11 @@ pub enum PortCommand {
         /// The device, the trunk, then settings.
         #[arg(value_name = "NAME dev TRUNK [SETTING...]", required = true, num_args = 1..)]
         words: Vec<String>,
+        /// If there is no such device, have it join when it appears.
+        #[arg(long)]
+        later: bool,
     },
-    /// Release a port from its trunk.
+    /// Release a port from its trunk, or forget a missing one.
     #[command(alias = "delete")]
     Del {
         /// The port.

@@ -15,7 +15,7 @@ use crate::config::{self, PortConfig, TrunkConfig};
 use crate::doctor;
 use crate::failure::{usage, Failure, Result};
 use crate::monitor::{self, Filter, Format};
-use crate::plan::{self, Others, WhenUp, World};
+use crate::plan::{self, Manner, World};
 use crate::session::Session;
 use crate::text::{self, Look};
 use crate::view::{
@@ -26,6 +26,9 @@ use crate::{claim, complete, man, pin, prometheus};
 
 /// The exit status if a comparison found something.
 const FOUND: u8 = 1;
+
+/// The exit status if all was done but what needs a device that is not there.
+const MISSING: u8 = 3;
 
 /// A command, its output and the kernel.
 pub struct Run<'a, W> {
@@ -296,9 +299,7 @@ impl<W: Write> Run<'_, W> {
                 if before.devices.contains_key(name) {
                     return Err(usage(format!("there is a device {name} already")));
                 }
-                let steps = before
-                    .clone()
-                    .plan(&[wanted], WhenUp::Leave, Others::Release)?;
+                let steps = before.clone().plan(&[wanted], plan::ADD)?;
                 plan::carry_out(self.session, &before, &steps)?;
                 Ok(0)
             }
@@ -359,12 +360,8 @@ impl<W: Write> Run<'_, W> {
                 self.session.connection()?.port_set(port, &settings)?;
                 Ok(0)
             }
-            PortCommand::Add { words } => self.port_add(&words),
-            PortCommand::Del { name } => {
-                let port = self.session.port_link(&name)?.ifindex;
-                self.session.links.set_master(port, None)?;
-                Ok(0)
-            }
+            PortCommand::Add { words, later } => self.port_add(&words, later),
+            PortCommand::Del { name } => self.port_del(&name),
         }
     }
 
@@ -397,7 +394,25 @@ impl<W: Write> Run<'_, W> {
         self.print(&views, |look| text::ports(&views, look))
     }
 
-    fn port_add(&mut self, words: &[String]) -> Result<u8> {
+    /// Releases a port, or forgets a missing one.
+    fn port_del(&mut self, name: &str) -> Result<u8> {
+        match self.session.port_link(name) {
+            Ok(port) => self.session.links.set_master(port.ifindex, None)?,
+            Err(error) => {
+                let trunks = self.session.links.trunks()?;
+                let missing = match trunks.is_empty() {
+                    true => Vec::new(),
+                    false => self.session.connection()?.missing_dump(None)?,
+                };
+                let port = missing.iter().find(|port| port.ifname == name);
+                let trunk = port.ok_or(error)?.trunk;
+                self.session.connection()?.missing_del(trunk, name)?;
+            }
+        }
+        Ok(0)
+    }
+
+    fn port_add(&mut self, words: &[String], later: bool) -> Result<u8> {
         let mut words = Words::new(words);
         let ifname = words.device()?.to_string();
         if !words.skip("dev") && !words.skip("master") {
@@ -410,10 +425,17 @@ impl<W: Write> Run<'_, W> {
         words.end()?;
         self.session.trunk(trunk)?;
         let before = World::read(self.session, &[trunk])?;
-        let wanted = plan::with_port(&before, trunk, PortConfig { ifname, settings });
-        let steps = before
-            .clone()
-            .plan(&[wanted], WhenUp::Leave, Others::Release)?;
+        let port = PortConfig {
+            ifname,
+            settings,
+            missing: false,
+        };
+        let wanted = plan::with_port(&before, trunk, port);
+        let manner = Manner {
+            awaits: later,
+            ..plan::ADD
+        };
+        let steps = before.clone().plan(&[wanted], manner)?;
         plan::carry_out(self.session, &before, &steps)?;
         Ok(0)
     }
@@ -531,13 +553,19 @@ impl<W: Write> Run<'_, W> {
         let mut configs = Vec::new();
         for group in self.session.groups(name.as_deref())? {
             let table = self.session.connection()?.table_get(group.trunk.ifindex)?;
-            configs.push(TrunkConfig::of(&group.trunk, &group.ports, &table));
+            let Group {
+                trunk,
+                ports,
+                missing,
+                ..
+            } = &group;
+            configs.push(TrunkConfig::of(trunk, ports, missing, &table));
         }
         self.print(&configs, |_| config::format(&configs))
     }
 
-    /// Returns what there is, and the steps to what a file describes.
-    fn plan(&mut self, file: &Path) -> Result<(World, Vec<plan::Step>)> {
+    /// Returns what there is, the steps to what a file describes, and what will be there.
+    fn plan(&mut self, file: &Path) -> Result<(World, Vec<plan::Step>, World)> {
         let (name, text) = read(file)?;
         let wanted = config::parse(&name, &text)?;
         let mut names: Vec<_> = wanted.iter().map(|trunk| trunk.ifname.as_str()).collect();
@@ -552,10 +580,25 @@ impl<W: Write> Run<'_, W> {
             names.extend(losing.iter().map(String::as_str));
             before = World::read(self.session, &names)?;
         }
-        let steps = before
-            .clone()
-            .plan(&wanted, WhenUp::SetDown, Others::KeepByRule)?;
-        Ok((before, steps))
+        let mut after = before.clone();
+        let steps = after.plan(&wanted, plan::APPLY)?;
+        after
+            .trunks
+            .retain(|name, _| wanted.iter().any(|trunk| trunk.ifname == *name));
+        Ok((before, steps, after))
+    }
+
+    /// Warns of devices that are not there. Returns the exit status.
+    fn missing(&mut self, after: &World) -> Result<u8> {
+        // After what is on standard output.
+        self.out.flush()?;
+        let missing = after.missing();
+        for (trunk, port) in &missing {
+            warn(&format!(
+                "{trunk}: there is no device \"{port}\"; it joins when it appears"
+            ));
+        }
+        Ok(if missing.is_empty() { 0 } else { MISSING })
     }
 
     fn print_steps(&mut self, steps: &[plan::Step]) -> Result<()> {
@@ -566,18 +609,19 @@ impl<W: Write> Run<'_, W> {
     }
 
     fn apply(&mut self, file: &Path, dry_run: bool) -> Result<u8> {
-        let (before, steps) = self.plan(file)?;
+        let (before, steps, after) = self.plan(file)?;
         match dry_run {
             true => self.print_steps(&steps)?,
             false => plan::carry_out(self.session, &before, &steps)?,
         }
-        Ok(0)
+        self.missing(&after)
     }
 
     fn diff(&mut self, file: &Path) -> Result<u8> {
-        let (_, steps) = self.plan(file)?;
+        let (_, steps, after) = self.plan(file)?;
         self.print_steps(&steps)?;
-        Ok(if steps.is_empty() { 0 } else { FOUND })
+        let missing = self.missing(&after)?;
+        Ok(if steps.is_empty() { missing } else { FOUND })
     }
 
     fn doctor(&mut self, name: Option<String>) -> Result<u8> {
@@ -600,6 +644,11 @@ impl<W: Write> Run<'_, W> {
     fn watch(&mut self, _: Option<String>) -> Result<u8> {
         Err(usage("this program was built without the live screen"))
     }
+}
+
+/// Tells the user of something that does not keep a command from succeeding.
+fn warn(text: &str) {
+    eprintln!("Warning: {text}.");
 }
 
 /// Returns the device that words name. Fails if there are other words.

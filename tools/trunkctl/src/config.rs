@@ -19,7 +19,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 use trunk_nl::uapi::Failback;
-use trunk_nl::{Bucket, Port, PortSettings, Trunk, TrunkSettings};
+use trunk_nl::{Bucket, MissingPort, Port, PortSettings, Trunk, TrunkSettings};
 
 use crate::failure::{usage, Result};
 use crate::words::{self, Words};
@@ -44,6 +44,9 @@ pub struct PortConfig {
     pub ifname: String,
     #[serde(flatten)]
     pub settings: PortSettings,
+    /// Its device is not there: it becomes a port when it appears.
+    #[serde(skip)]
+    pub missing: bool,
 }
 
 /// A range of buckets and its home, in JSON.
@@ -67,13 +70,28 @@ fn runs<S: serde::Serializer>(
 
 impl TrunkConfig {
     /// Returns the configuration of a trunk. It has no values that are newer than this program.
-    pub fn of(trunk: &Trunk, ports: &[Port], table: &[Bucket]) -> Self {
+    pub fn of(trunk: &Trunk, ports: &[Port], missing: &[MissingPort], table: &[Bucket]) -> Self {
         let mut ports: Vec<_> = ports.iter().filter(|p| p.trunk == trunk.ifindex).collect();
         ports.sort_by_key(|port| port.id);
         let name = |ifindex| {
             let port = ports.iter().find(|port| port.ifindex == ifindex)?;
             Some(port.ifname.clone())
         };
+        let present = ports.iter().map(|port| PortConfig {
+            ifname: port.ifname.clone(),
+            settings: PortSettings {
+                priority: Some(port.priority),
+                weight: Some(port.weight),
+                enabled: Some(port.enabled),
+            },
+            missing: false,
+        });
+        let missing = missing.iter().filter(|port| port.trunk == trunk.ifindex);
+        let missing = missing.map(|port| PortConfig {
+            ifname: port.ifname.clone(),
+            settings: port.settings.clone(),
+            missing: true,
+        });
         let failback = trunk.failback.known();
         let set = table.iter().filter(|bucket| bucket.user_set);
         Self {
@@ -102,17 +120,7 @@ impl TrunkConfig {
             table: set
                 .filter_map(|bucket| Some((bucket.index, name(bucket.home?)?)))
                 .collect(),
-            ports: ports
-                .iter()
-                .map(|port| PortConfig {
-                    ifname: port.ifname.clone(),
-                    settings: PortSettings {
-                        priority: Some(port.priority),
-                        weight: Some(port.weight),
-                        enabled: Some(port.enabled),
-                    },
-                })
-                .collect(),
+            ports: present.chain(missing).collect(),
         }
     }
 
@@ -126,7 +134,11 @@ impl TrunkConfig {
         while words.skip("port") {
             let ifname = words.value("port")?.to_string();
             let settings = words.port_settings()?;
-            config.ports.push(PortConfig { ifname, settings });
+            config.ports.push(PortConfig {
+                ifname,
+                settings,
+                missing: false,
+            });
         }
         words.end()?;
         unique(config.ports.iter().map(|port| port.ifname.as_str()))?;
@@ -211,7 +223,11 @@ fn add(trunks: &mut Vec<TrunkConfig>, words: &mut Words<'_>) -> Result<()> {
             let trunk = last.ok_or_else(trunk)?;
             let ifname = words.value(object)?.to_string();
             let settings = words.port_settings()?;
-            trunk.ports.push(PortConfig { ifname, settings });
+            trunk.ports.push(PortConfig {
+                ifname,
+                settings,
+                missing: false,
+            });
             words.end()
         }
         "table" => {

@@ -329,6 +329,7 @@ pub fn group() -> Group {
         link: link(),
         trunk: trunk(),
         ports: ports(),
+        missing: Vec::new(),
     }
 }
 
@@ -340,6 +341,7 @@ pub fn config() -> TrunkConfig {
             weight: Some(weight),
             enabled: Some(enabled),
         },
+        missing: false,
     };
     TrunkConfig {
         ifname: "trunk0".into(),

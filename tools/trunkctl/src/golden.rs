@@ -112,6 +112,24 @@ fn show_in_colour() {
 }
 
 #[test]
+fn ports_that_are_missing_are_named() {
+    let mut group = fixtures::group();
+    group.missing = ["eth8", "eth9"]
+        .map(|name| trunk_nl::MissingPort {
+            ifname: name.into(),
+            ..Default::default()
+        })
+        .into();
+    let text = trunks(&[group.clone()], &[], &PLAIN);
+    assert!(
+        text.contains(" far-end-reason answers missing eth8,eth9\n"),
+        "{text}"
+    );
+    let object = json(&[TrunkView::new(&group, &[])], false);
+    assert!(object.contains(r#""missing":["eth8","eth9"]"#), "{object}");
+}
+
+#[test]
 fn show_as_json() {
     let group = fixtures::group();
     assert_eq!(
@@ -122,7 +140,7 @@ fn show_as_json() {
             r#""interval":100000,"reply_timeout":10000,"misses":3,"hits":3,"hold_down":60000,"#,
             r#""peers":"one","probe_ethertype":34997,"probe_address":"01:80:c2:00:00:0e","#,
             r#""keyed":false,"system":"0242ac1100020001","#,
-            r#""redundancy":"degraded","auto_join":null,"far_end_is":"trunk","far_end_reason":"answers","ports":3,"act":2,"up":true,"carrier":true,"mtu":1500,"#,
+            r#""redundancy":"degraded","auto_join":null,"far_end_is":"trunk","far_end_reason":"answers","ports":3,"act":2,"missing":[],"up":true,"carrier":true,"mtu":1500,"#,
             r#""address":"02:00:00:00:00:01"}]"#,
             "\n"
         )
@@ -632,7 +650,7 @@ fn what_is_shown_can_be_set() {
             address: (up_to(1) == 1).then(|| "52:54:00".parse().unwrap()),
             priority: 1 + up_to(9),
         });
-        let want = TrunkConfig::of(trunk, &[], &[]).settings;
+        let want = TrunkConfig::of(trunk, &[], &[], &[]).settings;
         for details in [true, false] {
             let words = line_of(trunks(&[group.clone()], &[], &look(details)));
             let mut words = Words::new(&words);
@@ -665,7 +683,7 @@ fn what_is_shown_can_be_set() {
         let port = &mut group.ports[0];
         (port.priority, port.weight) = (1 + up_to(65_534), up_to(65_535));
         port.enabled = up_to(1) == 1;
-        let want = TrunkConfig::of(&group.trunk, &group.ports, &[]).ports;
+        let want = TrunkConfig::of(&group.trunk, &group.ports, &[], &[]).ports;
         let words = line_of(views(&group, &[], &look(false)));
         let mut words = Words::new(&words);
         assert!(words.skip("dev") && words.skip("trunk0"));

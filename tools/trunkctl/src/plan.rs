@@ -48,6 +48,18 @@ pub enum Step {
         new: PortSettings,
         old: PortSettings,
     },
+    /// The device of a port is not there: it joins when it appears.
+    Await {
+        port: String,
+        trunk: String,
+        new: PortSettings,
+        old: PortSettings,
+    },
+    /// A missing port is forgotten.
+    Forget {
+        port: String,
+        trunk: String,
+    },
     Table {
         trunk: String,
         new: BTreeMap<u32, String>,
@@ -60,21 +72,37 @@ pub enum Step {
     },
 }
 
-/// Whether a device that is to become a port may be brought down.
+/// What a plan may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WhenUp {
-    SetDown,
-    /// It stays up, and the kernel refuses it.
-    Leave,
+pub struct Manner {
+    /// A device that is to become a port is brought down, and leaves another trunk. Otherwise it stays
+    /// as it is, and the kernel refuses it.
+    pub takes: bool,
+    /// Ports that are not named stay if the trunk has a rule by which they may have joined.
+    pub keeps_by_rule: bool,
+    /// A port whose device is not there joins when that appears. Otherwise that is an error.
+    pub awaits: bool,
 }
 
-/// What happens to ports of a trunk that are not named.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Others {
-    Release,
-    /// They stay if the trunk has a rule by which they may have joined.
-    KeepByRule,
-}
+/// As `add` does.
+pub const ADD: Manner = Manner {
+    takes: false,
+    keeps_by_rule: false,
+    awaits: false,
+};
+
+/// As `apply` does.
+pub const APPLY: Manner = Manner {
+    takes: true,
+    keeps_by_rule: true,
+    awaits: true,
+};
+
+/// Restores all exactly.
+pub const UNDO: Manner = Manner {
+    keeps_by_rule: false,
+    ..APPLY
+};
 
 impl World {
     /// Reads what there is, with the tables of these trunks.
@@ -99,12 +127,13 @@ impl World {
         }
         let connection = session.connection()?;
         let ports = connection.port_dump(None)?;
+        let missing = connection.missing_dump(None)?;
         for trunk in connection.trunk_dump()? {
             let table = match tables.contains(&trunk.ifname.as_str()) {
                 true => connection.table_get(trunk.ifindex)?,
                 false => Vec::new(),
             };
-            let config = TrunkConfig::of(&trunk, &ports, &table);
+            let config = TrunkConfig::of(&trunk, &ports, &missing, &table);
             world.trunks.insert(trunk.ifname, config);
         }
         Ok(world)
@@ -112,15 +141,10 @@ impl World {
 
     /// Returns the steps from this world to one with these trunks, and changes it to that. Steps
     /// that cannot be undone come last.
-    pub fn plan(
-        &mut self,
-        wanted: &[TrunkConfig],
-        when_up: WhenUp,
-        others: Others,
-    ) -> Result<Vec<Step>> {
+    pub fn plan(&mut self, wanted: &[TrunkConfig], manner: Manner) -> Result<Vec<Step>> {
         let mut steps = Vec::new();
         for trunk in wanted {
-            self.plan_trunk(trunk, when_up, others, &mut steps)?;
+            self.plan_trunk(trunk, manner, &mut steps)?;
         }
         for trunk in wanted {
             self.plan_key(trunk, &mut steps);
@@ -145,8 +169,7 @@ impl World {
     fn plan_trunk(
         &mut self,
         wanted: &TrunkConfig,
-        when_up: WhenUp,
-        others: Others,
+        manner: Manner,
         steps: &mut Vec<Step>,
     ) -> Result<()> {
         let name = &wanted.ifname;
@@ -179,40 +202,82 @@ impl World {
         });
         let rule = wanted.settings.auto_join.as_ref();
         let rule = rule.or(now.settings.auto_join.as_ref());
-        let keep = others == Others::KeepByRule && rule.is_some_and(Option::is_some);
-        if !keep {
-            for port in &gone {
-                self.release(&port.ifname, steps);
+        let keep = manner.keeps_by_rule && rule.is_some_and(Option::is_some);
+        // A missing port has not joined by a rule.
+        let (gone, kept_by_rule): (Vec<_>, Vec<_>) =
+            gone.into_iter().partition(|port| port.missing || !keep);
+        for PortConfig {
+            ifname, missing, ..
+        } in gone
+        {
+            match missing {
+                true => steps.push(Step::Forget {
+                    port: ifname,
+                    trunk: name.clone(),
+                }),
+                false => self.release(&ifname, steps),
             }
         }
-        for port in &wanted.ports {
-            let old = match kept.iter().find(|kept| kept.ifname == port.ifname) {
-                Some(kept) => kept.settings.clone(),
+        let mut trunk = TrunkConfig {
+            keyed: now.keyed,
+            ..wanted.clone()
+        };
+        for port in &mut trunk.ports {
+            let known = kept.iter().find(|kept| kept.ifname == port.ifname);
+            port.missing = !self.devices.contains_key(&port.ifname) && manner.awaits;
+            let old = match known.filter(|known| known.missing == port.missing) {
+                Some(known) => known.settings.clone(),
+                None if port.missing => {
+                    trunk_nl::check_any_name(&port.ifname)?;
+                    PortSettings::default()
+                }
                 None => {
-                    self.join(&port.ifname, name, when_up, steps)?;
+                    self.join(&port.ifname, name, manner, steps)?;
                     PortSettings::default()
                 }
             };
             let (new, old) = changed_port(&port.settings, &old);
-            if !new.is_empty() {
-                let port = port.ifname.clone();
-                steps.push(Step::Port { port, new, old });
+            let ifname = port.ifname.clone();
+            match port.missing {
+                true if known.is_none() || !new.is_empty() => steps.push(Step::Await {
+                    port: ifname,
+                    trunk: name.clone(),
+                    new: merged(&port.settings, known),
+                    old,
+                }),
+                false if !new.is_empty() => steps.push(Step::Port {
+                    port: ifname,
+                    new,
+                    old,
+                }),
+                _ => {}
             }
         }
 
-        if wanted.table != now.table {
-            let trunk = name.clone();
-            let (new, old) = (wanted.table.clone(), now.table);
-            steps.push(Step::Table { trunk, new, old });
+        // Nothing can be the home of a bucket before it is there.
+        let missing = |home: &str| trunk.ports.iter().any(|p| p.missing && p.ifname == home);
+        trunk.table = wanted.table.clone();
+        trunk.table.retain(|_, home| !missing(home));
+        if trunk.table != now.table {
+            steps.push(Step::Table {
+                trunk: name.clone(),
+                new: trunk.table.clone(),
+                old: now.table,
+            });
         }
-        let keyed = now.keyed;
-        let mut trunk = TrunkConfig {
-            keyed,
-            ..wanted.clone()
-        };
-        trunk.ports.extend(gone.into_iter().filter(|_| keep));
+        trunk.ports.extend(kept_by_rule);
         self.trunks.insert(name.clone(), trunk);
         Ok(())
+    }
+
+    /// Returns the ports whose devices are not there, each after its trunk.
+    pub fn missing(&self) -> Vec<(&str, &str)> {
+        let trunks = self.trunks.values();
+        let missing = trunks.flat_map(|trunk| {
+            let ports = trunk.ports.iter().filter(|port| port.missing);
+            ports.map(|port| (trunk.ifname.as_str(), port.ifname.as_str()))
+        });
+        missing.collect()
     }
 
     fn release(&mut self, port: &str, steps: &mut Vec<Step>) {
@@ -229,19 +294,19 @@ impl World {
         &mut self,
         port: &str,
         trunk: &str,
-        when_up: WhenUp,
+        manner: Manner,
         steps: &mut Vec<Step>,
     ) -> Result<()> {
         let device = self.devices.get(port);
         let device = device.ok_or_else(|| Error::NoSuchDevice(port.to_string()))?;
         if let Some(master) = &device.master {
-            let may = self.trunks.contains_key(master) && when_up == WhenUp::SetDown;
+            let may = self.trunks.contains_key(master) && manner.takes;
             if !may {
                 return Err(usage(format!("{port} is a port of {master} already")));
             }
             self.release(port, steps);
         }
-        if self.devices.get(port).is_some_and(|device| device.up) && when_up == WhenUp::SetDown {
+        if self.devices.get(port).is_some_and(|device| device.up) && manner.takes {
             steps.push(Step::Down(port.to_string()));
         }
         steps.push(Step::Enslave {
@@ -300,6 +365,18 @@ fn changed_port(wanted: &PortSettings, now: &PortSettings) -> (PortSettings, Por
     (new, old)
 }
 
+/// Returns settings, and where they say nothing, those of the port that was known.
+fn merged(settings: &PortSettings, known: Option<&PortConfig>) -> PortSettings {
+    let old = known
+        .map(|known| known.settings.clone())
+        .unwrap_or_default();
+    PortSettings {
+        priority: settings.priority.or(old.priority),
+        weight: settings.weight.or(old.weight),
+        enabled: settings.enabled.or(old.enabled),
+    }
+}
+
 /// Removes both values unless there is a new one that differs.
 fn keep_changed<T: PartialEq>(new: &mut Option<T>, old: &mut Option<T>) {
     if new.is_none() || new == old {
@@ -331,6 +408,16 @@ impl Step {
             Self::Port { port, new, .. } => {
                 let port = session.links.by_name(port)?.ifindex;
                 session.connection()?.port_set(port, new)?;
+            }
+            Self::Await {
+                port, trunk, new, ..
+            } => {
+                let trunk = session.trunk(trunk)?;
+                session.connection()?.missing_add(trunk, port, new)?;
+            }
+            Self::Forget { port, trunk } => {
+                let trunk = session.trunk(trunk)?;
+                session.connection()?.missing_del(trunk, port)?;
             }
             Self::Table { trunk, new, .. } => {
                 let trunk = session.trunk(trunk)?;
@@ -396,6 +483,18 @@ impl fmt::Display for Step {
                 let old = was(words::of_port(old));
                 write!(f, "port set {port} {}{old}", words::of_port(new))
             }
+            Self::Await {
+                port,
+                trunk,
+                new,
+                old,
+            } => {
+                let new = words::of_port(new);
+                let blank = if new.is_empty() { "" } else { " " };
+                let old = was(words::of_port(old));
+                write!(f, "port add {port} dev {trunk}{blank}{new} --later{old}")
+            }
+            Self::Forget { port, .. } => write!(f, "port del {port}"),
             Self::Table { trunk, new, old } => {
                 if !old.is_empty() {
                     let old = was(table(old));
@@ -461,7 +560,7 @@ fn undo(session: &mut Session, before: &World, steps: &[Step]) -> Result<()> {
     let names: Vec<_> = before.trunks.keys().map(String::as_str).collect();
     let mut now = World::read(session, &names)?;
     let wanted: Vec<_> = before.trunks.values().cloned().collect();
-    for step in now.plan(&wanted, WhenUp::SetDown, Others::Release)? {
+    for step in now.plan(&wanted, UNDO)? {
         step.take(session)?;
     }
     for (name, device) in &before.devices {
@@ -491,15 +590,15 @@ mod tests {
     use crate::config::parse;
     use crate::fixtures;
 
-    fn steps(world: &mut World, text: &str, when_up: WhenUp) -> Vec<String> {
+    fn steps(world: &mut World, text: &str, manner: Manner) -> Vec<String> {
         let wanted = parse("f", text).unwrap();
-        let steps = world.plan(&wanted, when_up, Others::KeepByRule).unwrap();
+        let steps = world.plan(&wanted, manner).unwrap();
         steps.iter().map(Step::to_string).collect()
     }
 
-    fn refused(text: &str, when_up: WhenUp) -> String {
+    fn refused(text: &str, manner: Manner) -> String {
         let wanted = parse("f", text).unwrap();
-        let refused = fixtures::world().plan(&wanted, when_up, Others::KeepByRule);
+        let refused = fixtures::world().plan(&wanted, manner);
         refused.unwrap_err().to_string()
     }
 
@@ -515,17 +614,17 @@ mod tests {
             "port add eth6 dev t",
             "table set t 0-1 eth6 9 eth6",
         ];
-        assert_eq!(steps(&mut fixtures::world(), text, WhenUp::SetDown), want);
+        assert_eq!(steps(&mut fixtures::world(), text, APPLY), want);
     }
 
     #[test]
     fn nothing_is_left_to_do_after_it_was_done() {
         let mut world = fixtures::world();
         let saved = crate::config::format(&[fixtures::config()]);
-        assert!(steps(&mut world, &saved, WhenUp::SetDown).is_empty());
+        assert!(steps(&mut world, &saved, APPLY).is_empty());
         let text = "trunk trunk0 bits 6 failback manual\nport eth5 prio 3\nport eth1 disable\n";
-        assert!(!steps(&mut world, text, WhenUp::SetDown).is_empty());
-        assert!(steps(&mut world, text, WhenUp::SetDown).is_empty());
+        assert!(!steps(&mut world, text, APPLY).is_empty());
+        assert!(steps(&mut world, text, APPLY).is_empty());
     }
 
     #[test]
@@ -543,13 +642,13 @@ table 4 eth1 6 eth2
             "port set eth2 enable  # was disable",
             "table reset trunk0  # was 4-5 eth1\ntable set trunk0 4 eth1 6 eth2",
         ];
-        assert_eq!(steps(&mut fixtures::world(), text, WhenUp::SetDown), want);
+        assert_eq!(steps(&mut fixtures::world(), text, APPLY), want);
         let text = "trunk trunk0 role server\nport eth1\nport eth2\nport eth3";
         let want = ["table reset trunk0  # was 4-5 eth1"];
-        assert_eq!(steps(&mut fixtures::world(), text, WhenUp::SetDown), want);
+        assert_eq!(steps(&mut fixtures::world(), text, APPLY), want);
         let text = "trunk trunk0 role switch\nport eth1\nport eth2\nport eth3\ntable 4-5 eth1";
         let want = ["set trunk0 role switch  # was selector dmac far-end auto"];
-        assert_eq!(steps(&mut fixtures::world(), text, WhenUp::SetDown), want);
+        assert_eq!(steps(&mut fixtures::world(), text, APPLY), want);
     }
 
     #[test]
@@ -558,24 +657,24 @@ table 4 eth1 6 eth2
         let text = format!("trunk trunk0 auto-join name eth* prio 2{named}");
         let mut world = fixtures::world();
         let want = ["set trunk0 auto-join name eth* prio 2  # was auto-join none"];
-        assert_eq!(steps(&mut world, &text, WhenUp::SetDown), want);
-        assert!(steps(&mut world, &text, WhenUp::SetDown).is_empty());
+        assert_eq!(steps(&mut world, &text, APPLY), want);
+        assert!(steps(&mut world, &text, APPLY).is_empty());
         // Without a new rule, the old one counts.
         let same = format!("trunk trunk0{named}");
         let mut ruled = fixtures::world();
-        steps(&mut ruled, &text, WhenUp::SetDown);
-        assert!(steps(&mut ruled, &same, WhenUp::SetDown).is_empty());
+        steps(&mut ruled, &text, APPLY);
+        assert!(steps(&mut ruled, &same, APPLY).is_empty());
         let none = format!("trunk trunk0 auto-join none{named}");
         let want = [
             "set trunk0 auto-join none  # was auto-join name eth* prio 2",
             "port del eth3",
         ];
         let mut ruled = fixtures::world();
-        steps(&mut ruled, &text, WhenUp::SetDown);
-        assert_eq!(steps(&mut ruled, &none, WhenUp::SetDown), want);
+        steps(&mut ruled, &text, APPLY);
+        assert_eq!(steps(&mut ruled, &none, APPLY), want);
         // An undo restores all exactly.
         let exactly = parse("f", &text).unwrap();
-        let steps = fixtures::world().plan(&exactly, WhenUp::SetDown, Others::Release);
+        let steps = fixtures::world().plan(&exactly, UNDO);
         assert_eq!(steps.unwrap()[1].to_string(), "port del eth3");
     }
 
@@ -593,13 +692,43 @@ table 4 eth1 6 eth2
             "# set t key, which is not shown",
         ];
         let mut world = fixtures::world();
-        assert_eq!(steps(&mut world, &text, WhenUp::SetDown), want);
+        assert_eq!(steps(&mut world, &text, APPLY), want);
         // It may be another key.
-        assert_eq!(steps(&mut world, &text, WhenUp::SetDown), want[2..]);
+        assert_eq!(steps(&mut world, &text, APPLY), want[2..]);
         let none = format!("trunk trunk0 key none{ports}");
         let want = ["set trunk0 key none"];
-        assert_eq!(steps(&mut world, &none, WhenUp::SetDown), want);
-        assert!(steps(&mut world, &none, WhenUp::SetDown).is_empty());
+        assert_eq!(steps(&mut world, &none, APPLY), want);
+        assert!(steps(&mut world, &none, APPLY).is_empty());
+    }
+
+    #[test]
+    fn ports_whose_devices_are_not_there_join_later() {
+        let text = "trunk t\nport eth6\nport eth8 prio 2\nport eth9\ntable 1 eth8 2 eth6";
+        let want = [
+            "add t",
+            "port add eth6 dev t",
+            "port add eth8 dev t prio 2 --later",
+            "port add eth9 dev t --later",
+            "table set t 2 eth6",
+        ];
+        let mut world = fixtures::world();
+        assert_eq!(steps(&mut world, text, APPLY), want);
+        assert_eq!(world.missing(), [("t", "eth8"), ("t", "eth9")]);
+        // Nothing is left to do.
+        assert!(steps(&mut world, text, APPLY).is_empty());
+        // Its settings change, or it is not wanted any more, whatever the rule.
+        let text = "trunk t auto-join name x*\nport eth6\nport eth8 weight 3\ntable 2 eth6";
+        let want = [
+            "set t auto-join name x*",
+            "port del eth9",
+            "port add eth8 dev t prio 2 weight 3 --later",
+        ];
+        assert_eq!(steps(&mut world, text, APPLY), want);
+        // Its device has come, but has not joined.
+        world.devices.insert("eth8".into(), Device::default());
+        let want = ["port add eth8 dev t", "port set eth8 weight 3"];
+        assert_eq!(steps(&mut world, text, APPLY), want);
+        assert!(steps(&mut world, text, APPLY).is_empty());
     }
 
     /// Tests all kinds of steps, as diff and a dry run print them.
@@ -609,11 +738,11 @@ table 4 eth1 6 eth2
         let wanted = format!(
             "trunk trunk0 bits 4 failback manual {key}\nport eth1 weight 3\nport eth2\n\
              table 4 eth1 6-7 eth2\n\
-             trunk t role switch key none\nport eth3\nport eth5 prio 2\n"
+             trunk t role switch key none\nport eth3\nport eth5 prio 2\nport eth9 prio 3\n"
         );
         let wanted = parse("f", &wanted).unwrap();
         let mut world = fixtures::world();
-        let steps = world.plan(&wanted, WhenUp::SetDown, Others::KeepByRule);
+        let steps = world.plan(&wanted, APPLY);
         let text = text(&steps.unwrap());
         let lines: Vec<_> = text.lines().collect();
         fixtures::golden("steps.txt", &text);
@@ -624,29 +753,31 @@ table 4 eth1 6 eth2
     fn a_port_moves_from_trunk_to_trunk() {
         let text = "trunk t\nport eth3\n";
         let want = ["add t", "port del eth3", "port add eth3 dev t"];
-        assert_eq!(steps(&mut fixtures::world(), text, WhenUp::SetDown), want);
-        assert_eq!(
-            refused(text, WhenUp::Leave),
-            "eth3 is a port of trunk0 already"
-        );
+        assert_eq!(steps(&mut fixtures::world(), text, APPLY), want);
+        assert_eq!(refused(text, ADD), "eth3 is a port of trunk0 already");
     }
 
     #[test]
     fn what_cannot_be_is_refused_before_a_step_is_taken() {
         for (text, want) in [
             ("trunk eth5", "\"eth5\" is not a trunk"),
-            ("trunk t\nport eth9", "there is no device \"eth9\""),
+            (
+                "trunk t\nport eth/9",
+                "\"eth/9\" cannot be the name of a device",
+            ),
             ("trunk t\nport eth7", "eth7 is a port of br0 already"),
             ("trunk a/b", "\"a/b\" cannot be the name of a device"),
         ] {
-            assert_eq!(refused(text, WhenUp::SetDown), want);
+            assert_eq!(refused(text, APPLY), want);
         }
+        let want = "there is no device \"eth9\"";
+        assert_eq!(refused("trunk t\nport eth9", ADD), want);
     }
 
     #[test]
     fn devices_that_are_up_are_left_so_unless_told() {
         let want = ["add t", "port add eth5 dev t"];
         let text = "trunk t\nport eth5";
-        assert_eq!(steps(&mut fixtures::world(), text, WhenUp::Leave), want);
+        assert_eq!(steps(&mut fixtures::world(), text, ADD), want);
     }
 }

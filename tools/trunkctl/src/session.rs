@@ -69,13 +69,15 @@ impl Session {
             None => self.links.trunks()?,
         };
         let connection = self.connection()?;
-        let (trunks, mut ports) = match &links[..] {
-            [link] => {
-                let trunk = connection.trunk_get(link.ifindex)?;
-                (vec![trunk], connection.port_dump(Some(link.ifindex))?)
-            }
-            _ => (connection.trunk_dump()?, connection.port_dump(None)?),
+        let (only, trunks) = match &links[..] {
+            [link] => (
+                Some(link.ifindex),
+                vec![connection.trunk_get(link.ifindex)?],
+            ),
+            _ => (None, connection.trunk_dump()?),
         };
+        let mut ports = connection.port_dump(only)?;
+        let missing = connection.missing_dump(only)?;
         ports.sort_by_key(|port| port.id);
         let of = |ifindex| -> Vec<Port> {
             let ports = ports.iter().filter(|port| port.trunk == ifindex);
@@ -87,6 +89,11 @@ impl Session {
             Some(Group {
                 link: link.clone(),
                 ports: of(trunk.ifindex),
+                missing: missing
+                    .iter()
+                    .filter(|port| port.trunk == trunk.ifindex)
+                    .cloned()
+                    .collect(),
                 trunk,
             })
         };

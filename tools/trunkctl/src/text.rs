@@ -135,6 +135,9 @@ pub fn trunks(groups: &[Group], statistics: &[Statistics], look: &Look) -> Strin
             trunk.far_end_is,
             trunk.far_end_reason
         );
+        if !view.missing.is_empty() {
+            let _ = write!(text, " missing {}", view.missing.join(","));
+        }
         if look.details {
             let _ = write!(
                 text,

@@ -6,8 +6,8 @@
 use serde::Serialize;
 use trunk_nl::uapi::{EventKind, Reason, Redundancy, State};
 use trunk_nl::{
-    Bucket, ClaimState, Clock, Counters, Event, Link, Mac, Named, Peer, Port, Statistics, System,
-    Trunk,
+    Bucket, ClaimState, Clock, Counters, Event, Link, Mac, MissingPort, Named, Peer, Port,
+    Statistics, System, Trunk,
 };
 
 use crate::time;
@@ -18,6 +18,8 @@ pub struct Group {
     pub link: Link,
     pub trunk: Trunk,
     pub ports: Vec<Port>,
+    /// Ports whose devices are not there.
+    pub missing: Vec<MissingPort>,
 }
 
 impl Group {
@@ -41,6 +43,8 @@ pub struct TrunkView<'a> {
     pub ports: usize,
     /// Number of ports that are act.
     pub act: usize,
+    /// Names of ports whose devices are not there.
+    pub missing: Vec<&'a str>,
     pub up: bool,
     pub carrier: bool,
     pub mtu: u32,
@@ -56,6 +60,7 @@ impl<'a> TrunkView<'a> {
             trunk: &group.trunk,
             ports: group.ports.len(),
             act: act(&group.ports),
+            missing: group.missing.iter().map(|p| p.ifname.as_str()).collect(),
             up: group.link.up,
             carrier: group.link.carrier,
             mtu: group.link.mtu,

@@ -226,9 +226,22 @@ fn a_configuration_is_checked_as_a_whole_before_anything_is_done() {
         (status, err.as_str()),
         (Some(1), "Error: -:3: bits: a value is missing.\n")
     );
-    let (status, out, err) = with_input("apply --dry-run -", "trunk t9\nport no-such-dev\n");
+    let (status, out, err) = with_input("apply --dry-run -", "trunk t9\nport no/such-dev\n");
     assert_eq!((status, out.as_str()), (Some(1), ""));
-    assert_eq!(err, "Error: there is no device \"no-such-dev\".\n");
+    assert_eq!(
+        err,
+        "Error: \"no/such-dev\" cannot be the name of a device.\n"
+    );
+}
+
+#[test]
+fn a_device_that_is_not_there_is_told_of() {
+    let warning = "Warning: t9: there is no device \"no-such-dev\"; it joins when it appears.\n";
+    for (line, want) in [("apply --dry-run -", 3), ("diff -", 1)] {
+        let (status, out, err) = with_input(line, "trunk t9\nport no-such-dev\n");
+        assert_eq!((status, err.as_str()), (Some(want), warning));
+        assert_eq!(out, "add t9\nport add no-such-dev dev t9 --later\n");
+    }
 }
 
 #[test]

@@ -191,7 +191,7 @@ impl Port {
     }
 
     /// Makes these its settings. Returns whether one has changed.
-    pub(super) fn configure(&mut self, settings: PortSettings) -> bool {
+    pub fn configure(&mut self, settings: PortSettings) -> bool {
         let priority = settings.priority.unwrap_or(self.link.priority);
         let weight = settings.weight.unwrap_or(self.weight);
         let enabled = settings.enabled.unwrap_or(self.condition.enabled);

@@ -173,6 +173,17 @@ pub fn diagnose(patient: &Patient) -> Vec<Finding> {
     }
     too_few(group, &mut findings);
     reserve(group, &mut findings);
+    for port in &group.missing {
+        findings.warn(
+            "missing",
+            Some(&port.ifname),
+            "there is no such device; it joins when it appears".to_string(),
+            format!(
+                "plug it in or load its driver, or trunkctl port del {}",
+                port.ifname
+            ),
+        );
+    }
     links::examine(patient, &mut findings);
     for port in group.ports.iter().filter(|port| port.held_back) {
         findings.note(
@@ -465,6 +476,20 @@ pub mod tests {
         patient.group.ports.clear();
         let want = "trunk0: it has no ports; trunkctl port add NAME dev trunk0\n";
         assert_eq!(said(&patient), want);
+    }
+
+    #[test]
+    fn a_port_that_is_not_there() {
+        let mut patient = healthy();
+        patient.group.missing = vec![trunk_nl::MissingPort {
+            ifname: "eth9".into(),
+            ..Default::default()
+        }];
+        assert_eq!(
+            said(&patient),
+            "trunk0: eth9: there is no such device; it joins when it appears; plug it in or load its \
+             driver, or trunkctl port del eth9\n"
+        );
     }
 
     #[test]
