@@ -302,9 +302,8 @@ impl NetDevice {
     }
 
     /// Returns where its MAC address comes from.
-    pub fn mac_source(&self, _rtnl: &Rtnl) -> AddrSource {
-        // SAFETY: Alive by the type invariant; changed only by a holder of RTNL.
-        match u32::from(unsafe { (*self.as_ptr()).addr_assign_type }) {
+    pub fn mac_source(&self) -> AddrSource {
+        match u32::from(read_once!(self, addr_assign_type)) {
             bindings::NET_ADDR_PERM => AddrSource::Permanent,
             bindings::NET_ADDR_RANDOM => AddrSource::Random,
             bindings::NET_ADDR_STOLEN => AddrSource::Stolen,

@@ -82,10 +82,7 @@ pub(crate) fn keep_mac(dev: &Device<Trunk>, port: &Port, rtnl: &Rtnl) {
 /// Returns whether the trunk may take over the MAC address of its first port: not if the user has
 /// set an address.
 fn inherits_mac(dev: &Device<Trunk>, rtnl: &Rtnl) -> bool {
-    let made_up = matches!(
-        dev.mac_source(rtnl),
-        AddrSource::Random | AddrSource::Stolen
-    );
+    let made_up = matches!(dev.mac_source(), AddrSource::Random | AddrSource::Stolen);
     made_up && !dev.has_lower(rtnl)
 }
 

@@ -517,9 +517,12 @@ pub mod attr {
     pub const FAR_END_REASON: u16 = 30;
     /// The trunk has carrier only while so many ports are act; 0 for any usable port.
     pub const MIN_LINKS: u16 = 31;
+    /// MAC address of the trunk, unless it would have that anyway: that of its first port, or a
+    /// random one. Set by rtnetlink.
+    pub const ADDRESS: u16 = 32;
 
     /// Names of these, by number; 0 has none.
-    pub const NAMES: [&str; 32] = [
+    pub const NAMES: [&str; 33] = [
         "",
         "ifindex",
         "ifname",
@@ -552,6 +555,7 @@ pub mod attr {
         "far-end-is",
         "far-end-reason",
         "min-links",
+        "address",
     ];
 }
 

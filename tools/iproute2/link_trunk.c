@@ -435,9 +435,9 @@ static void help(struct link_util *kind, int argc, char **argv, FILE *out)
 static int parse(struct link_util *kind, int argc, char **argv, struct nlmsghdr *message)
 {
 	struct words words = { argc, argv, message, -1, -1, -1 };
-	uint32_t named = 0;	/* by type */
+	uint64_t named = 0;	/* by type */
 
-	_Static_assert(TRUNK_A_MAX < 32, "types are bits of a word");
+	_Static_assert(TRUNK_A_MAX < 64, "types are bits of a word");
 	while (words.count) {
 		const char *word = take(&words, "");
 		unsigned int bit;
@@ -455,9 +455,9 @@ static int parse(struct link_util *kind, int argc, char **argv, struct nlmsghdr 
 				      word);
 		/* `key` and `key-file` set the same attribute. */
 		bit = settings[i].form == SECRET_FILE ? TRUNK_A_KEY : settings[i].type;
-		if (named & 1u << bit)
+		if (named & UINT64_C(1) << bit)
 			return refuse("%s is named twice", bit == TRUNK_A_KEY ? "key" : word);
-		named |= 1u << bit;
+		named |= UINT64_C(1) << bit;
 		if (add_setting(&settings[i], &words))
 			return -1;
 	}

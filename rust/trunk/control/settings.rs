@@ -49,7 +49,11 @@ use kernel::{
     sync::Arc, //
 };
 use netdev::{
-    device::Device,
+    addr::MacAddr,
+    device::{
+        AddrSource,
+        Device, //
+    },
     genl::{
         Attribute,
         Attributes,
@@ -212,6 +216,23 @@ fn change(
     Ok(())
 }
 
+/// Returns the trunk's MAC address if it would not have that one anyway: if the user has set it, or if
+/// it is that of a port which has left.
+fn own_address(dev: &Device<Trunk>, rcu: &Rcu) -> Option<MacAddr> {
+    let trunk = dev.data();
+    let mac = MacAddr::from_u64(trunk.mac());
+    let is_first_ports = || {
+        let first = trunk.ports(rcu).next();
+        first.is_some_and(|port| port.own_mac == mac)
+    };
+    let own = match dev.mac_source() {
+        AddrSource::Set => true,
+        AddrSource::Stolen => !is_first_ports(),
+        AddrSource::Random | AddrSource::Permanent => false,
+    };
+    own.then_some(mac)
+}
+
 /// Adds a trunk's settings and state.
 pub(super) fn put(message: &mut Message<'_>, dev: &Device<Trunk>, rcu: &Rcu) -> Result {
     let trunk = dev.data();
@@ -238,6 +259,9 @@ pub(super) fn put(message: &mut Message<'_>, dev: &Device<Trunk>, rcu: &Rcu) -> 
     message.put_u32(attr::FAR_END_IS, ways.far_end as u32)?;
     message.put_u32(attr::FAR_END_REASON, ways.reason as u32)?;
     message.put_u32(attr::MIN_LINKS, u32::from(settings.min_links))?;
+    if let Some(mac) = own_address(dev, rcu) {
+        message.put(attr::ADDRESS, mac.octets())?;
+    }
     settings.join.map_or(Ok(()), |rule| {
         message.nest(attr::AUTO_JOIN, |message| auto_join::put(message, &rule))
     })

@@ -657,7 +657,7 @@ def configured():
             else:
                 runs.append({"first": index, "last": index, "port": home})
         found.append(
-            {"ifname": trunk["ifname"], "auto_join": None, "keyed": "keyed" in trunk, "table": runs}
+            {"ifname": trunk["ifname"], "mtu": link(trunk["ifname"])["mtu"], "auto_join": None, "keyed": "keyed" in trunk, "table": runs}
             | {name.replace("-", "_"): trunk[name] for name in SETTINGS} | delay
             | {"ports": [{name: port[name] for name in ("ifname", "priority", "weight")}
                          | {"enabled": bool(port["enabled"])} for port in ports]}
@@ -668,6 +668,50 @@ def configured():
 def by_trunk(saved):
     """Returns the parts of a saved text, one for each trunk, in the order of interface indices."""
     return sorted(re.split(r"^(?=trunk )", saved, flags=re.M))
+
+
+@cases("set by the user", "of a port that left", "of the first port")
+def test_a_saved_configuration_keeps_address_and_mtu(which):
+    """
+    ip link set trunk0 address … mtu 9000    save, del, apply: both are there again, at the ports too
+    """
+    star = Star(3)
+    with star.server:
+        match which:
+            case "set by the user":
+                ip("link set trunk0 address 02:00:00:00:12:34 mtu 9000")
+            case "of a port that left":
+                ip("link set eth1 nomaster\nlink set trunk0 mtu 1400")
+        was = link("trunk0")
+        saved = run("trunkctl save")
+        named = re.findall(r"trunk0 (?:address (\S+) )?mtu (\d+) bits", saved)
+        equal(named, [("" if "first" in which else was["address"], str(was["mtu"]))], f"what is saved: {saved}")
+        equal(told("diff -", saved), (0, "", ""), "differences to what was just saved")
+        equal(json.loads(run("trunkctl -j save"))[0].get("address"), named[0][0] or None, "address in JSON")
+        run("trunkctl del trunk0")
+        equal(told("apply -", saved), (0, "", ""), "what `apply` says")
+        now = link("trunk0")
+        equal((now["address"], now["mtu"]), (was["address"], was["mtu"]), "address and MTU")
+        equal({link(name)["mtu"] for name in Control().ports()}, {was["mtu"]}, "MTUs of the ports")
+        equal(run("trunkctl save"), saved, "what is saved then")
+        equal(told("diff -", saved), (0, "", ""), "differences then")
+
+        ip("link set trunk0 mtu 1300" + "\nlink set trunk0 address 02:00:00:00:00:99" * ("first" not in which))
+        status, out, err = told("diff -", saved)
+        address = "" if "first" in which else f"address {was['address']} "
+        equal((status, out.partition("  #")[0]), (1, f"# ip link set trunk0 {address}mtu {was['mtu']}"), "differences, after a change")
+        # What fails is undone, the address too.
+        changed = run("trunkctl save"), link("trunk0")["address"], link("trunk0")["mtu"]
+        ip("link set lo down")
+        wrong = f"trunk trunk0 address 02:00:00:00:00:77 mtu 9000\nport eth2\nport eth3\nport lo\n"
+        equal(told("apply -", wrong)[0], 2, "status of `apply` of something wrong")
+        equal((link("trunk0")["address"], link("trunk0")["mtu"]), changed[1:], "address and MTU after that")
+        equal(told("apply -", saved)[0], 0, "status of `apply`")
+        now = link("trunk0")
+        equal((now["address"], now["mtu"]), (was["address"], was["mtu"]), "address and MTU at last")
+        for words in "mtu 67", "address 01:00:00:00:00:00":
+            no(f"add trunk1 {words} port eth1", 2, told(f"add trunk1 {words} port eth1")[2].removeprefix("Error: ").removesuffix(".\n"))
+        no("add trunk1 mtu many", 1, 'mtu: "many" is not a number')
 
 
 def test_a_configuration_that_fails_changes_nothing():
@@ -697,7 +741,6 @@ def test_a_port_that_is_missing_joins_when_its_device_appears():
     """
     star = Star(4)
     with star.server:
-        control = Control()
         run("trunkctl port set eth2 prio 2 weight 5 disable")
         run("trunkctl port set eth3 prio 3")
         run("trunkctl table set trunk0 0-3 eth1 5 eth4")
@@ -709,6 +752,7 @@ def test_a_port_that_is_missing_joins_when_its_device_appears():
         equal((status, err), (1, gone), "what `diff` says before")
         equal(told("apply -c -", saved), (3, steps, gone), "what a dry run says")
         equal(told("apply -", saved), (3, "", gone), "what `apply` says")
+        control = Control()
         equal(sorted(control.ports()), ["eth1", "eth3"], "ports")
         equal(control.missing(), {"eth2": (2, 5, 0), "eth4": (1, 1, 1)}, "missing ports")
         bring_up("trunk0")

@@ -46,7 +46,7 @@ pub use clock::Clock;
 pub use connection::Connection;
 pub use error::{describe, Error, Refusal, Result};
 pub use events::{Events, Notification};
-pub use link::{check_any_name, check_name, Link, LinkChanges, Links, Speeds, KIND};
+pub use link::{check_any_name, check_name, Link, LinkChanges, LinkSettings, Links, Speeds, KIND};
 pub use types::{
     buckets, AutoJoin, Bucket, BucketHome, ClaimState, Counters, Event, MissingPort, Named, Peer,
     Port, PortSettings, Statistics, Trunk, TrunkSettings,

@@ -119,6 +119,24 @@ fn port_state(data: Attributes<'_>) -> Option<u8> {
         .find_map(|attribute| attribute.get(parse_u8).ok())
 }
 
+/// What is to be changed of any device; what is `None` stays.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct LinkSettings {
+    /// Its MAC address.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<Mac>,
+    /// Bytes of the longest packet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mtu: Option<u32>,
+}
+
+impl LinkSettings {
+    /// Returns whether there is nothing to change.
+    pub fn is_empty(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
 /// A connection to the devices of a network namespace. Each call waits for the kernel's answer.
 #[derive(Debug)]
 pub struct Links {
@@ -193,6 +211,14 @@ impl Links {
     pub fn set_master(&mut self, ifindex: u32, master: Option<u32>) -> Result<()> {
         let master = LinkAttribute::Controller(master.unwrap_or(0));
         self.change(message(ifindex, vec![master]))
+    }
+
+    /// Changes settings of a device.
+    pub fn set(&mut self, ifindex: u32, settings: &LinkSettings) -> Result<()> {
+        let LinkSettings { address, mtu } = settings;
+        let address = address.map(|mac| LinkAttribute::Address(mac.0.to_vec()));
+        let mtu = mtu.map(LinkAttribute::Mtu);
+        self.change(message(ifindex, address.into_iter().chain(mtu).collect()))
     }
 
     /// Brings a device up or down.

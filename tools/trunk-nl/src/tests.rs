@@ -265,6 +265,7 @@ fn a_trunk_is_read() {
             auto_join: Some(rule()),
             far_end_is: Named::Known(FarEnd::Trunk),
             far_end_reason: Named::Known(FarEndReason::Answers),
+            own_address: None,
         }
     );
     let missing = Trunk::read(attributes(&bytes[..20])).unwrap_err();

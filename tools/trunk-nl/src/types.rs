@@ -163,6 +163,9 @@ pub struct Trunk {
     pub far_end_is: Named<FarEnd>,
     /// Why they lead to that.
     pub far_end_reason: Named<FarEndReason>,
+    /// Its MAC address, unless it would have that anyway.
+    #[serde(skip)]
+    pub own_address: Option<Mac>,
 }
 
 /// The rule for devices that become ports by themselves when they appear: all that is given must
@@ -716,6 +719,7 @@ impl Trunk {
             auto_join: fields.get(attr::AUTO_JOIN, |rule| AutoJoin::read(rule.nest()))?,
             far_end_is: fields.need(attr::FAR_END_IS, named)?,
             far_end_reason: fields.need(attr::FAR_END_REASON, named)?,
+            own_address: fields.get(attr::ADDRESS, mac)?,
         })
     }
 }

@@ -284,8 +284,9 @@ pub enum TrunkCommand {
     /// For example, "trunkctl add trunk0 bits 6 selector flow port eth1 port eth2 prio 2".
     #[command(after_help = concat_settings())]
     Add {
-        /// [dev] TRUNK, then settings, then for each port the word port, its name and settings.
-        #[arg(value_name = "[dev] TRUNK [SETTING...] [port NAME [SETTING...]]...",
+        /// [dev] TRUNK, then its MAC address and MTU, then settings, then for each port the word port, its
+        /// name and settings.
+        #[arg(value_name = "[dev] TRUNK [address MAC] [mtu N] [SETTING...] [port NAME [SETTING...]]...",
               required = true, num_args = 1..)]
         words: Vec<String>,
     },

@@ -554,12 +554,12 @@ impl<W: Write> Run<'_, W> {
         for group in self.session.groups(name.as_deref())? {
             let table = self.session.connection()?.table_get(group.trunk.ifindex)?;
             let Group {
+                link,
                 trunk,
                 ports,
                 missing,
-                ..
             } = &group;
-            configs.push(TrunkConfig::of(trunk, ports, missing, &table));
+            configs.push(TrunkConfig::of(trunk, link.mtu, ports, missing, &table));
         }
         self.print(&configs, |_| config::format(&configs))
     }

@@ -9,7 +9,7 @@ use trunk_nl::uapi::{Failback, FarEnd, Peers, ProbeMode, Role, Selector};
 use trunk_nl::{Link, KIND};
 
 use crate::cli::{Cli, Shell};
-use crate::words::{RULE_WORDS, TRUNK_WORDS};
+use crate::words::{LINK_WORDS, RULE_WORDS, TRUNK_WORDS};
 
 const BASH: &str = r#"# SPDX-License-Identifier: GPL-2.0
 _trunkctl() {
@@ -158,6 +158,8 @@ fn words_after(path: &[&str], rest: &[&str], links: &[Link]) -> Vec<String> {
         ["set"] => settings_words(&rest),
         ["add"] if first => Vec::new(),
         ["add"] if last == "port" => free(),
+        ["add"] if LINK_WORDS.contains(&last) => Vec::new(),
+        ["add"] if rest.len() == 1 => join(join(settings_words(&rest), &LINK_WORDS), &["port"]),
         ["add"] => match rest.contains(&"port") {
             true => join(port_words(last), &["port"]),
             false => join(settings_words(&rest), &["port"]),
@@ -358,6 +360,8 @@ mod tests {
             ("port set eth1 w", "weight"),
             ("port set eth1 weight _", "auto"),
             ("add t port eth5 p", "port prio"),
+            ("add t m", "min-links misses mtu"),
+            ("add t mtu _", ""),
             ("monitor fail", "failback failover"),
             ("pin _", "address dev trunk0"),
             ("pin trunk0 address _", ""),

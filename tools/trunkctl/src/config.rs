@@ -5,7 +5,7 @@
 //! A line has an object, its name, and its settings as words:
 //!
 //! ```text
-//! trunk trunk0 bits 5 selector dmac failback immediate far-end auto probe auto
+//! trunk trunk0 mtu 1500 bits 5 selector dmac failback immediate far-end auto probe auto
 //! port eth1 prio 1 weight 1 enable
 //! port eth2 prio 2 weight auto enable
 //! table 0-3 eth1 7 eth1
@@ -19,7 +19,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 use trunk_nl::uapi::Failback;
-use trunk_nl::{Bucket, MissingPort, Port, PortSettings, Trunk, TrunkSettings};
+use trunk_nl::{Bucket, LinkSettings, MissingPort, Port, PortSettings, Trunk, TrunkSettings};
 
 use crate::failure::{usage, Result};
 use crate::words::{self, Words};
@@ -28,6 +28,8 @@ use crate::words::{self, Words};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct TrunkConfig {
     pub ifname: String,
+    #[serde(flatten)]
+    pub link: LinkSettings,
     #[serde(flatten)]
     pub settings: TrunkSettings,
     /// There is a key.
@@ -70,7 +72,13 @@ fn runs<S: serde::Serializer>(
 
 impl TrunkConfig {
     /// Returns the configuration of a trunk. It has no values that are newer than this program.
-    pub fn of(trunk: &Trunk, ports: &[Port], missing: &[MissingPort], table: &[Bucket]) -> Self {
+    pub fn of(
+        trunk: &Trunk,
+        mtu: u32,
+        ports: &[Port],
+        missing: &[MissingPort],
+        table: &[Bucket],
+    ) -> Self {
         let mut ports: Vec<_> = ports.iter().filter(|p| p.trunk == trunk.ifindex).collect();
         ports.sort_by_key(|port| port.id);
         let name = |ifindex| {
@@ -96,6 +104,10 @@ impl TrunkConfig {
         let set = table.iter().filter(|bucket| bucket.user_set);
         Self {
             ifname: trunk.ifname.clone(),
+            link: LinkSettings {
+                address: trunk.own_address,
+                mtu: Some(mtu),
+            },
             settings: TrunkSettings {
                 bits: Some(trunk.bits),
                 selector: trunk.selector.known(),
@@ -128,6 +140,7 @@ impl TrunkConfig {
     pub fn parse(name: &str, words: &mut Words<'_>) -> Result<Self> {
         let mut config = Self {
             ifname: name.to_string(),
+            link: words.link_settings()?,
             settings: words.trunk_settings()?,
             ..Self::default()
         };
@@ -154,7 +167,11 @@ pub fn format(trunks: &[TrunkConfig]) -> String {
             &mut text,
             "trunk",
             &trunk.ifname,
-            &words::of_trunk(&trunk.settings),
+            &[
+                words::of_link(&trunk.link),
+                words::of_trunk(&trunk.settings),
+            ]
+            .join(" "),
         );
         if trunk.keyed {
             text.push_str("# its key cannot be read: add key-file and a path to the line above\n");
@@ -175,6 +192,7 @@ pub fn format(trunks: &[TrunkConfig]) -> String {
 }
 
 fn line(text: &mut String, object: &str, name: &str, words: &str) {
+    let words = words.trim();
     let blank = if words.is_empty() { "" } else { " " };
     let _ = writeln!(text, "{object} {name}{blank}{words}");
 }
@@ -208,10 +226,10 @@ fn add(trunks: &mut Vec<TrunkConfig>, words: &mut Words<'_>) -> Result<()> {
     };
     if object == "trunk" {
         let ifname = words.value(object)?.to_string();
-        let settings = words.trunk_settings()?;
         trunks.push(TrunkConfig {
             ifname,
-            settings,
+            link: words.link_settings()?,
+            settings: words.trunk_settings()?,
             ..Default::default()
         });
         return words.end();
@@ -262,7 +280,7 @@ mod tests {
     use crate::fixtures;
 
     const TEXT: &str = "\
-trunk trunk0 bits 3 selector dmac failback delay 2000 far-end auto min-links 0 \
+trunk trunk0 mtu 1500 bits 3 selector dmac failback delay 2000 far-end auto min-links 0 \
 probe auto interval 100ms reply-timeout 10ms misses 3 hits 3 hold-down 60s \
 peers one probe-ethertype 0x88b5 probe-address 01:80:c2:00:00:0e auto-join none
 port eth1 prio 1 weight auto enable
@@ -299,7 +317,7 @@ table 4-5 eth1
         assert_eq!(
             serde_json::to_string(&fixtures::config()).unwrap(),
             concat!(
-                r#"{"ifname":"trunk0","bits":3,"selector":"dmac","failback":"delay","#,
+                r#"{"ifname":"trunk0","mtu":1500,"bits":3,"selector":"dmac","failback":"delay","#,
                 r#""failback_delay":2000,"far_end":"auto","min_links":0,"probe":"auto","interval":100000,"#,
                 r#""reply_timeout":10000,"misses":3,"hits":3,"hold_down":60000,"peers":"one","#,
                 r#""probe_ethertype":34997,"probe_address":"01:80:c2:00:00:0e","#,

@@ -7,8 +7,8 @@ use trunk_nl::uapi::{
     Selector, State,
 };
 use trunk_nl::{
-    Bucket, ClaimState, Clock, Counters, Event, Link, Mac, Named, Peer, Port, PortSettings,
-    Statistics, System, Trunk, TrunkSettings,
+    Bucket, ClaimState, Clock, Counters, Event, Link, LinkSettings, Mac, Named, Peer, Port,
+    PortSettings, Statistics, System, Trunk, TrunkSettings,
 };
 
 use crate::config::{PortConfig, TrunkConfig};
@@ -80,6 +80,7 @@ pub fn trunk() -> Trunk {
         auto_join: None,
         far_end_is: Named::Known(FarEnd::Trunk),
         far_end_reason: Named::Known(FarEndReason::Answers),
+        own_address: None,
     }
 }
 
@@ -345,6 +346,10 @@ pub fn config() -> TrunkConfig {
     };
     TrunkConfig {
         ifname: "trunk0".into(),
+        link: LinkSettings {
+            address: None,
+            mtu: Some(1500),
+        },
         settings: TrunkSettings {
             bits: Some(3),
             selector: Some(Selector::Dmac),
@@ -381,6 +386,7 @@ pub fn world() -> World {
         is_trunk,
         master: master.map(str::to_string),
         up,
+        address: None,
     };
     let devices = [
         ("trunk0", device(true, None, true)),

@@ -650,7 +650,7 @@ fn what_is_shown_can_be_set() {
             address: (up_to(1) == 1).then(|| "52:54:00".parse().unwrap()),
             priority: 1 + up_to(9),
         });
-        let want = TrunkConfig::of(trunk, &[], &[], &[]).settings;
+        let want = TrunkConfig::of(trunk, 1500, &[], &[], &[]).settings;
         for details in [true, false] {
             let words = line_of(trunks(&[group.clone()], &[], &look(details)));
             let mut words = Words::new(&words);
@@ -683,7 +683,7 @@ fn what_is_shown_can_be_set() {
         let port = &mut group.ports[0];
         (port.priority, port.weight) = (1 + up_to(65_534), up_to(65_535));
         port.enabled = up_to(1) == 1;
-        let want = TrunkConfig::of(&group.trunk, &group.ports, &[], &[]).ports;
+        let want = TrunkConfig::of(&group.trunk, 1500, &group.ports, &[], &[]).ports;
         let words = line_of(views(&group, &[], &look(false)));
         let mut words = Words::new(&words);
         assert!(words.skip("dev") && words.skip("trunk0"));
@@ -785,6 +785,7 @@ fn keys_of_json_are_documented() {
     let time = || "2026-11-21T08:06:39.000000Z".to_string();
     let mut config = fixtures::config();
     config.settings.auto_join = Some(group.trunk.auto_join.clone());
+    config.link.address = Some(Mac([0; 6]));
     // For trunks and ports, monitor prints the objects of show and port show.
     let resync = ResyncView {
         event: "resync",

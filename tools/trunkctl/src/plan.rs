@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use trunk_nl::{BucketHome, Error, Key, PortSettings, TrunkSettings, KIND};
+use trunk_nl::{BucketHome, Error, Key, LinkSettings, Mac, PortSettings, TrunkSettings, KIND};
 
 use crate::config::{PortConfig, TrunkConfig};
 use crate::failure::{usage, Failure, Result};
@@ -26,12 +26,21 @@ pub struct Device {
     /// The device that it is a port of.
     pub master: Option<String>,
     pub up: bool,
+    pub address: Option<Mac>,
 }
+
+/// The MTU of a new trunk.
+const MTU: u32 = 1500;
 
 /// A step. It is shown as its command, and the state before.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Step {
     Create(String),
+    Link {
+        trunk: String,
+        new: LinkSettings,
+        old: LinkSettings,
+    },
     Set {
         trunk: String,
         new: Box<TrunkSettings>,
@@ -115,6 +124,7 @@ impl World {
                 is_trunk: link.kind.as_deref() == Some(KIND),
                 master,
                 up: link.up,
+                address: link.address.as_slice().try_into().ok().map(Mac),
             };
             (link.ifname.clone(), device)
         });
@@ -133,7 +143,9 @@ impl World {
                 true => connection.table_get(trunk.ifindex)?,
                 false => Vec::new(),
             };
-            let config = TrunkConfig::of(&trunk, &ports, &missing, &table);
+            // If it has gone since, so have its settings.
+            let mtu = name(trunk.ifindex).map_or(MTU, |link| link.mtu);
+            let config = TrunkConfig::of(&trunk, mtu, &ports, &missing, &table);
             world.trunks.insert(trunk.ifname, config);
         }
         Ok(world)
@@ -186,8 +198,22 @@ impl World {
                 self.devices.insert(name.clone(), device);
             }
         }
-        let mut now = self.trunks.get(name).cloned().unwrap_or_default();
-        now.ifname = name.clone();
+        let new = || TrunkConfig {
+            ifname: name.clone(),
+            link: LinkSettings {
+                address: None,
+                mtu: Some(MTU),
+            },
+            ..TrunkConfig::default()
+        };
+        let now = self.trunks.get(name).cloned().unwrap_or_else(new);
+
+        // Before there are ports, which get both.
+        let (new, old) = changed_link(&wanted.link, &now.link);
+        if !new.is_empty() {
+            let trunk = name.clone();
+            steps.push(Step::Link { trunk, new, old });
+        }
 
         let (new, old) = changed_trunk(&wanted.settings, &now.settings);
         if !new.is_empty() {
@@ -220,6 +246,10 @@ impl World {
         }
         let mut trunk = TrunkConfig {
             keyed: now.keyed,
+            link: LinkSettings {
+                address: wanted.link.address.or(now.link.address),
+                mtu: wanted.link.mtu.or(now.link.mtu),
+            },
             ..wanted.clone()
         };
         for port in &mut trunk.ports {
@@ -357,6 +387,13 @@ fn changed_trunk(wanted: &TrunkSettings, now: &TrunkSettings) -> (TrunkSettings,
     (new, old)
 }
 
+fn changed_link(wanted: &LinkSettings, now: &LinkSettings) -> (LinkSettings, LinkSettings) {
+    let (mut new, mut old) = (wanted.clone(), now.clone());
+    keep_changed(&mut new.address, &mut old.address);
+    keep_changed(&mut new.mtu, &mut old.mtu);
+    (new, old)
+}
+
 fn changed_port(wanted: &PortSettings, now: &PortSettings) -> (PortSettings, PortSettings) {
     let (mut new, mut old) = (wanted.clone(), now.clone());
     keep_changed(&mut new.priority, &mut old.priority);
@@ -388,6 +425,10 @@ impl Step {
     fn take(&self, session: &mut Session) -> Result<()> {
         match self {
             Self::Create(trunk) => session.links.create(trunk).map(|_| ())?,
+            Self::Link { trunk, new, .. } => {
+                let trunk = session.trunk(trunk)?;
+                session.links.set(trunk, new)?;
+            }
             Self::Set { trunk, new, .. } => {
                 let trunk = session.trunk(trunk)?;
                 session.connection()?.trunk_set(trunk, new)?;
@@ -472,6 +513,10 @@ impl fmt::Display for Step {
         };
         match self {
             Self::Create(trunk) => write!(f, "add {trunk}"),
+            Self::Link { trunk, new, old } => {
+                let old = was(words::of_link(old));
+                write!(f, "# ip link set {trunk} {}{old}", words::of_link(new))
+            }
             Self::Set { trunk, new, old } => {
                 let old = was(words::of_trunk(old));
                 write!(f, "set {trunk} {}{old}", words::of_trunk(new))
@@ -559,7 +604,21 @@ fn undo(session: &mut Session, before: &World, steps: &[Step]) -> Result<()> {
     }
     let names: Vec<_> = before.trunks.keys().map(String::as_str).collect();
     let mut now = World::read(session, &names)?;
-    let wanted: Vec<_> = before.trunks.values().cloned().collect();
+    let mut wanted: Vec<_> = before.trunks.values().cloned().collect();
+    for trunk in &mut wanted {
+        // A trunk gets back the address that it had from a port, too.
+        let changed = steps.iter().any(|step| match step {
+            Step::Link {
+                trunk: name, new, ..
+            } => *name == trunk.ifname && new.address.is_some(),
+            _ => false,
+        });
+        let device = before.devices.get(&trunk.ifname).filter(|_| changed);
+        trunk.link.address = trunk
+            .link
+            .address
+            .or(device.and_then(|device| device.address));
+    }
     for step in now.plan(&wanted, UNDO)? {
         step.take(session)?;
     }
@@ -727,6 +786,22 @@ table 4 eth1 6 eth2
         // Its device has come, but has not joined.
         world.devices.insert("eth8".into(), Device::default());
         let want = ["port add eth8 dev t", "port set eth8 weight 3"];
+        assert_eq!(steps(&mut world, text, APPLY), want);
+        assert!(steps(&mut world, text, APPLY).is_empty());
+    }
+
+    #[test]
+    fn address_and_mtu_are_set_before_ports_join() {
+        let text = "trunk trunk0 mtu 9000\nport eth1\nport eth2\nport eth3\ntable 4-5 eth1\n\
+                    trunk t mtu 1500 address 02:00:00:00:12:34 bits 3\nport eth6";
+        let want = [
+            "# ip link set trunk0 mtu 9000  # was mtu 1500",
+            "add t",
+            "# ip link set t address 02:00:00:00:12:34",
+            "set t bits 3",
+            "port add eth6 dev t",
+        ];
+        let mut world = fixtures::world();
         assert_eq!(steps(&mut world, text, APPLY), want);
         assert!(steps(&mut world, text, APPLY).is_empty());
     }

@@ -7,7 +7,7 @@ use std::fs;
 use std::str::FromStr;
 
 use trunk_nl::uapi::Failback;
-use trunk_nl::{exact, AutoJoin, Key, PortSettings, TrunkSettings};
+use trunk_nl::{exact, AutoJoin, Key, LinkSettings, PortSettings, TrunkSettings};
 
 use crate::failure::{usage, Failure, Result};
 
@@ -71,6 +71,19 @@ impl<'a> Words<'a> {
         value
             .parse()
             .map_err(|error: String| usage(format!("{key}: {error}")))
+    }
+
+    /// Reads what `ip link set` sets of a trunk, too, up to another word.
+    pub fn link_settings(&mut self) -> Result<LinkSettings> {
+        let mut settings = LinkSettings::default();
+        while let Some(key) = self.peek().filter(|key| LINK_WORDS.contains(key)) {
+            self.next();
+            match key {
+                "address" => once(key, &mut settings.address, self.named(key)?)?,
+                _ => once(key, &mut settings.mtu, self.number(key)?)?,
+            }
+        }
+        Ok(settings)
     }
 
     /// Reads settings of a trunk, up to another word.
@@ -275,6 +288,9 @@ pub struct Wish {
     pub name: Option<String>,
 }
 
+/// Words with which settings of any device begin.
+pub const LINK_WORDS: [&str; 2] = ["address", "mtu"];
+
 /// Words with which settings of a trunk begin.
 pub const TRUNK_WORDS: [&str; 18] = [
     "bits",
@@ -365,6 +381,14 @@ fn once<T>(key: &str, field: &mut Option<T>, value: T) -> Result<()> {
         None => Ok(()),
         Some(_) => Err(usage(format!("{key} is named twice"))),
     }
+}
+
+/// Returns settings of any device as words.
+pub fn of_link(settings: &LinkSettings) -> String {
+    let mut words = Vec::new();
+    push(&mut words, "address", settings.address);
+    push(&mut words, "mtu", settings.mtu);
+    words.join(" ")
 }
 
 /// Returns settings of a trunk as words, without the key, which is not shown.
