@@ -101,7 +101,6 @@ fn ruled_by<'a>(dev: &NetDevice, net: &'a Net, wish: Wish, rtnl: &'a Rtnl) -> Op
         return None;
     }
     let candidate = Candidate {
-        name: dev.name(rtnl).to_bytes(),
         driver: dev.parent_driver(rtnl).map(CStr::to_bytes),
         bus: dev.parent_bus(rtnl).map(CStr::to_bytes),
         address: dev.permanent_mac(rtnl).map(|mac| *mac.octets()),
@@ -111,8 +110,10 @@ fn ruled_by<'a>(dev: &NetDevice, net: &'a Net, wish: Wish, rtnl: &'a Rtnl) -> Op
     let mut rules = trunks
         .filter_map(|trunk| Some((trunk, rule(trunk)?)))
         .take(count);
+    let names = || dev.names(rtnl).map(CStr::to_bytes);
     let counts = |rule: &Rule| wish == Wish::Any || !rule.name.is_empty();
-    let (trunk, rule) = rules.find(|(_, rule)| rule.matches(&candidate) && counts(rule))?;
+    let (trunk, rule) =
+        rules.find(|(_, rule)| counts(rule) && rule.matches(&candidate, names()))?;
     Some(Place {
         trunk,
         settings: PortSettings {

@@ -277,7 +277,7 @@ static int add_rule(struct words *words)
 		int type;
 		size_t max;
 	} texts[] = {
-		{ "name", TRUNK_A_AUTO_JOIN_NAME, 15 },
+		{ "name", TRUNK_A_AUTO_JOIN_NAME, 127 },
 		{ "driver", TRUNK_A_AUTO_JOIN_DRIVER, 31 },
 		{ "bus", TRUNK_A_AUTO_JOIN_BUS, 31 },
 	};

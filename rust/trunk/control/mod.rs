@@ -99,7 +99,7 @@ netdev::genl_family! {
 }
 
 /// Bytes that are enough for any message about one trunk, port, bucket or event.
-const SIZE: usize = 1024;
+const SIZE: usize = 1280;
 
 /// Adds which trunk a message is about.
 fn put_identity(message: &mut Message<'_>, dev: &Device<Trunk>) -> Result {

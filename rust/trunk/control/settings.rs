@@ -74,7 +74,7 @@ use netdev::{
 };
 
 /// Bytes that are enough for [`put`], the attribute around it included.
-pub(crate) const TRUNK_SIZE: usize = 512;
+pub(crate) const TRUNK_SIZE: usize = 640;
 
 /// The attributes that set something, where the trunk is named in another way.
 const SETTINGS: [u16; 18] = [

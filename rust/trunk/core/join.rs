@@ -2,6 +2,9 @@
 
 //! Which devices join a trunk by themselves when they appear.
 
+/// The bytes of the longest name of a device, an alternative one, with a NUL.
+pub const NAME_SIZE: usize = 128;
+
 /// A text of less than `N` bytes, none of them NUL.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Text<const N: usize>([u8; N]);
@@ -87,8 +90,8 @@ impl Prefix {
 /// What a device must be like to join. All conditions must be met. An empty one is no condition.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Rule {
-    /// A pattern for its name: `*` stands for any bytes, `?` for any one byte.
-    pub name: Text<16>,
+    /// A pattern for one of its names: `*` stands for any bytes, `?` for any one byte.
+    pub name: Text<NAME_SIZE>,
     /// The driver of its parent.
     pub driver: Text<32>,
     /// The bus of its parent.
@@ -98,9 +101,6 @@ pub struct Rule {
     /// The priority that it gets as a port.
     pub priority: u16,
 }
-
-/// The bytes of the longest name of a device, an alternative one, with a NUL.
-pub const NAME_SIZE: usize = 128;
 
 /// A port that a trunk is to have, and whose device is not there.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -118,8 +118,6 @@ pub struct MissingPort {
 /// A device as a rule sees it. `None` is what it does not have.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Candidate<'a> {
-    /// Its name.
-    pub name: &'a [u8],
     /// The driver of its parent.
     pub driver: Option<&'a [u8]>,
     /// The bus of its parent.
@@ -150,10 +148,15 @@ impl Rule {
         name.is_empty() && driver.is_empty() && bus.is_empty() && address.len == 0
     }
 
-    /// Returns whether that device meets all conditions. Without a condition, none does.
-    pub fn matches(&self, device: &Candidate<'_>) -> bool {
+    /// Returns whether that device, which has these names, meets all conditions. Without a
+    /// condition, none does.
+    pub fn matches<'a>(
+        &self,
+        device: &Candidate<'_>,
+        mut names: impl Iterator<Item = &'a [u8]>,
+    ) -> bool {
         !self.is_empty()
-            && (self.name.is_empty() || fits(self.name.octets(), device.name))
+            && (self.name.is_empty() || names.any(|name| fits(self.name.octets(), name)))
             && self.driver.asks_for(device.driver)
             && self.bus.asks_for(device.bus)
             && self.address.asks_for(device.address)
@@ -195,8 +198,9 @@ fn fits(mut pattern: &[u8], mut name: &[u8]) -> bool {
 mod tests {
     use super::*;
 
+    const NAMES: [&[u8]; 2] = [b"eno1", b"enp3s0"];
+
     const NIC: Candidate<'_> = Candidate {
-        name: b"enp3s0",
         driver: Some(b"ixgbe"),
         bus: Some(b"pci"),
         address: Some([0x52, 0x54, 0, 1, 2, 3]),
@@ -262,10 +266,7 @@ mod tests {
             },
         ];
         let others = [
-            Candidate {
-                name: b"eth0",
-                ..NIC
-            },
+            NIC, // of another name
             Candidate {
                 driver: Some(b"ixgbevf"),
                 ..NIC
@@ -279,18 +280,18 @@ mod tests {
                 ..NIC
             },
         ];
+        let names = |other| NAMES.into_iter().take(if other { 1 } else { 2 });
         let without = Candidate {
             driver: None,
             bus: None,
             address: None,
-            ..NIC
         };
         for (at, rule) in rules.iter().enumerate() {
             assert!(!rule.is_empty());
-            assert!(rule.matches(&NIC));
-            assert_eq!(rule.matches(&without), at == 0);
+            assert!(rule.matches(&NIC, names(false)));
+            assert_eq!(rule.matches(&without, names(false)), at == 0);
             for (of, other) in others.iter().enumerate() {
-                assert_eq!(rule.matches(other), at != of);
+                assert_eq!(rule.matches(other, names(of == 0)), at != of);
             }
         }
         let [name, driver, bus, address] = rules;
@@ -301,9 +302,11 @@ mod tests {
             address: address.address,
             priority: 2,
         };
-        assert!(all.matches(&NIC));
-        assert!(!others.iter().any(|other| all.matches(other)));
-        assert!(!Rule::EMPTY.matches(&NIC) && Rule::EMPTY.is_empty());
+        assert!(all.matches(&NIC, names(false)));
+        for (of, other) in others.iter().enumerate() {
+            assert!(!all.matches(other, names(of == 0)));
+        }
+        assert!(!Rule::EMPTY.matches(&NIC, names(false)) && Rule::EMPTY.is_empty());
     }
 
     #[test]

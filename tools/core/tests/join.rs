@@ -30,23 +30,23 @@ fn rule_of(name: &[u8], driver: &[u8], bus: &[u8], address: &[u8]) -> Rule {
     }
 }
 
-fn named(name: &[u8]) -> Candidate<'_> {
-    Candidate {
-        name,
-        driver: None,
-        bus: None,
-        address: None,
-    }
-}
+const NOTHING: Candidate<'_> = Candidate {
+    driver: None,
+    bus: None,
+    address: None,
+};
 
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(4096))]
 
     #[test]
-    fn names_fit_as_in_the_model(pattern in octets(b"ab*?", 15), name in octets(b"ab", 15)) {
+    fn names_fit_as_in_the_model(
+        pattern in octets(b"ab*?", 15),
+        names in prop::collection::vec(octets(b"ab", 15), 1..4),
+    ) {
         let rule = rule_of(&pattern, b"", b"", b"");
-        let want = !pattern.is_empty() && fits(&pattern, &name);
-        prop_assert_eq!(rule.matches(&named(&name)), want);
+        let want = !pattern.is_empty() && names.iter().any(|name| fits(&pattern, name));
+        prop_assert_eq!(rule.matches(&NOTHING, names.iter().map(Vec::as_slice)), want);
     }
 
     #[test]
@@ -60,7 +60,6 @@ proptest! {
     ) {
         let rule = rule_of(&name, &driver, &bus, &address);
         let device = Candidate {
-            name: &has_name,
             driver: has_driver.as_deref(),
             bus: has_bus.as_deref(),
             address: has_address,
@@ -74,7 +73,7 @@ proptest! {
         ];
         let none = [&name, &driver, &bus, &address].iter().all(|want| want.is_empty());
         prop_assert_eq!(rule.is_empty(), none);
-        prop_assert_eq!(rule.matches(&device), !none && conditions.iter().all(|held| *held));
+        prop_assert_eq!(rule.matches(&device, [&has_name[..]].into_iter()), !none && conditions.iter().all(|held| *held));
     }
 
     #[test]

@@ -122,7 +122,7 @@ def test_refusals_name_the_setting_and_change_nothing():
         ("probe-address 1:2", 'probe-address: "1:2" is not a MAC address'),
         ("auto-join", "auto-join: name, driver, bus or address is missing, or none"),
         ("auto-join prio 2", "auto-join: name, driver, bus or address is missing, or none"),
-        ("auto-join name 0123456789abcdef", "auto-join name: more than 15 bytes"),
+        (f"auto-join name {'x' * 128}", "auto-join name: more than 127 bytes"),
         ("auto-join address 52:5", 'auto-join address: "52:5" is not the beginning of a MAC address'),
         ("auto-join name a prio 0", "auto-join prio: 0 is out of range 1..65535"),
         ("role server far-end aggregate", "role sets selector and far-end: name one or the other"),

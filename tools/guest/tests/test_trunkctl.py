@@ -579,7 +579,7 @@ def test_devices_that_join_by_themselves():
         expect(" auto-join name eth* prio 2 " in run("trunkctl show trunk0"), "the rule is not shown")
         no("set trunk0 auto-join", 1, "auto-join: name, driver, bus or address is missing, or none")
         no("set trunk0 auto-join prio 3", 1, "auto-join: name, driver, bus or address is missing, or none")
-        no("set trunk0 auto-join name sixteen-bytes... bits 6", 1, "auto-join name: more than 15 bytes")
+        no(f"set trunk0 auto-join name {'x' * 128} bits 6", 1, "auto-join name: more than 127 bytes")
         no("set trunk0 auto-join address 5", 1, 'address: "5" is not the beginning of a MAC address')
 
         # A port that joined by the rule stays, though it is not named.
@@ -804,6 +804,9 @@ def test_missing_ports_by_hand():
         equal(told("port add dummy1 dev trunk0 prio 3 --later"), (0, "", ""), "what it says of a change")
         equal(control.missing(), {"dummy1": (3, 1, 1), "dummy2": (1, 1, 1)}, "missing ports")
         equal(told("port del dummy2"), (0, "", ""), "what `port del` says")
+        ip("link add dummy5 type dummy")
+        equal(told("port add dummy5 dev trunk0"), (0, "", ""), "what it says of another one")
+        equal(told("port del dummy5"), (0, "", ""), "what `port del` says of that")
         no("port add dummy1 dev trunk0 prio 0 --later", 2, "trunk: port.priority: 0 is out of range 1..65535")
         # What fails leaves them as they were.
         ip("link set lo down")
@@ -817,6 +820,58 @@ def test_missing_ports_by_hand():
         ip("link add dummy4 type dummy")
         equal(told("port add dummy4 dev trunk0 prio 2 --later"), (0, "", ""), "what it says of a device that is there")
         equal(control.port("dummy4")["priority"], 2, "priority")
+
+
+ALT = "enp1s0f0np0-" + "x" * 115  # as long as can be
+
+
+@cases("enp1s0", ALT)
+def test_alternative_names(alt):
+    """
+    eth1, also enp1s0, and trunk0, also uplink    whatever takes a name takes that
+    """
+    star = links_only()
+    with star.server:
+        run(f"ip link property add dev eth1 altname {alt}")
+        ip("link set eth1 up")
+        no(f"add {'x' * 128}", 1, f'"{"x" * 128}" cannot be the name of a device')
+        no(f"add {'x' * 16}", 1, f'"{"x" * 16}" cannot be the name of a device')
+        no(f"add {alt} port eth2", 1, f"there is a device {alt} already")
+        no("port del nosuch", 1, 'there is no device "nosuch"')
+        ip("link set eth1 down")
+        equal(told(f"add trunk0 port {alt} port eth2"), (0, "", ""), "what `add` says")
+        run("ip link property add dev trunk0 altname uplink")
+        control = Control()
+        expect(run("trunkctl save uplink").startswith("trunk trunk0 ") and "\nport eth1 " in run("trunkctl save"), "what is saved")
+        text = f"trunk uplink\nport {alt} prio 1\nport eth2\ntable 3 {alt}\n"
+        equal(told("diff -", text), (1, "table set trunk0 3 eth1\n", ""), "what `diff` says")
+        for n in range(2):
+            seq = control.history()[-1]["seq"]
+            equal(told("apply -", text), (0, "", ""), "what `apply` says")
+        equal(control.history()[-1]["seq"], seq, "number of the last event, after nothing was to be done")
+        equal(control.column("home")[3], "eth1", "home of bucket 3")
+        no("apply -", 1, "eth1 is named twice", f"trunk trunk0\nport eth1\nport {alt}\n")
+        for command in (f"port set {alt} prio 1 weight 2", f"port show {alt}", "set uplink bits 4", "port show dev uplink",
+                        f"table set uplink 0 {alt}", "table show uplink", f"failback uplink port {alt}", f"failback {alt}",
+                        "stats uplink", "history uplink", f"claim uplink port {alt} mark 7 -- true", "claim show uplink",
+                        f"port del {alt}", f"port add {alt} dev uplink", "save uplink"):  # fmt: skip
+            status, out, err = told(command)
+            equal((status, "Error" in err), (0, False), f"status of `{command}`, and an error: {err}")
+        expect(told("doctor uplink")[2] == "", "the doctor has an error")
+        equal(sorted(control.ports()), ["eth1", "eth2"], "ports")
+        for word in alt[:5], "upl":
+            found = run(f"trunkctl __complete port {'show' if word != 'upl' else 'show dev'} {word}").split()
+            equal(found, [alt if word != "upl" else "uplink"], f"completion of {word}")
+        expect(alt not in run(["trunkctl", "__complete", "port", "show", ""]), "alternative names beside names")
+
+        # After a change of naming, what was the name is an alternative one.
+        saved = run("trunkctl save")
+        run("trunkctl del trunk0")
+        ip("link set eth2 name lan2")
+        run("ip link property add dev lan2 altname eth2")
+        equal(told("apply -", saved), (0, "", ""), "what `apply` says with new names")
+        equal(told("diff -", saved), (0, "", ""), "what `diff` says then")
+        equal(sorted(Control().ports()), ["eth1", "lan2"], "ports")
 
 
 def test_a_batch_ends_with_the_first_that_fails():

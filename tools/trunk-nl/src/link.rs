@@ -5,7 +5,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd};
 
-use netlink_packet_core::{parse_u8, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE};
+use netlink_packet_core::{parse_u8, DefaultNla, NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE};
 use netlink_packet_route::link::{
     InfoKind, LinkAttribute, LinkExtentMask, LinkFlags, LinkHeader, LinkInfo, LinkMessage,
 };
@@ -49,6 +49,8 @@ pub struct Link {
     pub ifindex: u32,
     /// Its name.
     pub ifname: String,
+    /// Its alternative names.
+    pub altnames: Vec<String>,
     /// Its kind, as `trunk` or `veth`; a physical device has none.
     pub kind: Option<String>,
     /// Kind of the device that it is a port of, as `trunk` or `bond`.
@@ -68,6 +70,11 @@ pub struct Link {
 }
 
 impl Link {
+    /// Returns whether that is its name, or an alternative one.
+    pub fn has_name(&self, name: &str) -> bool {
+        self.ifname == name || self.altnames.iter().any(|other| other == name)
+    }
+
     /// Returns whether it is a trunk.
     pub fn is_trunk(&self) -> bool {
         self.kind.as_deref() == Some(KIND)
@@ -90,6 +97,14 @@ impl Link {
                 libc::IFLA_MTU => link.mtu = attribute.u32()?,
                 libc::IFLA_MASTER => link.master = Some(attribute.u32()?),
                 libc::IFLA_CARRIER => link.carrier = attribute.get(parse_u8)? != 0,
+                libc::IFLA_PROP_LIST => {
+                    for inner in attribute.nest() {
+                        let inner = inner?;
+                        if inner.kind() == libc::IFLA_ALT_IFNAME {
+                            link.altnames.push(inner.string());
+                        }
+                    }
+                }
                 libc::IFLA_LINKINFO => {
                     let mut state = None;
                     for inner in attribute.nest() {
@@ -167,10 +182,18 @@ impl Links {
         Ok(links)
     }
 
-    /// Returns the device of a name.
+    /// Returns the device of a name, which may be an alternative one.
     pub fn by_name(&mut self, name: &str) -> Result<Link> {
-        check_name(name)?;
-        self.one(name, 0, vec![LinkAttribute::IfName(name.to_string())])
+        check_any_name(name)?;
+        let attribute = match name.len() > NAME_MAX {
+            // The kernel looks for both in either.
+            false => LinkAttribute::IfName(name.to_string()),
+            true => {
+                let octets = [name.as_bytes(), &[0]].concat();
+                LinkAttribute::Other(DefaultNla::new(libc::IFLA_ALT_IFNAME, octets))
+            }
+        };
+        self.one(name, 0, vec![attribute])
     }
 
     /// Returns the trunk of a name.

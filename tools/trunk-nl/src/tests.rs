@@ -765,6 +765,11 @@ fn a_link_is_read() {
         w.u32(4, 1500);
         w.u32(10, 3);
         w.put(33, &[1]);
+        w.nest(52, |w| {
+            w.string(53, "enp1s0");
+            w.u32(54, 1);
+            w.string(53, &"x".repeat(127));
+        });
         w.nest(18, |w| {
             w.string(1, "veth");
             w.string(4, "trunk");
@@ -776,6 +781,7 @@ fn a_link_is_read() {
         Link {
             ifindex: 7,
             ifname: "eth1".into(),
+            altnames: vec!["enp1s0".into(), "x".repeat(127)],
             kind: Some("veth".into()),
             port_kind: Some("trunk".into()),
             master: Some(3),

@@ -296,10 +296,11 @@ impl<W: Write> Run<'_, W> {
                 let name = words.device()?;
                 let wanted = TrunkConfig::parse(name, &mut words)?;
                 let before = World::read(self.session, &[])?;
-                if before.devices.contains_key(name) {
+                if before.devices.contains_key(before.name(name)) {
                     return Err(usage(format!("there is a device {name} already")));
                 }
-                let steps = before.clone().plan(&[wanted], plan::ADD)?;
+                let wanted = before.named(vec![wanted])?;
+                let steps = before.clone().plan(&wanted, plan::ADD)?;
                 plan::carry_out(self.session, &before, &steps)?;
                 Ok(0)
             }
@@ -435,7 +436,8 @@ impl<W: Write> Run<'_, W> {
             awaits: later,
             ..plan::ADD
         };
-        let steps = before.clone().plan(&[wanted], manner)?;
+        let wanted = before.named(vec![wanted])?;
+        let steps = before.clone().plan(&wanted, manner)?;
         plan::carry_out(self.session, &before, &steps)?;
         Ok(0)
     }
@@ -568,8 +570,10 @@ impl<W: Write> Run<'_, W> {
     fn plan(&mut self, file: &Path) -> Result<(World, Vec<plan::Step>, World)> {
         let (name, text) = read(file)?;
         let wanted = config::parse(&name, &text)?;
-        let mut names: Vec<_> = wanted.iter().map(|trunk| trunk.ifname.as_str()).collect();
+        let names: Vec<_> = wanted.iter().map(|trunk| trunk.ifname.as_str()).collect();
         let mut before = World::read(self.session, &names)?;
+        let wanted = before.named(wanted)?;
+        let mut names: Vec<_> = wanted.iter().map(|trunk| trunk.ifname.as_str()).collect();
         // A trunk that loses a port may lose homes too. To undo that takes its table.
         let losing: Vec<_> = wanted
             .iter()

@@ -44,7 +44,8 @@ pub fn script(shell: Shell) -> &'static str {
 }
 
 /// Returns the words that may stand in place of the last of `words`, which may be empty or begun.
-/// `words` begin after the name of the program. `links` are the devices of the namespace.
+/// `words` begin after the name of the program. `links` are the devices of the namespace. Alternative
+/// names complete what is begun; they are not offered beside the names, of which there are enough.
 pub fn candidates(words: &[String], links: &[Link]) -> Vec<String> {
     let Some((last, before)) = words.split_last() else {
         return Vec::new();
@@ -52,6 +53,11 @@ pub fn candidates(words: &[String], links: &[Link]) -> Vec<String> {
     if before.iter().any(|word| word == "--") {
         return Vec::new(); // Another program's words.
     }
+    let mut links = links.to_vec();
+    if last.is_empty() {
+        links.iter_mut().for_each(|link| link.altnames.clear());
+    }
+    let links = &links;
     let mut command = Cli::command();
     command.build();
     let mut path = Vec::new();
@@ -129,7 +135,7 @@ fn words_after(path: &[&str], rest: &[&str], links: &[Link]) -> Vec<String> {
     let trunks = || names(links, Link::is_trunk);
     let is_port = |link: &Link| link.port_kind.as_deref() == Some(KIND);
     let ports = |of: Option<&str>| {
-        let of = of.and_then(|name| links.iter().find(|link| link.ifname == name));
+        let of = of.and_then(|name| links.iter().find(|link| link.has_name(name)));
         let of = of.filter(|link| link.is_trunk()).map(|link| link.ifindex);
         names(links, |link| {
             is_port(link) && (of.is_none() || link.master == of)
@@ -251,8 +257,12 @@ fn join(mut all: Vec<String>, words: &[&str]) -> Vec<String> {
 
 fn names(links: &[Link], which: impl Fn(&Link) -> bool) -> Vec<String> {
     let chosen = links.iter().filter(|link| which(link));
-    let names: BTreeSet<_> = chosen.map(|link| link.ifname.clone()).collect();
-    names.into_iter().collect()
+    let names = chosen.flat_map(|link| [&link.ifname].into_iter().chain(&link.altnames));
+    names
+        .cloned()
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .collect()
 }
 
 /// Returns the network namespace that the words name, whose devices are offered.
@@ -281,7 +291,10 @@ mod tests {
             fixtures::link(),
             link(4, "eth1", Some(3)),
             link(5, "eth2", Some(3)),
-            link(8, "eth5", None),
+            Link {
+                altnames: vec!["enp8s0".into(), "enx020000000008".into()],
+                ..link(8, "eth5", None)
+            },
             link(1, "lo", None),
         ];
         let word = |word: &str| {
@@ -316,6 +329,7 @@ mod tests {
             ("port show dev _", "trunk0"),
             ("port set eth", "eth1 eth2"),
             ("port add _", "eth5"),
+            ("port add en", "enp8s0 enx020000000008"),
             ("port add eth5 _", "dev"),
             ("port add eth5 dev _", "trunk0"),
             ("add t bits 5 port _", "eth5"),

@@ -205,13 +205,18 @@ pub fn parse(file: &str, text: &str) -> Result<Vec<TrunkConfig>> {
         add(&mut trunks, &mut Words::new(&words))
             .map_err(|error| usage(format!("{file}:{}: {error}", number + 1)))?;
     }
-    let names = |trunk: &TrunkConfig| -> Vec<String> {
+    are_different(&trunks).map_err(|error| usage(format!("{file}: {error}")))?;
+    Ok(trunks)
+}
+
+/// Checks that these trunks and their ports have different names.
+pub fn are_different(trunks: &[TrunkConfig]) -> Result<()> {
+    let names = |trunk: &'_ TrunkConfig| -> Vec<String> {
         let ports = trunk.ports.iter().map(|port| port.ifname.clone());
         ports.chain([trunk.ifname.clone()]).collect()
     };
     let all: Vec<_> = trunks.iter().flat_map(names).collect();
-    unique(all.iter().map(String::as_str)).map_err(|error| usage(format!("{file}: {error}")))?;
-    Ok(trunks)
+    unique(all.iter().map(String::as_str))
 }
 
 /// Returns the words of a line, without its comment.

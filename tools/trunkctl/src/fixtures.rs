@@ -403,5 +403,6 @@ pub fn world() -> World {
         devices: devices
             .map(|(name, device)| (name.to_string(), device))
             .into(),
+        altnames: Default::default(),
     }
 }

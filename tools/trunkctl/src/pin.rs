@@ -72,7 +72,7 @@ impl Wish {
     }
 
     fn names(&self, trunk: &Link) -> bool {
-        self.trunks.is_empty() || self.trunks.contains(&trunk.ifname)
+        self.trunks.is_empty() || self.trunks.iter().any(|name| trunk.has_name(name))
     }
 }
 

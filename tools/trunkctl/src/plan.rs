@@ -7,7 +7,7 @@ use std::fmt;
 
 use trunk_nl::{BucketHome, Error, Key, LinkSettings, Mac, PortSettings, TrunkSettings, KIND};
 
-use crate::config::{PortConfig, TrunkConfig};
+use crate::config::{self, PortConfig, TrunkConfig};
 use crate::failure::{usage, Failure, Result};
 use crate::session::Session;
 use crate::words;
@@ -18,6 +18,8 @@ pub struct World {
     pub trunks: BTreeMap<String, TrunkConfig>,
     /// All devices by name.
     pub devices: BTreeMap<String, Device>,
+    /// The names of devices by their alternative names.
+    pub altnames: BTreeMap<String, String>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -114,6 +116,24 @@ pub const UNDO: Manner = Manner {
 };
 
 impl World {
+    /// Returns the name of the device that has that name or alternative name.
+    pub fn name<'a>(&'a self, any: &'a str) -> &'a str {
+        self.altnames.get(any).map_or(any, String::as_str)
+    }
+
+    /// Returns these trunks with the names of their devices where alternative names are.
+    pub fn named(&self, wanted: Vec<TrunkConfig>) -> Result<Vec<TrunkConfig>> {
+        let name = |any: &mut String| *any = self.name(any).to_string();
+        let mut wanted = wanted;
+        for trunk in &mut wanted {
+            name(&mut trunk.ifname);
+            trunk.ports.iter_mut().for_each(|p| name(&mut p.ifname));
+            trunk.table.values_mut().for_each(name);
+        }
+        config::are_different(&wanted)?;
+        Ok(wanted)
+    }
+
     /// Reads what there is, with the tables of these trunks.
     pub fn read(session: &mut Session, tables: &[&str]) -> Result<Self> {
         let links = session.links.list()?;
@@ -128,8 +148,13 @@ impl World {
             };
             (link.ifname.clone(), device)
         });
+        let altnames = links.iter().flat_map(|link| {
+            let pair = |altname: &String| (altname.clone(), link.ifname.clone());
+            link.altnames.iter().map(pair)
+        });
         let mut world = Self {
             devices: devices.collect(),
+            altnames: altnames.collect(),
             ..Self::default()
         };
         if !world.devices.values().any(|device| device.is_trunk) {
@@ -139,7 +164,7 @@ impl World {
         let ports = connection.port_dump(None)?;
         let missing = connection.missing_dump(None)?;
         for trunk in connection.trunk_dump()? {
-            let table = match tables.contains(&trunk.ifname.as_str()) {
+            let table = match tables.iter().any(|any| world.name(any) == trunk.ifname) {
                 true => connection.table_get(trunk.ifindex)?,
                 false => Vec::new(),
             };
@@ -254,7 +279,8 @@ impl World {
         };
         for port in &mut trunk.ports {
             let known = kept.iter().find(|kept| kept.ifname == port.ifname);
-            port.missing = !self.devices.contains_key(&port.ifname) && manner.awaits;
+            let awaited = manner.awaits || known.is_some_and(|known| known.missing);
+            port.missing = awaited && !self.devices.contains_key(&port.ifname);
             let old = match known.filter(|known| known.missing == port.missing) {
                 Some(known) => known.settings.clone(),
                 None if port.missing => {
@@ -635,10 +661,13 @@ fn undo(session: &mut Session, before: &World, steps: &[Step]) -> Result<()> {
     Ok(())
 }
 
-/// Returns the configuration of a trunk with one more port.
+/// Returns the configuration of a trunk with one more port. One that it has gets those settings.
 pub fn with_port(world: &World, trunk: &str, port: PortConfig) -> TrunkConfig {
+    let trunk = world.name(trunk);
     let mut wanted = world.trunks.get(trunk).cloned().unwrap_or_default();
     wanted.ifname = trunk.to_string();
+    let name = world.name(&port.ifname);
+    wanted.ports.retain(|other| other.ifname != name);
     wanted.ports.push(port);
     wanted
 }
@@ -783,11 +812,34 @@ table 4 eth1 6 eth2
             "port add eth8 dev t prio 2 weight 3 --later",
         ];
         assert_eq!(steps(&mut world, text, APPLY), want);
+        // Whoever adds another port leaves it alone.
+        let port = PortConfig {
+            ifname: "eth5".into(),
+            ..PortConfig::default()
+        };
+        let wanted = [with_port(&world, "t", port)];
+        let added = world.clone().plan(&wanted, ADD).unwrap();
+        assert_eq!(super::text(&added), "port add eth5 dev t\n");
         // Its device has come, but has not joined.
         world.devices.insert("eth8".into(), Device::default());
         let want = ["port add eth8 dev t", "port set eth8 weight 3"];
         assert_eq!(steps(&mut world, text, APPLY), want);
         assert!(steps(&mut world, text, APPLY).is_empty());
+    }
+
+    #[test]
+    fn alternative_names_are_those_of_the_device() {
+        let mut world = fixtures::world();
+        let altnames = [("enp1s0", "eth1"), ("up", "trunk0"), ("enp6s0", "eth6")];
+        world.altnames = altnames.map(|(a, b)| (a.into(), b.into())).into();
+        let text = "trunk up\nport enp1s0\nport eth2\nport eth3\nport enp6s0\ntable 4-5 enp1s0";
+        let wanted = world.named(parse("f", text).unwrap()).unwrap();
+        let steps = world.plan(&wanted, APPLY).unwrap();
+        assert_eq!(super::text(&steps), "port add eth6 dev trunk0\n");
+        assert!(world.plan(&wanted, APPLY).unwrap().is_empty());
+        let twice = parse("f", "trunk trunk0\nport eth1\nport enp1s0").unwrap();
+        let refused = world.named(twice).unwrap_err().to_string();
+        assert_eq!(refused, "eth1 is named twice");
     }
 
     #[test]

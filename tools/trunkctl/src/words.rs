@@ -179,7 +179,7 @@ impl<'a> Words<'a> {
                 }
             };
             let value = self.value(key)?;
-            let most = if key == "name" { 15 } else { NAME_MAX };
+            let most = if key == "name" { PATTERN_MAX } else { NAME_MAX };
             if value.len() > most {
                 return Err(usage(format!("auto-join {key}: more than {most} bytes")));
             }
@@ -276,8 +276,11 @@ impl<'a> Words<'a> {
     }
 }
 
-/// The longest name of a claim's holder, in bytes.
+/// The longest name of a claim's holder, a driver or a bus, in bytes.
 const NAME_MAX: usize = 31;
+
+/// The longest pattern for names of devices, which may be alternative ones, in bytes.
+const PATTERN_MAX: usize = 127;
 
 /// What the user wants to claim.
 #[derive(Debug, PartialEq)]
