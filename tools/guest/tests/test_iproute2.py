@@ -47,7 +47,7 @@ def test_all_settings_go_there_and_back():
         theirs, = (t for t in json.loads(run("trunkctl -j show")) if t["ifname"] == dev)
         ours = data(dev)
         equal(ours, {key: theirs[key] for key in ours}, f"{dev} as ip has it, beside trunkctl")
-        rest = {"ifindex", "ifname", "ports", "act", "up", "carrier", "mtu", "address", "buckets"}
+        rest = {"ifindex", "ifname", "ports", "act", "missing", "up", "carrier", "mtu", "address", "buckets"}
         equal(set(theirs) - set(ours) - rest, set(), "what ip does not have")
 
     # The shown settings of one can be set for the other.

@@ -32,6 +32,7 @@ mod connection;
 mod error;
 mod events;
 mod generic;
+mod inet;
 mod link;
 mod message;
 mod names;
@@ -46,6 +47,7 @@ pub use clock::Clock;
 pub use connection::Connection;
 pub use error::{describe, Error, Refusal, Result};
 pub use events::{Events, Notification};
+pub use inet::{Address, Prefix, Route};
 pub use link::{check_any_name, check_name, Link, LinkChanges, LinkSettings, Links, Speeds, KIND};
 pub use types::{
     buckets, AutoJoin, Bucket, BucketHome, ClaimState, Counters, Event, MissingPort, Named, Peer,

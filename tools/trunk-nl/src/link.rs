@@ -314,6 +314,15 @@ impl Links {
         }
     }
 
+    /// Returns what `read` makes of each answer to a request.
+    pub(crate) fn ask<T>(
+        &mut self,
+        request: Request,
+        read: fn(&[u8]) -> Result<T>,
+    ) -> Result<Vec<T>> {
+        self.socket.ask(request, read)
+    }
+
     fn change(&mut self, message: LinkMessage) -> Result<()> {
         let message = RouteNetlinkMessage::NewLink(message);
         self.socket.order(Request::once(message, 0))

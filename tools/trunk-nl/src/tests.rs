@@ -11,6 +11,7 @@ use crate::claim::{change, Change, ClaimRequest};
 use crate::error::Error;
 use crate::events::{Notification, Queue};
 use crate::generic::Family;
+use crate::inet::{Address, Route};
 use crate::link::{tells_end, Link};
 use crate::message::{messages, Answer, Request, HEADER};
 use crate::names::Set;
@@ -794,6 +795,57 @@ fn a_link_is_read() {
     );
 }
 
+#[test]
+fn addresses_and_routes_are_read() {
+    let address = |octets: &[u8]| {
+        let mut body = vec![2, 24, 0, 0, 7, 0, 0, 0];
+        body.extend(written(|w| w.put(1, octets)));
+        Address::read(&body).unwrap()
+    };
+    let got = address(&[192, 0, 2, 1]).unwrap();
+    assert_eq!(
+        (got.ifindex, got.prefix.to_string().as_str()),
+        (7, "192.0.2.1/24")
+    );
+    let mut octets = [0; 16];
+    octets[..2].copy_from_slice(&[0xfe, 0x80]);
+    assert_eq!(address(&octets), None); // every device has one
+    octets[..2].copy_from_slice(&[0x20, 0x01]);
+    assert_eq!(address(&octets).unwrap().prefix.to_string(), "2001::/24");
+    assert_eq!(address(&[1, 2]), None);
+    assert!(Address::read(&[0; 7]).is_err());
+    // Of a link from point to point.
+    let mut body = vec![2, 32, 0, 0, 7, 0, 0, 0];
+    body.extend(written(|w| {
+        w.put(1, &[192, 0, 2, 9]);
+        w.put(2, &[192, 0, 2, 1]);
+    }));
+    let got = Address::read(&body).unwrap().unwrap();
+    assert_eq!(got.prefix.to_string(), "192.0.2.1/32");
+
+    let route = |protocol, kind, by: Option<u32>, to: Option<&[u8]>| {
+        let mut body = vec![2, 24, 0, 0, 254, protocol, 0, kind, 0, 0, 0, 0];
+        body.extend(written(|w| {
+            if let Some(to) = to {
+                w.put(1, to);
+            }
+            w.optional_u32(4, by);
+        }));
+        let route = Route::read(&body).unwrap();
+        route.map(|route| (route.ifindex, route.to_string()))
+    };
+    let to: &[u8] = &[198, 51, 100, 0];
+    assert_eq!(
+        route(3, 1, Some(7), Some(to)),
+        Some((7, "198.51.100.0/24".into()))
+    );
+    assert_eq!(route(16, 1, Some(7), None), Some((7, "default".into())));
+    assert_eq!(route(2, 1, Some(7), Some(to)), None); // the kernel's
+    assert_eq!(route(3, 6, Some(7), Some(to)), None); // a blackhole
+    assert_eq!(route(3, 1, None, Some(to)), None);
+    assert!(Route::read(&[0; 11]).is_err());
+}
+
 /// Only a bridge's port has a state; it learns addresses in two of five.
 #[test]
 fn whether_a_bridge_learns_from_a_port_is_read() {
@@ -877,6 +929,8 @@ proptest! {
         let _ = Event::read_all(attributes(&bytes));
         let _ = ClaimState::read_all(attributes(&bytes));
         let _ = Link::read(&bytes);
+        let _ = Address::read(&bytes);
+        let _ = Route::read(&bytes);
         let _ = tells_end(&bytes, 0);
         let _ = Link::read(&[&[0; 16], &bytes[..]].concat());
         let _ = Family::read(&bytes, 1, Set::TRUNK);

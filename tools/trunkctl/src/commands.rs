@@ -302,6 +302,7 @@ impl<W: Write> Run<'_, W> {
                 let wanted = before.named(vec![wanted])?;
                 let steps = before.clone().plan(&wanted, plan::ADD)?;
                 plan::carry_out(self.session, &before, &steps)?;
+                self.warn_of_ports(&[name])?;
                 Ok(0)
             }
             TrunkCommand::Del { words } => {
@@ -359,6 +360,10 @@ impl<W: Write> Run<'_, W> {
                 }
                 let port = self.session.port_link(name)?.ifindex;
                 self.session.connection()?.port_set(port, &settings)?;
+                if settings.weight.is_some() || settings.priority.is_some() {
+                    let port = self.session.connection()?.port_get(port)?;
+                    self.warn_of_ports(&[&port.trunk_name])?;
+                }
                 Ok(0)
             }
             PortCommand::Add { words, later } => self.port_add(&words, later),
@@ -439,7 +444,20 @@ impl<W: Write> Run<'_, W> {
         let wanted = before.named(vec![wanted])?;
         let steps = before.clone().plan(&wanted, manner)?;
         plan::carry_out(self.session, &before, &steps)?;
+        self.warn_of_ports(&[trunk])?;
         Ok(0)
+    }
+
+    /// Warns of what was left on the ports of trunks, and of what does not fit together there.
+    fn warn_of_ports(&mut self, trunks: &[&str]) -> Result<()> {
+        for trunk in trunks {
+            for group in self.session.groups(Some(trunk))? {
+                for finding in doctor::ports::of(self.session, &group)? {
+                    warn(&finding.to_string());
+                }
+            }
+        }
+        Ok(())
     }
 
     fn table(&mut self, command: TableCommand) -> Result<u8> {
@@ -616,7 +634,11 @@ impl<W: Write> Run<'_, W> {
         let (before, steps, after) = self.plan(file)?;
         match dry_run {
             true => self.print_steps(&steps)?,
-            false => plan::carry_out(self.session, &before, &steps)?,
+            false => {
+                plan::carry_out(self.session, &before, &steps)?;
+                let trunks: Vec<_> = after.trunks.keys().map(String::as_str).collect();
+                self.warn_of_ports(&trunks)?;
+            }
         }
         self.missing(&after)
     }

@@ -3,16 +3,18 @@
 //! Finds what is wrong or unwise, and gives advice.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::Serialize;
 use trunk_nl::uapi::{Selector, State};
-use trunk_nl::{Bucket, Clock, Error, Event, Link, Port, Speeds, Statistics};
+use trunk_nl::{Address, Bucket, Clock, Error, Event, Link, Port, Route, Speeds, Statistics};
 
 use crate::failure::Result;
 use crate::session::Session;
 use crate::view::{act, Group};
 
 mod links;
+pub mod ports;
 
 /// Only the distribution of so many frames means something.
 const FRAMES: u64 = 1000;
@@ -50,6 +52,9 @@ pub struct Patient {
     pub links: Vec<Link>,
     /// Mbit/s by interface index.
     pub speeds: BTreeMap<u32, u32>,
+    /// IP addresses of all devices, and routes.
+    pub addresses: Vec<Address>,
+    pub routes: Vec<Route>,
     pub table: Vec<Bucket>,
     pub statistics: Vec<Statistics>,
     pub history: Vec<Event>,
@@ -126,6 +131,8 @@ pub fn examine(session: &mut Session, trunk: Option<&str>) -> Result<Vec<Finding
     let all = session.links.list()?;
     // A kernel without ethtool netlink has no speeds.
     let mut speeds = Speeds::open(session.netns()).ok();
+    let addresses = session.links.addresses()?;
+    let routes = session.links.routes()?;
     let mut findings = Vec::new();
     for group in groups {
         let of_group = |link: &&Link| link.master == Some(group.trunk.ifindex);
@@ -146,6 +153,8 @@ pub fn examine(session: &mut Session, trunk: Option<&str>) -> Result<Vec<Finding
             group,
             links,
             speeds: known,
+            addresses: addresses.clone(),
+            routes: routes.clone(),
             table,
             statistics,
             history,
@@ -211,8 +220,10 @@ pub fn diagnose(patient: &Patient) -> Vec<Finding> {
             format!("ip link set {} mtu {}", link.ifname, group.link.mtu),
         );
     }
+    ports::left(group, &patient.addresses, &patient.routes, &mut findings);
     one_bucket(patient, &mut findings);
     shares(patient, &mut findings);
+    ports::mixed(group, &patient.speeds, &mut findings);
     findings.all
 }
 
@@ -345,6 +356,15 @@ fn shares(patient: &Patient, findings: &mut Findings<'_>) {
     }
 }
 
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for name in [&self.trunk, &self.port].into_iter().flatten() {
+            write!(f, "{name}: ")?;
+        }
+        write!(f, "{}; {}", self.text, self.advice)
+    }
+}
+
 /// Returns a line for each finding.
 pub fn text(findings: &[Finding]) -> String {
     let line = |finding: &Finding| {
@@ -352,9 +372,7 @@ pub fn text(findings: &[Finding]) -> String {
             Severity::Note => "note: ",
             Severity::Warning => "",
         };
-        let about = [&finding.trunk, &finding.port].into_iter().flatten();
-        let about: String = about.flat_map(|name| [name, ": "]).collect();
-        format!("{severity}{about}{}; {}\n", finding.text, finding.advice)
+        format!("{severity}{finding}\n")
     };
     findings.iter().map(line).collect()
 }
@@ -372,7 +390,7 @@ pub mod tests {
     use crate::fixtures;
     use crate::view::json;
     use trunk_nl::uapi::Reason;
-    use trunk_nl::Named;
+    use trunk_nl::{Named, Prefix};
 
     /// Returns a trunk without findings.
     pub fn healthy() -> Patient {
@@ -394,6 +412,8 @@ pub mod tests {
         Patient {
             links: group.ports.iter().map(link).collect(),
             speeds: [(4, 1000), (5, 1000), (6, 100)].into(),
+            addresses: Vec::new(),
+            routes: Vec::new(),
             table: fixtures::table(),
             statistics: fixtures::statistics(),
             history: vec![fixtures::failover()],
@@ -479,6 +499,50 @@ pub mod tests {
     }
 
     #[test]
+    fn addresses_and_routes_that_were_left_on_a_port() {
+        let mut patient = healthy();
+        let prefix = |address: &str, length| Prefix {
+            address: address.parse().unwrap(),
+            length,
+        };
+        let address = |ifindex, prefix| Address { ifindex, prefix };
+        patient.addresses = vec![
+            address(3, prefix("192.0.2.9", 24)), // the trunk's own
+            address(4, prefix("192.0.2.1", 24)),
+            address(4, prefix("2001:db8::1", 64)),
+        ];
+        let route = |ifindex, destination| Route {
+            ifindex,
+            destination,
+        };
+        patient.routes = vec![
+            route(3, None),
+            route(5, None),
+            route(5, Some(prefix("198.51.100.0", 24))),
+        ];
+        assert_eq!(
+            said(&patient),
+            "trunk0: eth1: it still has 192.0.2.1/24, 2001:db8::1/64: hosts of that network are sent to \
+             by it, and answer to the trunk; ip address flush dev eth1, and give the trunk the address\n\
+             trunk0: eth2: a route still leads by it: default, 198.51.100.0/24; ip route flush dev \
+             eth2, and set the route by the trunk\n"
+        );
+    }
+
+    #[test]
+    fn weights_of_which_some_are_auto() {
+        let mut patient = healthy();
+        patient.speeds.clear();
+        patient.group.ports[1].weight = 3;
+        patient.group.ports[0].share = 10;
+        assert_eq!(
+            said(&patient),
+            "trunk0: eth1: its weight is auto, which counts as 10 by its speed, that of eth2 is 3; use \
+             auto for all working ports, or for none: trunkctl port set eth2 weight auto\n"
+        );
+    }
+
+    #[test]
     fn a_port_that_is_not_there() {
         let mut patient = healthy();
         patient.group.missing = vec![trunk_nl::MissingPort {
@@ -496,6 +560,7 @@ pub mod tests {
     fn a_spare_is_missed_but_not_demanded() {
         let mut patient = healthy();
         patient.group.ports[2].priority = 1;
+        patient.group.ports[2].weight = 0;
         patient.group.ports[2].peer = None;
         patient.speeds.clear();
         let findings = diagnose(&patient);
