@@ -55,7 +55,7 @@ static const struct netlink_range_validation trunk_a_auto_join_priority_range = 
 
 /* Common nested types */
 const struct nla_policy trunk_auto_join_nl_policy[TRUNK_A_AUTO_JOIN_PRIORITY + 1] = {
-	[TRUNK_A_AUTO_JOIN_NAME] = { .type = NLA_NUL_STRING, .len = 15, },
+	[TRUNK_A_AUTO_JOIN_NAME] = { .type = NLA_NUL_STRING, .len = 127, },
 	[TRUNK_A_AUTO_JOIN_DRIVER] = { .type = NLA_NUL_STRING, .len = 31, },
 	[TRUNK_A_AUTO_JOIN_BUS] = { .type = NLA_NUL_STRING, .len = 31, },
 	[TRUNK_A_AUTO_JOIN_ADDRESS] = NLA_POLICY_MAX_LEN(6),

@@ -816,7 +816,8 @@ pub mod claim {
 
 /// Attributes of the nest `auto-join`.
 pub mod auto_join {
-    /// Pattern for the name; * stands for any characters, ? for any one.
+    /// Pattern for a name of the device, which may be an alternative one; * stands for any
+    /// characters, ? for any one.
     pub const NAME: u16 = 1;
     /// Name of the parent's driver, as in /sys/class/net/DEVICE/device/driver.
     pub const DRIVER: u16 = 2;

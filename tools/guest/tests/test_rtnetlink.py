@@ -77,6 +77,19 @@ def test_a_trunk_begins_with_the_settings_it_is_made_with():
     equal(Control().get(), got, "settings after refusals")
 
 
+def test_master_and_up_in_one_request():
+    """
+    ip link set eth1 master trunk0 up    is refused, since up comes first; without up it joins, and is up
+    """
+    fresh()
+    ip(f"link add trunk0 type {KIND}\nlink add eth1 type dummy")
+    equal(refused("ip link set eth1 master trunk0 up"), "trunk: the device is up; set it down first.", "words")
+    expect("UP" in link("eth1")["flags"] and "master" not in link("eth1"), link("eth1"))
+    ip("link set eth1 master trunk0 down")
+    entry = link("eth1")
+    equal((entry["master"], "UP" in entry["flags"]), ("trunk0", True), "master, and whether it is up")
+
+
 def test_other_clients_of_rtnetlink_read_on():
     """
     trunk0, trunk1, trunk2    with all sorts of settings

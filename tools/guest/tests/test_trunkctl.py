@@ -109,7 +109,7 @@ def test_a_trunk_that_cannot_be_is_not_made(why):
                 no("add trunk0 bits 17 port eth1", 2, "trunk: bits: 17 is out of range 0..16")
             case "port eth1":
                 ip("link set eth2 up")
-                no("add trunk0 port eth1 prio 2 port eth2", 2, "trunk: the device is up; set it down first")
+                no("add trunk0 port eth1 prio 2 port eth2", 1, "eth2 is up: set it down first, or give --down")
             case "port eth3 prio 0":
                 no("add trunk0 port eth1 port eth3 prio 0", 2, "trunk: port.priority: 0 is out of range 1..65535")
             case "name":
@@ -205,8 +205,14 @@ def test_ports():
         no("port set trunk0 prio 2", 1, '"trunk0" is not a port of a trunk')
         no("port set nosuch prio 2", 1, 'there is no device "nosuch"')
         ip("link add dummy1 type dummy\nlink set dummy1 up")
-        no("port add dummy1 dev trunk0", 2, "trunk: the device is up; set it down first")
-        ip("link set dummy1 down")
+        no("port add dummy1 dev trunk0", 1, "dummy1 is up: set it down first, or give --down")
+        no("port add dummy1 dev trunk0 prio 70000 --down", 2, "trunk: port.priority: 70000 is out of range 1..65535")
+        equal(told("port add dummy1 dev trunk0 --down"), (0, "", ""), "what `port add --down` says")
+        expect("dummy1" in control.ports(), "dummy1 is no port")
+        equal(told("port del dummy1"), (0, "", ""), "what `port del` says")
+        ip("link set dummy1 up")
+        equal(told("add --down trunk1 port dummy1"), (0, "", ""), "what `add --down` says")
+        equal(told("del trunk1"), (0, "", ""), "what `del` says")
         no("port add dummy1 dev trunk0 prio 70000", 2, "trunk: port.priority: 70000 is out of range 1..65535")
 
 

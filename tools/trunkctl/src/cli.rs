@@ -289,6 +289,9 @@ pub enum TrunkCommand {
         #[arg(value_name = "[dev] TRUNK [address MAC] [mtu N] [SETTING...] [port NAME [SETTING...]]...",
               required = true, num_args = 1..)]
         words: Vec<String>,
+        /// Set devices down first that are up.
+        #[arg(long)]
+        down: bool,
     },
     /// Delete a trunk. Its ports are released.
     #[command(alias = "delete")]
@@ -324,12 +327,15 @@ pub enum PortCommand {
         #[arg(value_name = "NAME SETTING...", required = true, num_args = 1..)]
         words: Vec<String>,
     },
-    /// Make a device a port; it must be down.
+    /// Make a device a port; it must be down, or is set down with --down.
     #[command(after_help = PORT_SETTINGS)]
     Add {
         /// The device, the trunk, then settings.
         #[arg(value_name = "NAME dev TRUNK [SETTING...]", required = true, num_args = 1..)]
         words: Vec<String>,
+        /// Set the device down first if it is up.
+        #[arg(long)]
+        down: bool,
         /// If there is no such device, have it join when it appears.
         #[arg(long)]
         later: bool,

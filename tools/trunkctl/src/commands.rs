@@ -291,7 +291,7 @@ impl<W: Write> Run<'_, W> {
                 self.session.connection()?.trunk_set(trunk, &settings)?;
                 Ok(0)
             }
-            TrunkCommand::Add { words } => {
+            TrunkCommand::Add { words, down } => {
                 let mut words = Words::new(&words);
                 let name = words.device()?;
                 let wanted = TrunkConfig::parse(name, &mut words)?;
@@ -300,7 +300,11 @@ impl<W: Write> Run<'_, W> {
                     return Err(usage(format!("there is a device {name} already")));
                 }
                 let wanted = before.named(vec![wanted])?;
-                let steps = before.clone().plan(&wanted, plan::ADD)?;
+                let manner = Manner {
+                    sets_down: down,
+                    ..plan::ADD
+                };
+                let steps = before.clone().plan(&wanted, manner)?;
                 plan::carry_out(self.session, &before, &steps)?;
                 self.warn_of_ports(&[name])?;
                 Ok(0)
@@ -366,7 +370,7 @@ impl<W: Write> Run<'_, W> {
                 }
                 Ok(0)
             }
-            PortCommand::Add { words, later } => self.port_add(&words, later),
+            PortCommand::Add { words, down, later } => self.port_add(&words, down, later),
             PortCommand::Del { name } => self.port_del(&name),
         }
     }
@@ -418,7 +422,7 @@ impl<W: Write> Run<'_, W> {
         Ok(0)
     }
 
-    fn port_add(&mut self, words: &[String], later: bool) -> Result<u8> {
+    fn port_add(&mut self, words: &[String], down: bool, later: bool) -> Result<u8> {
         let mut words = Words::new(words);
         let ifname = words.device()?.to_string();
         if !words.skip("dev") && !words.skip("master") {
@@ -438,6 +442,7 @@ impl<W: Write> Run<'_, W> {
         };
         let wanted = plan::with_port(&before, trunk, port);
         let manner = Manner {
+            sets_down: down,
             awaits: later,
             ..plan::ADD
         };

@@ -86,9 +86,10 @@ pub enum Step {
 /// What a plan may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Manner {
-    /// A device that is to become a port is brought down, and leaves another trunk. Otherwise it stays
-    /// as it is, and the kernel refuses it.
-    pub takes: bool,
+    /// A port of another trunk leaves that. Otherwise that is an error.
+    pub moves: bool,
+    /// A device that is to become a port is brought down if it is up. Otherwise that is an error.
+    pub sets_down: bool,
     /// Ports that are not named stay if the trunk has a rule by which they may have joined.
     pub keeps_by_rule: bool,
     /// A port whose device is not there joins when that appears. Otherwise that is an error.
@@ -97,14 +98,16 @@ pub struct Manner {
 
 /// As `add` does.
 pub const ADD: Manner = Manner {
-    takes: false,
+    moves: false,
+    sets_down: false,
     keeps_by_rule: false,
     awaits: false,
 };
 
 /// As `apply` does.
 pub const APPLY: Manner = Manner {
-    takes: true,
+    moves: true,
+    sets_down: true,
     keeps_by_rule: true,
     awaits: true,
 };
@@ -356,13 +359,18 @@ impl World {
         let device = self.devices.get(port);
         let device = device.ok_or_else(|| Error::NoSuchDevice(port.to_string()))?;
         if let Some(master) = &device.master {
-            let may = self.trunks.contains_key(master) && manner.takes;
+            let may = self.trunks.contains_key(master) && manner.moves;
             if !may {
                 return Err(usage(format!("{port} is a port of {master} already")));
             }
             self.release(port, steps);
         }
-        if self.devices.get(port).is_some_and(|device| device.up) && manner.takes {
+        if self.devices.get(port).is_some_and(|device| device.up) {
+            if !manner.sets_down {
+                return Err(usage(format!(
+                    "{port} is up: set it down first, or give --down"
+                )));
+            }
             steps.push(Step::Down(port.to_string()));
         }
         steps.push(Step::Enslave {
@@ -818,8 +826,13 @@ table 4 eth1 6 eth2
             ..PortConfig::default()
         };
         let wanted = [with_port(&world, "t", port)];
-        let added = world.clone().plan(&wanted, ADD).unwrap();
-        assert_eq!(super::text(&added), "port add eth5 dev t\n");
+        let told = Manner {
+            sets_down: true,
+            ..ADD
+        };
+        let added = world.clone().plan(&wanted, told).unwrap();
+        let want = "# ip link set eth5 down\nport add eth5 dev t\n";
+        assert_eq!(super::text(&added), want);
         // Its device has come, but has not joined.
         world.devices.insert("eth8".into(), Device::default());
         let want = ["port add eth8 dev t", "port set eth8 weight 3"];
@@ -902,9 +915,15 @@ table 4 eth1 6 eth2
     }
 
     #[test]
-    fn devices_that_are_up_are_left_so_unless_told() {
-        let want = ["add t", "port add eth5 dev t"];
+    fn devices_that_are_up_are_set_down_only_if_told() {
         let text = "trunk t\nport eth5";
-        assert_eq!(steps(&mut fixtures::world(), text, ADD), want);
+        let want = "eth5 is up: set it down first, or give --down";
+        assert_eq!(refused(text, ADD), want);
+        let told = Manner {
+            sets_down: true,
+            ..ADD
+        };
+        let want = ["add t", "# ip link set eth5 down", "port add eth5 dev t"];
+        assert_eq!(steps(&mut fixtures::world(), text, told), want);
     }
 }
