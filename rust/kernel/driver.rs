@@ -91,6 +91,31 @@ pub trait Driver: Send + Sync + Sized + 'static {
         build_error!(VTABLE_DEFAULT_ERROR)
     }
 
+    /// Returns which settings [`Driver::configure_port`] takes.
+    fn port_settings() -> Option<Settings> {
+        None
+    }
+
+    /// Changes settings of a port, for a driver of master devices: `ip link set PORT type KIND_slave
+    /// SETTING…`. As [`Driver::configure`].
+    fn configure_port(
+        _dev: &Device<Self>,
+        _port: &NetDevice,
+        _settings: Attributes<'_>,
+        _extack: &mut ExtAck<'_>,
+        _rtnl: &Rtnl,
+    ) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
+    /// A number of bytes that is enough for what [`Driver::describe_port`] writes.
+    const PORT_DESCRIPTION_SIZE: usize = 0;
+
+    /// Writes what link messages report of a port, as `IFLA_INFO_SLAVE_DATA`.
+    fn describe_port(_dev: &Device<Self>, _port: &NetDevice, _message: &mut Message<'_>) -> Result {
+        build_error!(VTABLE_DEFAULT_ERROR)
+    }
+
     /// Makes the data of a new device with this MAC address, which is not registered yet.
     fn new(mac: MacAddr) -> impl PinInit<Self, Error>;
 

@@ -8,7 +8,7 @@ use crate::{
     adapter::{optional, Adapter},
     addr::MacAddr,
     area::Area,
-    device::Device,
+    device::{Device, NetDevice},
     driver::Driver,
     genl::Family,
     netlink::{
@@ -54,6 +54,9 @@ impl<T: Driver> LinkOps<T> {
                 changelink: optional(T::HAS_CONFIGURE, changelink::<T>),
                 get_xstats_size: optional(T::HAS_DESCRIBE, description_size::<T>),
                 fill_xstats: optional(T::HAS_DESCRIBE, describe::<T>),
+                slave_changelink: optional(T::HAS_CONFIGURE_PORT, changelink_port::<T>),
+                get_slave_size: optional(T::HAS_DESCRIBE_PORT, port_description_size::<T>),
+                fill_slave_info: optional(T::HAS_DESCRIBE_PORT, describe_port::<T>),
                 ..pin_init::zeroed()
             }),
             registered: AtomicBool::new(false),
@@ -69,6 +72,23 @@ impl Settings {
         Some(Self {
             policy: operation.policy,
             max: operation.maxattr,
+        })
+    }
+
+    /// Returns the attributes in the nest `kind` of these, and their policy.
+    pub fn within(self, kind: u16) -> Option<Self> {
+        if u32::from(kind) > self.max {
+            return None;
+        }
+        // SAFETY: A policy has an entry for each type up to the largest one.
+        let entry = unsafe { &*self.policy.add(kind.into()) };
+        if u32::from(entry.type_) != bindings::NLA_NESTED {
+            return None;
+        }
+        Some(Self {
+            // SAFETY: The entry of a nest has the policy of what is in it.
+            policy: unsafe { entry.__bindgen_anon_1.nested_policy },
+            max: entry.len.into(),
         })
     }
 }
@@ -90,13 +110,13 @@ impl<T: Driver> Registration<T> {
     /// # Errors
     ///
     /// `EEXIST` if there is a kind of this name; `EINVAL` if there are no such settings as
-    /// [`Driver::settings`] names; `ENOMEM`.
+    /// [`Driver::settings`] and [`Driver::port_settings`] name; `ENOMEM`.
     pub fn new() -> Result<Self> {
+        // Other registrations of the kind wait.
+        let guard = rtnl::lock();
+        let ops = T::link_ops().as_ptr();
         if T::HAS_CONFIGURE {
             let settings = T::settings().ok_or(EINVAL)?;
-            // Other registrations of the kind wait.
-            let _guard = rtnl::lock();
-            let ops = T::link_ops().as_ptr();
             // SAFETY: Before the kind is registered, the static is read and written only here, with
             // RTNL held. Afterwards it has a policy already, so it is not written.
             unsafe {
@@ -106,6 +126,17 @@ impl<T: Driver> Registration<T> {
                 }
             }
         }
+        if T::HAS_CONFIGURE_PORT {
+            let settings = T::port_settings().ok_or(EINVAL)?;
+            // SAFETY: As above.
+            unsafe {
+                if (*ops).slave_policy.is_null() {
+                    (*ops).slave_maxtype = settings.max;
+                    (*ops).slave_policy = settings.policy;
+                }
+            }
+        }
+        drop(guard);
         // The core would damage a registered kind before it refused it.
         if T::link_ops().registered.swap(true, Ordering::Acquire) {
             return Err(EEXIST);
@@ -169,12 +200,13 @@ unsafe extern "C" fn validate(
     })
 }
 
-/// Returns the settings in a link message, checked by the policy, if there are any.
+/// Returns the settings in a link message, which are its attribute `kind`, checked by the policy, if
+/// there are any.
 ///
 /// # Safety
 ///
 /// `tb` must be the table of a validated link message's attributes, all valid for `'a`.
-unsafe fn settings_of<'a>(tb: *mut *mut bindings::nlattr) -> Option<Attributes<'a>> {
+unsafe fn settings_of<'a>(tb: *mut *mut bindings::nlattr, kind: c_uint) -> Option<Attributes<'a>> {
     // SAFETY: By the safety requirement.
     let info = unsafe { *tb.add(bindings::IFLA_LINKINFO as usize) };
     if info.is_null() {
@@ -185,7 +217,7 @@ unsafe fn settings_of<'a>(tb: *mut *mut bindings::nlattr) -> Option<Attributes<'
     let len = usize::try_from(len).unwrap_or(0);
     // SAFETY: A valid attribute has as many bytes as it says.
     let info = unsafe { slice::from_raw_parts(data.cast::<u8>(), len) };
-    let data = Attributes::new(info).get(bindings::IFLA_INFO_DATA as u16);
+    let data = Attributes::new(info).get(kind as u16);
     data.map(Attribute::nest)
 }
 
@@ -240,7 +272,7 @@ unsafe fn configure<T: Driver>(
     // SAFETY: `dev` is a registered device of the driver, and stays one while RTNL is held.
     let dev = unsafe { Device::<T>::from_raw(dev) };
     // SAFETY: `tb` is of a validated message, which is valid to the end of this call.
-    let settings = unsafe { settings_of(tb) };
+    let settings = unsafe { settings_of(tb, bindings::IFLA_INFO_DATA) };
     // SAFETY: `extack` is null, or of the message, and this call's alone.
     let mut extack = unsafe { ExtAck::from_raw(extack) };
     // SAFETY: RTNL is held, by the safety requirement.
@@ -249,6 +281,67 @@ unsafe fn configure<T: Driver>(
         settings.map_or(Ok(()), |settings| {
             T::configure(dev, settings, &mut extack, rtnl)
         })?;
+        Ok(0)
+    })
+}
+
+/// # Safety
+///
+/// For `rtnl_link_ops` alone: `dev` is a registered device of the driver, and `port` one of its lower
+/// devices; `tb` and `extack` are of the message, and RTNL is held.
+unsafe extern "C" fn changelink_port<T: Driver>(
+    dev: *mut bindings::net_device,
+    port: *mut bindings::net_device,
+    tb: *mut *mut bindings::nlattr,
+    _data: *mut *mut bindings::nlattr,
+    extack: *mut bindings::netlink_ext_ack,
+) -> c_int {
+    // SAFETY: `dev` is a registered device of the driver, and stays one while RTNL is held.
+    let dev = unsafe { Device::<T>::from_raw(dev) };
+    // SAFETY: `port` is a registered device, and stays one while RTNL is held.
+    let port = unsafe { NetDevice::from_raw(port) };
+    // SAFETY: `tb` is of a validated message, which is valid to the end of this call.
+    let settings = unsafe { settings_of(tb, bindings::IFLA_INFO_SLAVE_DATA) };
+    // SAFETY: `extack` is null, or of the message, and this call's alone.
+    let mut extack = unsafe { ExtAck::from_raw(extack) };
+    // SAFETY: RTNL is held, by the safety requirement.
+    let rtnl = unsafe { Rtnl::assume_held() };
+    from_result(|| {
+        settings.map_or(Ok(()), |settings| {
+            T::configure_port(dev, port, settings, &mut extack, rtnl)
+        })?;
+        Ok(0)
+    })
+}
+
+/// # Safety
+///
+/// For `rtnl_link_ops` alone.
+unsafe extern "C" fn port_description_size<T: Driver>(
+    _dev: *const bindings::net_device,
+    _port: *const bindings::net_device,
+) -> usize {
+    T::PORT_DESCRIPTION_SIZE
+}
+
+/// # Safety
+///
+/// For `rtnl_link_ops` alone: `dev` is a registered device of the driver, `port` one of its lower
+/// devices, and `skb` is valid, for this call alone, with a message at its end.
+unsafe extern "C" fn describe_port<T: Driver>(
+    skb: *mut bindings::sk_buff,
+    dev: *const bindings::net_device,
+    port: *const bindings::net_device,
+) -> c_int {
+    from_result(|| {
+        let skb = NonNull::new(skb).ok_or(EINVAL)?;
+        // SAFETY: `dev` is a registered device of the driver, by the safety requirement.
+        let dev = unsafe { Device::<T>::from_raw(dev.cast_mut()) };
+        // SAFETY: `port` is a registered device, by the safety requirement.
+        let port = unsafe { NetDevice::from_raw(port.cast_mut()) };
+        // SAFETY: The skb is valid, this call's alone, and has a message at its end.
+        let mut message = unsafe { Message::from_raw(skb) };
+        T::describe_port(dev, port, &mut message)?;
         Ok(0)
     })
 }

@@ -130,6 +130,26 @@ impl Driver for Trunk {
         control::link_get(dev, message)
     }
 
+    fn port_settings() -> Option<link_ops::Settings> {
+        control::link_port_settings()
+    }
+
+    fn configure_port(
+        dev: &Device<Self>,
+        port: &NetDevice,
+        settings: Attributes<'_>,
+        extack: &mut ExtAck<'_>,
+        rtnl: &Rtnl,
+    ) -> Result {
+        control::link_set_port(dev, port, settings, extack, rtnl)
+    }
+
+    const PORT_DESCRIPTION_SIZE: usize = control::PORT_SIZE;
+
+    fn describe_port(dev: &Device<Self>, port: &NetDevice, message: &mut Message<'_>) -> Result {
+        control::link_get_port(dev, port, message)
+    }
+
     fn new(mac: MacAddr) -> impl PinInit<Self, Error> {
         Self::empty(mac)
     }

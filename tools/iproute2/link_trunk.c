@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * link_trunk.so: a plugin by which ip(8) knows the settings of trunks, with the words of trunkctl(8):
+ * link_trunk.so: a plugin by which ip(8) knows the settings of trunks, with the words of trunkctl(8);
+ * and link_trunk_slave.so, a link to it, by which ip knows those of their ports:
  *
  *	ip link add trunk0 type trunk bits 6 selector flow
  *	ip link set trunk0 type trunk interval 10ms
  *	ip [-j] -d link show trunk0
+ *	ip link set eth1 type trunk_slave prio 2 weight auto
+ *	ip [-j] -d link show eth1
  *
  * Settings go to the kernel as IFLA_INFO_DATA, with the attributes of the netlink operation
  * trunk-set. They come from it as IFLA_INFO_XSTATS, with the attributes of trunk-get. Clients that
  * decode INFO_DATA by a list of kinds, as YNL's do, would fail at the whole message of another kind.
+ * Settings of ports are INFO_SLAVE_DATA both ways, with the attributes in the nest of port-set.
  */
 
 #include <errno.h>
@@ -40,6 +44,8 @@ enum form {
 	RULE,
 	SYSTEM,
 	FLAG,
+	WEIGHT,		/* NUMBER; 0 is auto */
+	SWITCH,		/* one of two words, without a value */
 };
 
 /* In the order in which trunkctl shows them. */
@@ -49,7 +55,8 @@ static const struct setting {
 	unsigned short type;	/* 0: no attribute of the kernel, so not shown */
 	bool state;		/* can be shown but not set */
 	uint32_t min, max;
-	const char *words[6];	/* by number, the last is NULL */
+	const char *words[12];	/* by number, the last is NULL */
+	const char *key;	/* its name in JSON, if that is another */
 } settings[] = {
 	{ "bits", NUMBER, TRUNK_A_BITS, .max = 16 },
 	{ "selector", WORD, TRUNK_A_SELECTOR, .words = { "dmac", "smac", "smac-dmac", "flow" } },
@@ -77,6 +84,18 @@ static const struct setting {
 	  .words = { "auto", "trunk", "switch", "aggregate" } },
 	{ "far-end-reason", WORD, TRUNK_A_FAR_END_REASON, .state = true,
 	  .words = { "set", "answers", "several", "no-answer", "shared" } },
+};
+
+/* Of ports. */
+static const struct setting port_settings[] = {
+	{ "prio", .form = NUMBER, .type = TRUNK_A_PORT_PRIORITY, .min = 1, .max = 65535, .key = "priority" },
+	{ "weight", .form = WEIGHT, .type = TRUNK_A_PORT_WEIGHT, .max = 65535 },
+	{ "enable", .form = SWITCH, .type = TRUNK_A_PORT_ENABLED, .words = { "disable", "enable" },
+	  .key = "enabled" },
+	{ "state", .form = WORD, .type = TRUNK_A_PORT_STATE, .state = true, .words = { "sby", "act" } },
+	{ "reason", .form = WORD, .type = TRUNK_A_PORT_REASON, .state = true,
+	  .words = { "none", "admin-down", "no-carrier", "disabled", "probe-timeout", "one-way-rx",
+		     "one-way-tx", "peer-silent", "peer-mismatch", "held-down", "peer-sby" } },
 };
 
 #define MAX_DELAY 86400000	/* of failback, in milliseconds */
@@ -343,6 +362,14 @@ static int add_together(struct words *words)
 	return words->far_end >= 0 ? add_number(words, TRUNK_A_FAR_END, words->far_end) : 0;
 }
 
+/* Returns which word that begins a setting it is, from 1 on; 0 for none. */
+static int is_word(const struct setting *setting, const char *word)
+{
+	if (setting->form == SWITCH)
+		return !strcmp(word, setting->words[0]) ? 1 : !strcmp(word, setting->words[1]) ? 2 : 0;
+	return !strcmp(word, setting->name) || (setting->key && !strcmp(word, setting->key));
+}
+
 static int add_setting(const struct setting *setting, struct words *words)
 {
 	const char *word, *name = setting->name;
@@ -353,6 +380,8 @@ static int add_setting(const struct setting *setting, struct words *words)
 
 	if (setting->form == RULE)
 		return add_rule(words);
+	if (setting->form == SWITCH)
+		return add_number(words, setting->type, is_word(setting, words->next[-1]) - 1);
 	word = take(words, name);
 	if (!word)
 		return -1;
@@ -385,6 +414,11 @@ static int add_setting(const struct setting *setting, struct words *words)
 			return refuse("%s: %s is out of range %s..%s", name, word,
 				      setting->min == 1000 ? "1ms" : "100us", "60s");
 		return add_number(words, setting->type, number);
+	case WEIGHT:
+		number = 0;
+		if (strcmp(word, "auto") && read_number(name, word, false, &number))
+			return -1;
+		break;
 	case LONG_TIME:
 		number = 0;
 		if (strcmp(word, "off") && read_milliseconds(name, word, &number))
@@ -429,39 +463,62 @@ static void help(struct link_util *kind, int argc, char **argv, FILE *out)
 	      "       RULE := [ name PATTERN ] [ driver NAME ] [ bus NAME ]\n"
 	      "               [ address MAC-PREFIX ] [ prio N ]\n"
 	      "\n"
-	      "trunkctl(8) says what they mean, and sets what ports have.\n", out);
+	      "trunkctl(8) says what they mean.\n", out);
+}
+
+static void help_of_ports(struct link_util *kind, int argc, char **argv, FILE *out)
+{
+	(void)kind, (void)argc, (void)argv;
+	fputs("Usage: ... trunk_slave [ prio N ] [ weight { N | auto } ] [ { enable | disable } ]\n"
+	      "\n"
+	      "trunkctl(8) says what they mean.\n", out);
+}
+
+/* Reads words of a table with `count` settings of `what`. */
+static int parse_all(struct link_util *kind, struct words *words, const struct setting *all, size_t count,
+		     const char *what)
+{
+	uint64_t named = 0;	/* by type */
+
+	_Static_assert(TRUNK_A_MAX < 64, "types are bits of a word");
+	while (words->count) {
+		const char *word = take(words, "");
+		unsigned int bit;
+		size_t i;
+
+		if (!strcmp(word, "help")) {
+			kind->print_help(kind, words->count, words->next, stdout);
+			return -1;
+		}
+		for (i = 0; i < count; i++)
+			if (!all[i].state && is_word(&all[i], word))
+				break;
+		if (i == count)
+			return refuse("\"%s\" is no setting of a %s; \"ip link help %s\" lists them",
+				      word, what, kind->id);
+		/* `key` and `key-file` set the same attribute. */
+		bit = all[i].form == SECRET_FILE ? TRUNK_A_KEY : all[i].type;
+		if (named & UINT64_C(1) << bit)
+			return refuse("%s is named twice", all[i].form == SECRET_FILE ? "key" : word);
+		named |= UINT64_C(1) << bit;
+		if (add_setting(&all[i], words))
+			return -1;
+	}
+	return 0;
 }
 
 static int parse(struct link_util *kind, int argc, char **argv, struct nlmsghdr *message)
 {
 	struct words words = { argc, argv, message, -1, -1, -1 };
-	uint64_t named = 0;	/* by type */
 
-	_Static_assert(TRUNK_A_MAX < 64, "types are bits of a word");
-	while (words.count) {
-		const char *word = take(&words, "");
-		unsigned int bit;
-		size_t i;
+	return parse_all(kind, &words, settings, COUNT(settings), "trunk") ? -1 : add_together(&words);
+}
 
-		if (!strcmp(word, "help")) {
-			help(kind, words.count, words.next, stdout);
-			return -1;
-		}
-		for (i = 0; i < COUNT(settings); i++)
-			if (!settings[i].state && !strcmp(settings[i].name, word))
-				break;
-		if (i == COUNT(settings))
-			return refuse("\"%s\" is no setting of a trunk; \"ip link help trunk\" lists them",
-				      word);
-		/* `key` and `key-file` set the same attribute. */
-		bit = settings[i].form == SECRET_FILE ? TRUNK_A_KEY : settings[i].type;
-		if (named & UINT64_C(1) << bit)
-			return refuse("%s is named twice", bit == TRUNK_A_KEY ? "key" : word);
-		named |= UINT64_C(1) << bit;
-		if (add_setting(&settings[i], &words))
-			return -1;
-	}
-	return add_together(&words);
+static int parse_port(struct link_util *kind, int argc, char **argv, struct nlmsghdr *message)
+{
+	struct words words = { argc, argv, message, -1, -1, -1 };
+
+	return parse_all(kind, &words, port_settings, COUNT(port_settings), "port");
 }
 
 /* --- attributes into words ------------------------------------------------------------------- */
@@ -559,16 +616,17 @@ static void print_rule(const struct rtattr *nest, struct json_writer *json, FILE
 		fprintf(out, "prio %u ", priority);
 }
 
-static void print_setting(const struct setting *setting, const struct rtattr *all,
-			  struct json_writer *json, FILE *out)
+/* `all` has the other attributes, for a setting that has two. */
+static void print_setting(const struct setting *setting, const struct rtattr *attr,
+			  const struct rtattr *all, struct json_writer *json, FILE *out)
 {
-	const struct rtattr *attr = find(all, setting->type);
+	const char *name = setting->key ? setting->key : setting->name;
 	uint64_t number = number_of(attr);
 	char key[24], text[40];
 	size_t i;
 
-	for (i = 0; setting->name[i] && i < sizeof(key) - 1; i++)
-		key[i] = setting->name[i] == '-' ? '_' : setting->name[i];
+	for (i = 0; name[i] && i < sizeof(key) - 1; i++)
+		key[i] = name[i] == '-' ? '_' : name[i];
 	key[i] = 0;
 
 	if (setting->form == FLAG) {
@@ -596,6 +654,12 @@ static void print_setting(const struct setting *setting, const struct rtattr *al
 		return;
 	}
 	switch (setting->form) {
+	case SWITCH:
+		if (json)
+			jsonw_bool_field(json, key, number);
+		else
+			fprintf(out, "%s ", setting->words[number != 0]);
+		return;
 	case WORD:
 	case FAILBACK:
 		if (number < COUNT(setting->words) && setting->words[number])
@@ -614,7 +678,9 @@ static void print_setting(const struct setting *setting, const struct rtattr *al
 			jsonw_uint_field(json, key, number);
 			return;
 		}
-		if (setting->form == TIME)
+		if (setting->form == WEIGHT && !number)
+			strcpy(text, "auto");
+		else if (setting->form == TIME)
 			write_time(number, text);
 		else if (setting->form == LONG_TIME && !number)
 			strcpy(text, "off");
@@ -656,7 +722,18 @@ static void print(struct link_util *kind, FILE *out, struct rtattr *all)
 	show_stats = show_stats_asked;
 	for (size_t i = 0; i < COUNT(settings); i++)
 		if (settings[i].type && settings[i].type != TRUNK_A_KEY)
-			print_setting(&settings[i], all, json, out);
+			print_setting(&settings[i], find(all, settings[i].type), all, json, out);
+}
+
+/* `data` is NULL if there are none, as in a message about a port that is just joining. */
+static void print_port(struct link_util *kind, FILE *out, struct rtattr *data[])
+{
+	struct json_writer *json = is_json_context() ? get_json_writer() : NULL;
+
+	(void)kind;
+	for (size_t i = 0; data && i < COUNT(port_settings); i++)
+		if (data[port_settings[i].type])
+			print_setting(&port_settings[i], data[port_settings[i].type], NULL, json, out);
 }
 
 struct link_util trunk_link_util = {
@@ -665,6 +742,14 @@ struct link_util trunk_link_util = {
 	.print_opt = print_none,
 	.print_xstats = print,
 	.print_help = help,
+};
+
+struct link_util trunk_slave_link_util = {
+	.id = "trunk_slave",
+	.maxattr = TRUNK_A_PORT_MAX,
+	.parse_opt = parse_port,
+	.print_opt = print_port,
+	.print_help = help_of_ports,
 };
 
 /* Leaves the functions out if this ip has another layout than the plugin was built for. */
@@ -678,4 +763,6 @@ static void __attribute__((constructor)) check_layout(void)
 	fputs("link_trunk.so: not made for this version of ip; trunkctl(8) shows and sets\n", stderr);
 	memset(&trunk_link_util, 0, sizeof(trunk_link_util));
 	trunk_link_util.id = "trunk";
+	memset(&trunk_slave_link_util, 0, sizeof(trunk_slave_link_util));
+	trunk_slave_link_util.id = "trunk_slave";
 }

@@ -177,6 +177,7 @@ def stage_own(to, tree, kos, tests):
     if PLUGIN.exists():
         (to / PLUGINS).mkdir(parents=True)
         shutil.copy(PLUGIN, to / PLUGINS)
+        (to / PLUGINS / "link_trunk_slave.so").symlink_to(PLUGIN.name)
     # Compiled here: an emulated processor takes seconds for that.
     for code in to / "tests", to / "ynl":
         compileall.compile_dir(code, quiet=1, stripdir=to, prependdir="/",

@@ -61,6 +61,12 @@ pub(crate) use self::{
         Holders, //
     },
     events::notify,
+    ports::{
+        link_get_port,
+        link_port_settings,
+        link_set_port,
+        PORT_SIZE, //
+    },
     settings::{
         link_get,
         link_set,

@@ -11,12 +11,14 @@ use super::{
     put_ifindex,
     reply,
     request::{
+        name,
         number,
         only,
         port_named,
         small_number,
         trunk_named, //
-    }, //
+    },
+    FAMILY, //
 };
 use crate::{
     pure::{
@@ -37,25 +39,40 @@ use crate::{
         table::Bucket,
         uapi::{
             attr,
+            cmd,
             peer,
             port, //
         },
     },
     switch::step_later,
     trunk::{
+        LinkedPort,
         Port,
         Trunk, //
     }, //
 };
 use kernel::prelude::*;
 use netdev::{
+    device::{
+        Device,
+        NetDevice, //
+    },
     genl::{
+        Attributes,
         Dump,
         Message,
         Request, //
     },
-    rcu::Rcu,
-    rtnl, //
+    link_ops,
+    netlink::ExtAck,
+    rcu::{
+        read_lock,
+        Rcu, //
+    },
+    rtnl::{
+        self,
+        Rtnl, //
+    }, //
 };
 
 pub(super) fn get(request: &mut Request<'_>) -> Result {
@@ -104,6 +121,68 @@ pub(super) fn set(request: &mut Request<'_>) -> Result {
     let rtnl = &rtnl::lock();
     let (port, asked) = port_named(request)?;
     only(&SETTABLE, asked, &port::NAMES, "port", request.extack())?;
+    change(&port, asked, rtnl);
+    Ok(())
+}
+
+/// Bytes that are enough for what [`link_get_port`] writes.
+pub(crate) const PORT_SIZE: usize = 64;
+
+/// Returns the policy of [`link_set_port`].
+pub(crate) fn link_port_settings() -> Option<link_ops::Settings> {
+    link_ops::Settings::of_operation(&FAMILY, cmd::PORT_SET)?.within(attr::PORT)
+}
+
+/// Changes the settings of a port that a link message has in `IFLA_INFO_SLAVE_DATA`: attributes and
+/// policy are those in the nest of `port-set`.
+pub(crate) fn link_set_port(
+    dev: &Device<Trunk>,
+    port: &NetDevice,
+    asked: Attributes<'_>,
+    extack: &mut ExtAck<'_>,
+    rtnl: &Rtnl,
+) -> Result {
+    const SETTABLE: [u16; 3] = [port::PRIORITY, port::WEIGHT, port::ENABLED];
+
+    // rtnetlink lets attributes without a policy pass, and numbers that are too long.
+    only(&SETTABLE, asked, &port::NAMES, "port", extack)?;
+    if let Some(attr) = asked.iter().find(|attr| attr.to_u32().is_none()) {
+        let name = name(&port::NAMES, attr);
+        return Err(extack.refuse_fmt(
+            EINVAL,
+            Some(attr),
+            fmt!("port.{name}: a number has 4 bytes"),
+        ));
+    }
+    let port = dev.data().hold_port(port, &read_lock()).ok_or(ENODEV)?;
+    change(&port, asked, rtnl);
+    Ok(())
+}
+
+/// Writes settings and state of a port into a link message. Nothing, if it is just joining or leaving.
+pub(crate) fn link_get_port(
+    dev: &Device<Trunk>,
+    port: &NetDevice,
+    message: &mut Message<'_>,
+) -> Result {
+    let rcu = &read_lock();
+    let trunk = dev.data();
+    let Some(port) = trunk.ports(rcu).find(|other| other.dev.is(port)) else {
+        return Ok(());
+    };
+    let state = trunk.state.lock();
+    let (Some(known), Some(view)) = (state.port(port.id), state.ports().get(port.id)) else {
+        return Ok(());
+    };
+    message.put_u32(port::PRIORITY, u32::from(view.priority))?;
+    message.put_u32(port::WEIGHT, u32::from(known.weight))?;
+    message.put_u32(port::ENABLED, u32::from(known.is_enabled()))?;
+    message.put_u32(port::STATE, view.state as u32)?;
+    message.put_u32(port::REASON, known.why() as u32)
+}
+
+/// Changes settings of a port.
+fn change(port: &LinkedPort, asked: Attributes<'_>, rtnl: &Rtnl) {
     let settings = PortSettings {
         priority: small_number(asked, port::PRIORITY),
         weight: small_number(asked, port::WEIGHT),
@@ -111,7 +190,6 @@ pub(super) fn set(request: &mut Request<'_>) -> Result {
     };
     let speed = port.dev.link_speed(rtnl).map(|(speed, _)| speed);
     step_later(&port.trunk, Input::Port(port.id, settings, speed));
-    Ok(())
 }
 
 pub(super) fn failback(request: &mut Request<'_>) -> Result {

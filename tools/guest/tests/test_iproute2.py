@@ -151,6 +151,61 @@ def test_help_names_every_setting():
                 expect(word in text, f"{word} is not in {text}")
 
 
+def test_settings_of_ports():
+    """
+    trunk0 ─┬─ dummy1    ip link set dummy1 type trunk_slave …; ip -d link show dummy1
+            └─ dummy2
+    """
+    ready()
+    ip("link add trunk0 type trunk\nlink add dummy1 type dummy\nlink add dummy2 type dummy")
+    for name in "dummy1", "dummy2":
+        ip(f"link set {name} master trunk0")
+
+    def ports():
+        """Returns what ip and trunkctl have of each port."""
+        theirs = {port["ifname"]: port for port in json.loads(run("trunkctl -j port show"))}
+        ours = {name: link(name)["linkinfo"] for name in theirs}
+        for name, info in ours.items():
+            equal(info["info_slave_kind"], KIND, f"kind of {name}")
+            data = info["info_slave_data"]
+            equal(data, {key: theirs[name][key] for key in data}, f"{name} as ip has it, beside trunkctl")
+        return {name: info["info_slave_data"] for name, info in ours.items()}
+
+    equal(set(ports()["dummy1"]), {"priority", "weight", "enabled", "state", "reason"}, "what ip shows")
+    run("ip link set dummy1 type trunk_slave prio 3 weight auto disable")
+    got = ports()
+    equal([got["dummy1"][key] for key in ("priority", "weight", "enabled", "reason")], [3, 0, False, "disabled"], "dummy1")
+    equal([got["dummy2"][key] for key in ("priority", "weight", "enabled")], [1, 1, True], "dummy2")
+    # The words that are shown can be set.
+    text = " ".join(run("ip -d link show dummy1").split())
+    words = re.search(r" trunk_slave (prio .*) state sby reason disabled ", text)[1]
+    equal(words, "prio 3 weight auto disable", "words")
+    run(f"ip link set dummy2 type trunk_slave {words}")
+    equal(ports()["dummy2"], got["dummy1"], "a port with another's settings")
+    run("ip link set dummy2 type trunk_slave enable priority 1")
+    equal([ports()["dummy2"][key] for key in ("priority", "weight", "enabled")], [1, 0, True], "dummy2 after a change")
+
+    before = ports()
+    for words, want in [
+        ("prio", "prio: a value is missing"),
+        ("prio 0", "prio: 0 is out of range 1..65535"),
+        ("weight 65536", "weight: 65536 is out of range 0..65535"),
+        ("weight heavy", 'weight: "heavy" is not a number'),
+        ("enable disable", "disable is named twice"),
+        ("state act", '"state" is no setting of a port; "ip link help trunk_slave" lists them'),
+        ("bits 3", '"bits" is no setting of a port; "ip link help trunk_slave" lists them'),
+    ]:
+        done = attempt(f"ip link set dummy1 type trunk_slave {words}")
+        equal((done.returncode != 0, done.stdout, done.stderr), (True, "", f"Error: {want}.\n"), words)
+    equal(ports(), before, "settings after refusals")
+    done = attempt("ip link help trunk_slave")
+    for word in "prio", "weight", "enable", "disable":
+        expect(word in done.stdout + done.stderr, f"{word} is not in {done}")
+    # rtnetlink sets what a port has before it becomes one.
+    ip("link set dummy1 nomaster")
+    expect(attempt("ip link set dummy1 master trunk0 type trunk_slave prio 2").returncode != 0, "it is set for no port")
+
+
 def test_all_works_without_the_plugin():
     """
     trunk0 ── dummy0    ip does not know what a trunk is

@@ -77,6 +77,42 @@ def test_a_trunk_begins_with_the_settings_it_is_made_with():
     equal(Control().get(), got, "settings after refusals")
 
 
+def test_settings_of_a_port_are_checked():
+    """
+    trunk0 ── dummy1    IFLA_INFO_SLAVE_DATA has the attributes in the nest of port-set
+    """
+    netlink = fresh()
+    netlink.add("trunk0", KIND)
+    netlink.add("dummy1", "dummy")
+    netlink.master("dummy1", "trunk0")
+    control = Control()
+    prio, weight, enabled, ifindex, state = 4, 5, 7, 1, 8
+
+    def set_port(data):
+        netlink.set("dummy1", IFLA_LINKINFO, attribute(IFLA_INFO_SLAVE_KIND, KIND) + attribute(IFLA_INFO_SLAVE_DATA, data))
+
+    def got():
+        return [control.port("dummy1")[name] for name in ("priority", "weight", "enabled")]
+
+    set_port(attribute(prio, 5) + attribute(weight, 0) + attribute(enabled, 0))
+    equal(got(), [5, 0, 0], "settings")
+    data = dict(attributes(dict(attributes(netlink.look("dummy1")[1][IFLA_LINKINFO]))[IFLA_INFO_SLAVE_DATA]))
+    equal([struct.unpack("I", data[kind])[0] for kind in (prio, weight, enabled)], [5, 0, 0], "settings in a link message")
+    for data, number, words in [
+        (attribute(prio, 0), errno.ERANGE, None),
+        (attribute(weight, 65536), errno.ERANGE, None),
+        (attribute(ifindex, 1) + attribute(prio, 2), errno.EINVAL, "port.ifindex: this is not to be set"),
+        (attribute(prio, 2) + attribute(state, 1), errno.EINVAL, "port.state: this is not to be set"),
+        (attribute(prio, 2) + attribute(weight, struct.pack("Q", 2)), errno.EINVAL, "port.weight: a number has 4 bytes"),
+    ]:
+        error = refusal(set_port, data)
+        equal(error.errno, number, f"refusal of {data.hex()}: {error}")
+        expect(words is None or error.strerror == words, f"words of the refusal: {error}")
+        equal(got(), [5, 0, 0], "settings after a refusal")
+    set_port(b"")
+    equal(got(), [5, 0, 0], "settings after no change")
+
+
 def test_master_and_up_in_one_request():
     """
     ip link set eth1 master trunk0 up    is refused, since up comes first; without up it joins, and is up
@@ -102,12 +138,12 @@ def test_other_clients_of_rtnetlink_read_on():
     netlink.add("dummy0", "dummy")
     netlink.master("dummy0", "trunk2")
 
-    # The kernel's own client, which fails at kinds that it does not have.
+    # The kernel's own client, which fails at kinds that it does not have: of masters, too, such as VRF.
+    netlink.master("dummy0", None)
     ynl = genl.lib.YnlFamily(f"{os.path.dirname(genl.SPEC)}/rt-link.yaml", schema="")
     infos = {m["ifname"]: m.get("linkinfo") for m in ynl.dump("getlink", {})}
     equal({name: info["kind"] for name, info in infos.items() if name.startswith("trunk")},
           dict.fromkeys(("trunk0", "trunk1", "trunk2"), KIND), "trunks in a dump of links")
-    equal(infos["dummy0"]["slave-kind"], KIND, "what the port belongs to")
     equal(ynl.do("getlink", {"ifname": "trunk1"})["linkinfo"]["kind"], KIND, "a trunk asked for")
 
     # The settings have the form of the family's answers.
