@@ -44,6 +44,7 @@ pub(crate) const NAMES: &[&CStr] = &[
     c"rx_unicast_filtered",
     c"port_up",
     c"port_down",
+    c"port_late",
     c"failovers",
     c"failbacks",
     c"buckets_moved",
@@ -92,6 +93,7 @@ pub(crate) fn of_port(
     let own = [
         (attr::PORT_UP, ups),
         (attr::PORT_DOWN, downs),
+        (attr::PORT_LATE, probes.late),
         (attr::PROBES_SENT, probes.tests_sent),
         (attr::PROBES_RECEIVED, probes.tests_received),
         (attr::REPLIES_SENT, probes.replies_sent),
@@ -150,6 +152,7 @@ impl Statistics {
             (attr::RX_UNICAST_FILTERED, unicast),
             (attr::PORT_UP, totals.ups),
             (attr::PORT_DOWN, totals.downs),
+            (attr::PORT_LATE, totals.lates),
             (attr::FAILOVERS, totals.failovers),
             (attr::FAILBACKS, totals.failbacks),
             (attr::BUCKETS_MOVED, totals.buckets_moved),

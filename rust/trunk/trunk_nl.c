@@ -94,7 +94,7 @@ const struct nla_policy trunk_peer_nl_policy[TRUNK_A_PEER_ADDRESS + 1] = {
 	[TRUNK_A_PEER_ADDRESS] = NLA_POLICY_EXACT_LEN(6),
 };
 
-const struct nla_policy trunk_port_nl_policy[TRUNK_A_PORT_ROUND_TRIP_LATE + 1] = {
+const struct nla_policy trunk_port_nl_policy[TRUNK_A_PORT_LATE + 1] = {
 	[TRUNK_A_PORT_IFINDEX] = NLA_POLICY_MIN(NLA_U32, 1),
 	[TRUNK_A_PORT_IFNAME] = { .type = NLA_NUL_STRING, .len = 127, },
 	[TRUNK_A_PORT_ID] = { .type = NLA_U32, },
@@ -120,6 +120,7 @@ const struct nla_policy trunk_port_nl_policy[TRUNK_A_PORT_ROUND_TRIP_LATE + 1] =
 	[TRUNK_A_PORT_ROUND_TRIP_MIN] = { .type = NLA_UINT, },
 	[TRUNK_A_PORT_ROUND_TRIP_AVG] = { .type = NLA_UINT, },
 	[TRUNK_A_PORT_ROUND_TRIP_LATE] = { .type = NLA_UINT, },
+	[TRUNK_A_PORT_LATE] = { .type = NLA_FLAG, },
 };
 
 /* TRUNK_CMD_TRUNK_GET - do */

@@ -400,11 +400,15 @@ pub enum EventKind {
     ClaimMoved = 13,
     /// A device that auto-join asks for cannot become a port.
     JoinRefused = 14,
+    /// Replies on a link have begun to come too late; the port stays act.
+    Late = 15,
+    /// Replies on a link come in time again.
+    InTime = 16,
 }
 
 impl EventKind {
     /// All values, by number.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::PortState,
         Self::Failover,
         Self::Failback,
@@ -420,6 +424,8 @@ impl EventKind {
         Self::Release,
         Self::ClaimMoved,
         Self::JoinRefused,
+        Self::Late,
+        Self::InTime,
     ];
 
     /// The value of that number.
@@ -445,6 +451,8 @@ impl EventKind {
             Self::Release => "release",
             Self::ClaimMoved => "claim-moved",
             Self::JoinRefused => "join-refused",
+            Self::Late => "late",
+            Self::InTime => "in-time",
         }
     }
 }
@@ -484,9 +492,9 @@ pub mod attr {
     pub const PROBE: u16 = 15;
     /// Time from one round of probes to the next, in microseconds; 1 ms to 60 s.
     pub const INTERVAL: u16 = 16;
-    /// How long after its probe a reply counts, in microseconds; not longer than the interval.
+    /// How long after its probe a reply is in time, in microseconds; not longer than the interval.
     pub const REPLY_TIMEOUT: u16 = 17;
-    /// Rounds in a row without reply that make a port sby.
+    /// Rounds in a row without a reply that make a port sby.
     pub const MISSES: u16 = 18;
     /// Rounds in a row with reply that make it act again.
     pub const HITS: u16 = 19;
@@ -604,17 +612,19 @@ pub mod port {
     pub const ROUNDS: u16 = 20;
     /// Rounds without a reply in time.
     pub const ROUNDS_MISSED: u16 = 21;
-    /// Round trip of the last reply in time, in ns; absent before the first.
+    /// Round trip of the last reply, in ns; absent before the first.
     pub const ROUND_TRIP_LAST: u16 = 22;
-    /// Shortest round trip, in ns; absent before the first reply in time.
+    /// Shortest round trip, in ns; absent before the first reply.
     pub const ROUND_TRIP_MIN: u16 = 23;
     /// Average round trip, in ns, in which the last counts for an eighth; absent before the first.
     pub const ROUND_TRIP_AVG: u16 = 24;
     /// Round trip of the last reply that came too late, in ns.
     pub const ROUND_TRIP_LATE: u16 = 25;
+    /// Replies come, but too late, for as many rounds in a row as misses says.
+    pub const LATE: u16 = 26;
 
     /// Names of these, by number; 0 has none.
-    pub const NAMES: [&str; 26] = [
+    pub const NAMES: [&str; 27] = [
         "",
         "ifindex",
         "ifname",
@@ -641,6 +651,7 @@ pub mod port {
         "round-trip-min",
         "round-trip-avg",
         "round-trip-late",
+        "late",
     ];
 }
 
@@ -722,9 +733,11 @@ pub mod statistics {
     pub const PROBES_REFUSED: u16 = 23;
     /// Of a trunk; copies of unicast dropped, as the far end demands.
     pub const RX_UNICAST_FILTERED: u16 = 24;
+    /// Times that replies of a port, or this port, began to come too late.
+    pub const PORT_LATE: u16 = 25;
 
     /// Names of these, by number; 0 has none.
-    pub const NAMES: [&str; 25] = [
+    pub const NAMES: [&str; 26] = [
         "",
         "rx-packets",
         "rx-bytes",
@@ -750,6 +763,7 @@ pub mod statistics {
         "tlvs-unknown",
         "probes-refused",
         "rx-unicast-filtered",
+        "port-late",
     ];
 }
 

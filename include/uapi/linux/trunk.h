@@ -184,6 +184,9 @@ enum trunk_reason {
  * @TRUNK_EVENT_KIND_CLAIM_MOVED: a claim has another link now, or none
  * @TRUNK_EVENT_KIND_JOIN_REFUSED: a device that auto-join asks for cannot
  *   become a port
+ * @TRUNK_EVENT_KIND_LATE: replies on a link have begun to come too late; the
+ *   port stays act
+ * @TRUNK_EVENT_KIND_IN_TIME: replies on a link come in time again
  */
 enum trunk_event_kind {
 	TRUNK_EVENT_KIND_PORT_STATE,
@@ -201,6 +204,8 @@ enum trunk_event_kind {
 	TRUNK_EVENT_KIND_RELEASE,
 	TRUNK_EVENT_KIND_CLAIM_MOVED,
 	TRUNK_EVENT_KIND_JOIN_REFUSED,
+	TRUNK_EVENT_KIND_LATE,
+	TRUNK_EVENT_KIND_IN_TIME,
 };
 
 enum {
@@ -267,6 +272,7 @@ enum {
 	TRUNK_A_PORT_ROUND_TRIP_MIN,
 	TRUNK_A_PORT_ROUND_TRIP_AVG,
 	TRUNK_A_PORT_ROUND_TRIP_LATE,
+	TRUNK_A_PORT_LATE,
 
 	__TRUNK_A_PORT_MAX,
 	TRUNK_A_PORT_MAX = (__TRUNK_A_PORT_MAX - 1)
@@ -309,6 +315,7 @@ enum {
 	TRUNK_A_STATISTICS_TLVS_UNKNOWN,
 	TRUNK_A_STATISTICS_PROBES_REFUSED,
 	TRUNK_A_STATISTICS_RX_UNICAST_FILTERED,
+	TRUNK_A_STATISTICS_PORT_LATE,
 
 	__TRUNK_A_STATISTICS_MAX,
 	TRUNK_A_STATISTICS_MAX = (__TRUNK_A_STATISTICS_MAX - 1)

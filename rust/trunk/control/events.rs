@@ -168,9 +168,12 @@ fn put(message: &mut Message<'_>, seq: u64, happened: &Event, net: &Net, rcu: &R
 /// Returns the command of the notification of an event of that kind.
 fn notification(kind: EventKind) -> u8 {
     match kind {
-        EventKind::PortState | EventKind::Join | EventKind::Leave | EventKind::JoinRefused => {
-            cmd::PORT_NTF
-        }
+        EventKind::PortState
+        | EventKind::Join
+        | EventKind::Leave
+        | EventKind::JoinRefused
+        | EventKind::Late
+        | EventKind::InTime => cmd::PORT_NTF,
         EventKind::Failover => cmd::FAILOVER_NTF,
         EventKind::Failback => cmd::FAILBACK_NTF,
         EventKind::Table => cmd::TABLE_NTF,

@@ -278,12 +278,13 @@ fn put_tested(message: &mut Message<'_>, link: &Link) -> Result {
     }
     message.put_uint(port::ROUNDS, link.counts.rounds)?;
     message.put_uint(port::ROUNDS_MISSED, link.counts.missed)?;
-    if let Some(RoundTrip { last, min, avg }) = link.round_trip {
+    if let Some(RoundTrip { last, min, avg, .. }) = link.round_trip {
         message.put_uint(port::ROUND_TRIP_LAST, last)?;
         message.put_uint(port::ROUND_TRIP_MIN, min)?;
         message.put_uint(port::ROUND_TRIP_AVG, avg)?;
     }
-    message.put_uint(port::ROUND_TRIP_LATE, link.late)
+    message.put_uint(port::ROUND_TRIP_LATE, link.late)?;
+    message.put_flag(port::LATE, link.is_late())
 }
 
 fn put_peer(message: &mut Message<'_>, peer: &Peer) -> Result {

@@ -581,7 +581,8 @@ class Star:
                 netlink.up(far)
         with self.server:
             netlink = Rtnetlink()
-            netlink.add("trunk0", KIND)
+            # Tests pull cables more often than a link may fail.
+            netlink.add("trunk0", KIND, data=attribute(TRUNK_A_HOLD_DOWN, 0))
             for port in self.ports:
                 netlink.master(port, "trunk0")
         if bridge:
@@ -825,6 +826,7 @@ NLM_F_REQUEST, NLM_F_ACK, NLM_F_EXCL, NLM_F_CREATE = 1, 4, 0x200, 0x400
 NLMSG_ERROR = 2
 SOL_NETLINK, NETLINK_CAP_ACK, NETLINK_EXT_ACK, NLMSGERR_ATTR_MSG = 270, 10, 11, 1
 IFLA_ADDRESS, IFLA_IFNAME, IFLA_MTU, IFLA_LINK, IFLA_MASTER, IFLA_LINKINFO, IFLA_STATS64 = 1, 3, 4, 5, 10, 18, 23
+TRUNK_A_HOLD_DOWN = 20
 IFLA_NET_NS_FD, IFLA_CARRIER, IFLA_INFO_KIND, IFLA_INFO_DATA, VETH_INFO_PEER = 28, 33, 1, 2, 1
 IFLA_INFO_SLAVE_KIND, IFLA_INFO_SLAVE_DATA, IFLA_BRPORT_STATE = 4, 5, 1
 IFF_UP, IFF_RUNNING, IFF_LOWER_UP = 1, 0x40, 1 << 16

@@ -56,6 +56,45 @@ def test_a_link_that_fails_again_is_held_down_longer_each_time():
     expect("held-down" not in seen, "held down with a limit of 0")
 
 
+@repeats
+@cases("auto", "off")
+def test_a_carrier_that_blinks_is_held_down_without_a_peer(mode):
+    """
+    192.0.2.1
+    trunk0 ─┬─ eth1 ─ ⚡ ─ sw1 ─┬─ br0    a cable that blinks, at a far end that is no trunk: after the
+            └─ eth2 ───── sw2 ─┘        second time it is left alone, longer each time
+    """
+    star = Star(ports=2, bridge=True)
+    with star.server:
+        ip("address add 192.0.2.1/24 dev trunk0")
+        control = Control("trunk0")
+        control.set(hold_down=60_000, probe=mode)
+        announced = Taps(star.ports, outgoing=True, type=0x0806)
+    begun, last = time.monotonic(), control.history()[-1]["seq"]
+    for _ in range(10):
+        star.pull(0)
+        eventually(lambda: control.port("eth1")["reason"] == "no-carrier", "eth1 has no carrier")
+        star.plug(0)
+        eventually(lambda: control.port("eth1")["reason"] != "no-carrier", "eth1 has carrier")
+    told = [short(event) for event in control.history() if event["seq"] > last]
+    equal(control.port("eth1")["reason"], "held-down", "reason")
+    if MOMENT == 0:
+        # The first time at once, and then after a second and two.
+        expect(told.count("eth1 act") <= 3, f"it came back {told.count('eth1 act')} times: {told}")
+    # Four announcements at once, and one each second.
+    count = sum(data[28:32] == data[38:42] for _, data in announced.taken())
+    expect(count <= 5 + time.monotonic() - begun, f"{count} announcements")
+    # Whoever brings a port down and up again wants it used.
+    control.set(hold_down=0)
+    eventually(lambda: control.port("eth1")["state"] == "act", "eth1 is act")
+    control.set(hold_down=60_000)
+    with star.server:
+        for _ in range(3):
+            Rtnetlink().up("eth2", False)
+            bring_up("eth2")
+    eventually(lambda: control.port("eth2")["state"] == "act", "eth2 is act")
+
+
 @trodden
 def test_both_ends_are_told_of_priorities_that_differ():
     """

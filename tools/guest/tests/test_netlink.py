@@ -44,7 +44,7 @@ def test_every_operation_does_and_dumps():
     settings = {
         "bits": 5, "selector": "dmac", "role": "server", "failback": "immediate", "failback-delay": 0,
         "far-end": "auto", "redundancy": "full", "probe": "auto", "interval": 100_000, "reply-timeout": 10_000, "misses": 3,
-        "hits": 3, "hold-down": 60_000, "peers": "one", "probe-ethertype": 0x88B5, "probe-address": "01:80:c2:00:00:0e",
+        "hits": 3, "hold-down": 0, "peers": "one", "probe-ethertype": 0x88B5, "probe-address": "01:80:c2:00:00:0e",
         "far-end-is": "switch", "far-end-reason": "no-answer", "min-links": 0,
     }  # fmt: skip
     got = do("trunk-get", mine)
@@ -208,6 +208,12 @@ def test_every_event_is_told():
     until("peer-differs", port_name="eth2")
     switch.set_port("sw2", priority=1)
 
+    # Replies that come too late
+    panel.spoil("sw1", delay=1.5 * INTERVAL / 1e6)
+    until("late", port_name="eth1")
+    panel.heal("eth1")
+    until("in-time", port_name="eth1")
+
     # Claims
     with server.netns:
         holder = Holder()
@@ -262,7 +268,8 @@ def test_every_event_is_told():
         "port-state": "port-ntf", "join": "port-ntf", "leave": "port-ntf", "failover": "failover-ntf",
         "failback": "failback-ntf", "table": "table-ntf", "config": "config-ntf", "peer-found": "peer-ntf",
         "peer-bye": "peer-ntf", "peer-lost": "peer-ntf", "peer-differs": "peer-ntf", "claim": "claim-ntf",
-        "release": "claim-ntf", "claim-moved": "claim-ntf", "join-refused": "port-ntf",
+        "release": "claim-ntf", "claim-moved": "claim-ntf", "join-refused": "port-ntf", "late": "port-ntf",
+        "in-time": "port-ntf",
     }  # fmt: skip
     names = {name for name, op in control.client.msgs.items() if op.is_async}
     equal({name for name, _, _ in events.seen}, names, "notifications, and those of the spec")
@@ -703,7 +710,7 @@ def test_the_history_is_in_order_and_keeps_256():
     """
     star, control = networked(1)
     first = control.history()
-    equal(first[0]["kind"], "join", "what happened first")
+    equal([event["kind"] for event in first[:2]], ["config", "join"], "what happened first")
     equal([event["seq"] for event in first], list(range(1, len(first) + 1)), "numbers")
     for n in range(300):
         control.set(failback_delay=n + 1)

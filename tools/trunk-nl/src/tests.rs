@@ -339,6 +339,7 @@ fn a_port_is_read() {
             w.u32(port::ROUND_TRIP_LAST, 118_000);
             w.u32(port::ROUND_TRIP_MIN, 97_000);
             w.u32(port::ROUND_TRIP_AVG, 121_000);
+            w.flag(port::LATE);
         });
     });
     let port = Port::read(attributes(&bytes)).unwrap();
@@ -348,7 +349,7 @@ fn a_port_is_read() {
     assert!(port.state == State::Sby && port.reason == Reason::NoCarrier);
     assert_eq!((port.since, port.homes, port.buckets), (5 << 33, 0, 16));
     assert_eq!((port.stands_in_for, port.stand_in), (Some(4), None));
-    assert!(port.enabled && port.held_back && port.in_use && port.probed);
+    assert!(port.enabled && port.held_back && port.in_use && port.probed && port.late);
     assert_eq!((port.claims, port.rounds, port.rounds_missed), (2, 100, 3));
     assert_eq!(
         [

@@ -136,7 +136,7 @@ pub struct Trunk {
     pub probe: Named<ProbeMode>,
     /// Microseconds from one round of probes to the next.
     pub interval: u32,
-    /// Microseconds after a probe in which a reply counts.
+    /// Microseconds after a probe in which a reply is in time.
     pub reply_timeout: u32,
     /// Rounds in a row without reply that make a port sby.
     pub misses: u32,
@@ -292,7 +292,7 @@ pub struct Port {
     pub rounds: u64,
     /// Rounds without a reply in time.
     pub rounds_missed: u64,
-    /// Round trip of the last reply in time, in ns; none before the first reply.
+    /// Round trip of the last reply, in ns; none before the first reply.
     pub round_trip_last: Option<u64>,
     /// The shortest round trip.
     pub round_trip_min: Option<u64>,
@@ -300,6 +300,8 @@ pub struct Port {
     pub round_trip_avg: Option<u64>,
     /// Round trip of the last reply that came too late, in ns.
     pub round_trip_late: Option<u64>,
+    /// Replies come, but too late.
+    pub late: bool,
 }
 
 /// The other end of a port's link, by its own probes.
@@ -449,6 +451,8 @@ counters! {
     port_up PORT_UP;
     /// Times that a port became sby.
     port_down PORT_DOWN;
+    /// Times that replies of a port began to come too late.
+    port_late PORT_LATE;
     /// Times that buckets moved because a port became sby.
     failovers FAILOVERS;
     /// Times that buckets moved back because a port was act again.
@@ -760,6 +764,7 @@ impl Port {
             round_trip_min: fields.get(port::ROUND_TRIP_MIN, Typed::uint)?,
             round_trip_avg: fields.get(port::ROUND_TRIP_AVG, Typed::uint)?,
             round_trip_late: fields.get(port::ROUND_TRIP_LATE, Typed::uint)?,
+            late: fields.has(port::LATE),
         })
     }
 }

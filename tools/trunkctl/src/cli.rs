@@ -19,7 +19,7 @@ Settings, as words:
   probe P             what decides a port's state: auto (probes once the peer has
                       answered one), required (probes), off (the carrier alone)
   interval T          time from one round of probes to the next, 1ms to 60s
-  reply-timeout T     how long to wait for a reply, 100us up to the interval
+  reply-timeout T     until when a reply is in time, 100us up to the interval
   misses N            rounds in a row without reply that make a port sby, 1 to 255
   hits N              rounds in a row with reply that make it act again, 1 to 255
   hold-down T|off     the longest time a port that fails often is held down, up to 3600s

@@ -130,6 +130,7 @@ fn port(ifindex: u32, name: &str, priority: u32) -> Port {
         round_trip_min: Some(97_000),
         round_trip_avg: Some(121_456),
         round_trip_late: None,
+        late: false,
     }
 }
 
@@ -195,6 +196,7 @@ pub fn statistics() -> Vec<Statistics> {
             tx_dropped: Some(1),
             port_up: Some(3),
             port_down: Some(1),
+            port_late: Some(0),
             ..counters
         },
     };

@@ -228,7 +228,7 @@ fn port_show_without_probes() {
 #[test]
 fn port_show_as_lines() {
     let mut group = fixtures::group();
-    group.ports[0].held_back = true;
+    (group.ports[0].held_back, group.ports[0].late) = (true, true);
     group.ports[0].claims = 2;
     assert_eq!(
         views(
@@ -240,7 +240,7 @@ fn port_show_as_lines() {
             }
         ),
         "\
-4: eth1: dev trunk0 prio 1 weight auto enable state act held-back in-use claims 2 peer 9c1e:4/0
+4: eth1: dev trunk0 prio 1 weight auto enable state act held-back late in-use claims 2 peer 9c1e:4/0
 5: eth2: dev trunk0 prio 1 weight auto disable state sby reason disabled stand-in eth3 peer 9c1e:4/1
 6: eth3: dev trunk0 prio 2 weight 1 enable state act stands-in-for eth2 in-use peer 9c1e:4/2
 "
@@ -277,7 +277,7 @@ fn port_show_as_json() {
             r#""priority":2,"usable":true,"in_use":false,"interval":100000,"#,
             r#""heard":"2026-11-21T08:06:38.980000Z","address":"02:00:00:00:00:04"},"#,
             r#""rounds":9000,"rounds_missed":0,"round_trip_last":118000,"round_trip_min":97000,"round_trip_avg":121456,"#,
-            r#""round_trip_late":null}]"#,
+            r#""round_trip_late":null,"late":false}]"#,
             "\n"
         )
     );
@@ -373,7 +373,7 @@ PORT  PROBES-TX  PROBES-RX  REPLIES-TX  REPLIES-RX  LATE  LIMITED  UNKNOWN  REFU
 eth1  9000       8990       8990        8997        1     0        0        2
 eth2  9000       8990       8990        8997        1     0        0        2
 eth3  9000       8990       8990        8997        1     0        0        2
-trunk0: tx-no-port 1 rx-own-source 2 rx-multicast-filtered 30 rx-unicast-filtered 0 failovers 1 failbacks 0 buckets-moved 3 events-lost 0
+trunk0: tx-no-port 1 rx-own-source 2 rx-multicast-filtered 30 rx-unicast-filtered 0 port-late 0 failovers 1 failbacks 0 buckets-moved 3 events-lost 0
 "
     );
     assert_eq!(statistics(&[], &PLAIN), "");
@@ -456,6 +456,8 @@ fn events() {
     for (kind, want) in [
         (EventKind::PeerFound, "peer found on eth2"),
         (EventKind::PeerBye, "goodbye of the peer on eth2"),
+        (EventKind::Late, "eth2 is late: replies come, but too late"),
+        (EventKind::InTime, "replies on eth2 come in time again"),
         (
             EventKind::PeerDiffers,
             "another priority at the peer on eth2",

@@ -35,6 +35,8 @@ impl Filter {
                     EventKind::Join,
                     EventKind::Leave,
                     EventKind::JoinRefused,
+                    EventKind::Late,
+                    EventKind::InTime,
                 ],
                 "failover" => &[EventKind::Failover],
                 "failback" => &[EventKind::Failback],
@@ -200,7 +202,14 @@ mod tests {
         assert_eq!(kinds("port all").len(), EventKind::ALL.len());
         assert_eq!(
             kinds("port"),
-            ["port-state", "join", "leave", "join-refused"]
+            [
+                "port-state",
+                "join",
+                "leave",
+                "join-refused",
+                "late",
+                "in-time"
+            ]
         );
         assert_eq!(kinds("failover config"), ["failover", "config"]);
         assert_eq!(

@@ -4,7 +4,7 @@
 
 use std::fmt::Write as _;
 
-use trunk_nl::uapi::{EventKind, Failback, Redundancy, State};
+use trunk_nl::uapi::{EventKind, Failback, Reason, Redundancy, State};
 use trunk_nl::{exact, Counters, Named, Port, Statistics, Trunk};
 
 use crate::time;
@@ -257,13 +257,17 @@ pub fn ports(views: &[PortView<'_>], look: &Look) -> String {
     ];
     let none = || "-".to_string();
     let rows = views.iter().map(|port| {
-        let reason = port.reason.to_string();
+        let reason = match port.reason {
+            Named::Known(Reason::None) if port.late => "late".to_string(),
+            Named::Known(Reason::None) => none(),
+            reason => reason.to_string(),
+        };
         [
             port.ifname.to_string(),
             port.priority.to_string(),
             words::weight(port.weight),
             port.state.to_string(),
-            if reason == "none" { none() } else { reason },
+            reason,
             port.peer.as_ref().map_or_else(none, peer),
             if port.in_use {
                 "yes".into()
@@ -283,6 +287,7 @@ pub fn ports(views: &[PortView<'_>], look: &Look) -> String {
     columns(head, rows, |column, text| match (column, text.trim_end()) {
         (3, "act") => look.paint(GREEN, text),
         (3, _) => look.paint(RED, text),
+        (4, "late") => look.paint(YELLOW, text),
         (7, name) if name != "-" => look.paint(YELLOW, text),
         _ => text.to_string(),
     })
@@ -330,6 +335,9 @@ fn port_lines(views: &[PortView<'_>], look: &Look) -> String {
         }
         if port.held_back {
             text.push_str(" held-back");
+        }
+        if port.late {
+            text.push_str(" late");
         }
         if port.in_use {
             text.push_str(" in-use");
@@ -742,6 +750,14 @@ pub fn event(view: &EventView<'_>, look: &Look) -> String {
         Some(EventKind::PeerLost) => {
             let verb = look.paint(RED, "peer lost");
             let _ = write!(text, "{verb}: all ports fell silent at once");
+        }
+        Some(EventKind::Late) => {
+            let verb = look.paint(YELLOW, "late");
+            let _ = write!(text, "{port} is {verb}: replies come, but too late");
+        }
+        Some(EventKind::InTime) => {
+            let verb = look.paint(GREEN, "in time");
+            let _ = write!(text, "replies on {port} come {verb} again");
         }
         Some(EventKind::PeerDiffers) => {
             let verb = look.paint(YELLOW, "another priority");

@@ -115,6 +115,8 @@ pub struct PortView<'a> {
     pub round_trip_min: Option<u64>,
     pub round_trip_avg: Option<u64>,
     pub round_trip_late: Option<u64>,
+    /// Replies come, but too late.
+    pub late: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub statistics: Option<&'a Counters>,
     /// How long ago the state changed last.
@@ -154,6 +156,7 @@ impl<'a> PortView<'a> {
             round_trip_min: port.round_trip_min,
             round_trip_avg: port.round_trip_avg,
             round_trip_late: port.round_trip_late,
+            late: port.late,
             statistics: statistics.iter().find(own).map(|s| &s.counters),
             age: time::brief(clock.since(port.since)),
         }

@@ -12,8 +12,8 @@ const FIRST: u64 = 1_000_000_000;
 /// The falls of one link.
 #[derive(Default)]
 pub(super) struct Damping {
-    /// The time of the last fall, in ns.
-    fell: Option<u64>,
+    /// The time of the last fall, in ns, 0 for none.
+    fell: u64,
     /// The number of relapses in a row.
     relapses: u8,
     /// It is held down until then, in ns.
@@ -23,10 +23,8 @@ pub(super) struct Damping {
 impl Damping {
     /// Notes that it falls. `limit` is the longest time that it may be held down, in ns.
     pub(super) fn fall(&mut self, now: u64, limit: u64) {
-        let again = self
-            .fell
-            .is_some_and(|fell| now.saturating_sub(fell.max(self.until)) < RELAPSE);
-        self.fell = Some(now);
+        let again = self.fell != 0 && now.saturating_sub(self.fell.max(self.until)) < RELAPSE;
+        self.fell = now.max(1);
         self.relapses = if again {
             self.relapses.saturating_add(1)
         } else {
@@ -42,8 +40,7 @@ impl Damping {
 
     /// Sets the longest time that it may be held down, in ns. A longer hold ends sooner.
     pub(super) fn limit(&mut self, limit: u64) {
-        let fell = self.fell.unwrap_or(0);
-        self.until = self.until.min(fell.saturating_add(limit));
+        self.until = self.until.min(self.fell.saturating_add(limit));
     }
 
     /// Returns whether it is held down.

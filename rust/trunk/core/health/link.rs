@@ -37,7 +37,7 @@ pub struct Peer {
     pub heard: u64,
 }
 
-/// How long replies in time took, in ns.
+/// How long replies took, in ns.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct RoundTrip {
     /// The last one.
@@ -46,6 +46,37 @@ pub struct RoundTrip {
     pub min: u64,
     /// The average, in which the last one counts for an eighth.
     pub avg: u64,
+    /// How far they are from the average, in which the last one counts for a quarter.
+    pub deviation: u64,
+}
+
+impl RoundTrip {
+    const fn new(took: u64) -> Self {
+        Self {
+            last: took,
+            min: took,
+            avg: took,
+            deviation: 0,
+        }
+    }
+
+    /// Adds one more, as RFC 6298 does.
+    fn add(&mut self, took: u64) {
+        let off = took.abs_diff(self.avg);
+        let weigh = |old: u64, new: u64, shift| {
+            let kept = old.saturating_sub(old >> shift);
+            kept.saturating_add(new >> shift)
+        };
+        self.deviation = weigh(self.deviation, off, 2);
+        self.avg = weigh(self.avg, took, 3);
+        self.min = self.min.min(took);
+        self.last = took;
+    }
+
+    /// Returns the time in which the next reply can be expected.
+    const fn expected(&self) -> u64 {
+        self.avg.saturating_add(self.deviation.saturating_mul(4))
+    }
 }
 
 /// What happened on a link since it was added.
@@ -55,6 +86,8 @@ pub struct Counts {
     pub rounds: u64,
     /// Rounds without a reply in time.
     pub missed: u64,
+    /// How often it became late.
+    pub late: u64,
     /// Tests sent, in rounds and beside them.
     pub tests_sent: u64,
     /// Tests received.
@@ -82,14 +115,14 @@ pub struct Link {
     /// The port at the other end. It is known of a link that is probed, from the first trusted
     /// message on, until carrier is lost.
     pub peer: Option<Peer>,
-    /// How long replies in time took, once there was one.
+    /// How long replies took, once there was one.
     pub round_trip: Option<RoundTrip>,
     /// How long the last reply took that came too late, in ns.
     pub late: Option<u64>,
-    /// When it was last known to work both ways, in ns: the last reply in time.
+    /// When it was last known to work both ways, in ns: the last reply.
     pub good: Option<u64>,
-    /// The last test of the peer, whether trusted or not.
-    pub(super) heard: Option<u64>,
+    /// The last test of the peer, whether trusted or not, in ns; 0 for none.
+    pub(super) heard: u64,
     /// The last trusted test of the peer that was followed: the last test of this link that the
     /// peer had heard then, and the number of the peer's test.
     pub(super) followed: Option<(u32, u32)>,
@@ -99,8 +132,6 @@ pub struct Link {
     pub(super) nonce: u64,
     /// The ports of this trunk that the peer hears, one bit for each.
     pub(super) hears: u64,
-    /// When the test was sent by which the peer was found.
-    found_by: u64,
     /// The start of the first of the rounds that were missed in a row.
     pub(super) missing: u64,
     /// When the next reply may leave if there is no burst, in ns: to a trusted test, and to any
@@ -109,9 +140,24 @@ pub struct Link {
     pub(super) damping: Damping,
     /// The priority of the port.
     pub priority: u16,
-    /// Rounds in a row that were missed, and that were not.
+    /// Rounds in a row in which no reply came, and in which one came.
     pub(super) misses: u8,
     pub(super) hits: u8,
+    /// Rounds in a row without a reply in time, and with one.
+    slow: u8,
+    prompt: u8,
+    /// So many rounds more than `misses` without a reply make it dead, since replies take long.
+    patience: u8,
+    /// There was a reply since the last round was judged.
+    lives: bool,
+    /// There was a reply too late since the last round with one in time.
+    delayed: bool,
+    /// It is alive, but replies come too late.
+    pub(super) is_late: bool,
+    /// When it was found dead since it fell silent, in ns; 0 if it is not.
+    died: u64,
+    /// That was no failure of the link, but of its peer.
+    pub(super) excused: bool,
     /// Rounds in a row after which its peer was another than that of the other links.
     pub(super) differing: u8,
     /// Its tests have reached another port than one at its other end: it is shared for so many
@@ -120,7 +166,7 @@ pub struct Link {
     /// The test that was answered last, and the trunk and port that answered it first.
     answered_by: Option<(u32, Identity, u8)>,
     pub(super) carrier: bool,
-    /// The peer has answered in time.
+    /// The peer has answered.
     pub(super) found: bool,
     /// Its use depends on probes, not on carrier alone.
     pub(super) probed: bool,
@@ -143,6 +189,13 @@ const fn is_later(last: u32, number: u32) -> bool {
     (number.wrapping_sub(last) as i32) > 0
 }
 
+/// Counts one more in a row of one kind, and none of the other.
+fn count(good: &mut u8, bad: &mut u8, is_good: bool) {
+    let (more, none) = if is_good { (good, bad) } else { (bad, good) };
+    *more = more.saturating_add(1);
+    *none = 0;
+}
+
 impl Link {
     /// Makes a link of which nothing is known yet.
     pub fn new(priority: u16) -> Self {
@@ -150,6 +203,11 @@ impl Link {
             priority,
             ..Self::default()
         }
+    }
+
+    /// Returns whether it works, but replies come too late.
+    pub fn is_late(&self) -> bool {
+        self.is_late
     }
 
     /// Returns whether its use depends on probes, not on carrier alone.
@@ -170,11 +228,14 @@ impl Link {
         self.tests.last = last;
     }
 
-    /// Notes that there is no carrier any more.
-    pub(super) fn lose_carrier(&mut self, now: u64, settings: &Settings) {
-        if self.alive {
-            self.fall(now, settings);
+    /// Notes that there is no carrier any more. `fails` says that nobody has brought the device down.
+    pub(super) fn lose_carrier(&mut self, now: u64, fails: bool, settings: &Settings) {
+        if self.died != 0 {
+            self.note_failure(settings);
+        } else if fails && (self.alive || !self.probed) {
+            self.damping.fall(now, settings.hold_down_ns());
         }
+        self.alive = false;
         self.tests.forget();
         self.shared = 0;
         self.answered_by = None;
@@ -186,6 +247,12 @@ impl Link {
         self.hears = 0;
         self.misses = 0;
         self.hits = 0;
+        self.slow = 0;
+        self.prompt = 0;
+        self.patience = 0;
+        self.lives = false;
+        self.delayed = false;
+        self.is_late = false;
         self.silent = false;
         self.differing = 0;
         self.mismatch = false;
@@ -193,10 +260,12 @@ impl Link {
         self.differs = false;
     }
 
-    /// Notes that it does not work any more.
-    fn fall(&mut self, now: u64, settings: &Settings) {
-        self.alive = false;
-        self.damping.fall(now, settings.hold_down_ns());
+    /// Has the last death count as a failure of the link, if there was one and it is.
+    fn note_failure(&mut self, settings: &Settings) {
+        if self.died != 0 && !self.excused {
+            self.damping.fall(self.died, settings.hold_down_ns());
+        }
+        self.died = 0;
     }
 
     /// Notes that the peer has gone away.
@@ -204,44 +273,54 @@ impl Link {
         self.found = false;
         self.probed = required;
         self.alive = false;
+        self.died = 0;
         self.good = None;
         self.forget_peer();
     }
 
     /// Ends a round of tests sent from `start` until `end`. Returns whether the link has died now.
     pub(super) fn judge(&mut self, start: u64, end: u64, now: u64, settings: &Settings) -> bool {
-        let Some(answered) = self.tests.answered(start, end) else {
+        let Some(in_time) = self.tests.in_time(start, end) else {
             return false;
         };
         self.counts.rounds = self.counts.rounds.wrapping_add(1);
         self.shared = self.shared.saturating_sub(1);
-        if answered {
-            self.misses = 0;
-            self.hits = self.hits.saturating_add(1);
-            if self.probed && !self.alive && self.hits >= settings.hits {
-                self.revive();
-            }
-            return false;
+        if !in_time {
+            self.counts.missed = self.counts.missed.wrapping_add(1);
         }
-        self.counts.missed = self.counts.missed.wrapping_add(1);
-        if end <= self.found_by {
-            return false;
-        }
-        if self.misses == 0 {
+        let lives = ::core::mem::take(&mut self.lives) || in_time;
+        count(&mut self.prompt, &mut self.slow, in_time);
+        self.delayed &= !in_time;
+        if !lives && self.misses == 0 {
             self.missing = start;
         }
-        self.hits = 0;
-        self.misses = self.misses.saturating_add(1);
-        let dies = self.alive && self.misses >= settings.misses;
+        count(&mut self.hits, &mut self.misses, lives);
+        let patience = settings.misses.saturating_add(self.patience);
+        let dies = self.alive && self.misses >= patience;
         if dies {
-            self.fall(now, settings);
+            self.alive = false;
+            self.is_late = false;
+            (self.died, self.excused) = (now, false);
+        } else if self.probed && !self.alive && self.hits >= settings.hits {
+            self.note_failure(settings);
+            self.alive = true;
         }
         dies
     }
 
-    fn revive(&mut self) {
-        self.alive = true;
-        self.misses = 0;
+    /// Finds out whether replies come, but too late. Returns whether that has changed.
+    pub(super) fn look_for_lateness(&mut self, settings: &Settings) -> bool {
+        let late = match self.is_late {
+            true => self.prompt < settings.hits,
+            false => self.slow >= settings.misses && self.delayed,
+        };
+        let late = late && self.probed && self.alive;
+        let changes = late != self.is_late;
+        self.is_late = late;
+        if changes && late {
+            self.counts.late = self.counts.late.wrapping_add(1);
+        }
+        changes
     }
 
     /// Follows a trusted message of the peer. The message answers test number `answers` of this
@@ -304,33 +383,32 @@ impl Link {
         let took = now.saturating_sub(test.sent);
         let in_time = took <= settings.reply_timeout_ns();
         self.tests.answer(test.number, in_time);
-        if !in_time {
+        if in_time {
+            self.counts.replies_received = self.counts.replies_received.wrapping_add(1);
+        } else {
             self.counts.replies_late = self.counts.replies_late.wrapping_add(1);
             self.late = Some(took);
-            return false;
+            self.delayed = true;
         }
-        self.counts.replies_received = self.counts.replies_received.wrapping_add(1);
+        self.lives = true;
+        self.misses = 0;
         self.good = Some(now);
-        self.round_trip = Some(match self.round_trip {
-            None => RoundTrip {
-                last: took,
-                min: took,
-                avg: took,
-            },
-            Some(RoundTrip { min, avg, .. }) => RoundTrip {
-                last: took,
-                min: min.min(took),
-                avg: avg.saturating_sub(avg >> 3).saturating_add(took >> 3),
-            },
-        });
+        if self.died != 0 && test.sent <= self.died {
+            // It was not dead, but late.
+            self.died = 0;
+            self.alive = true;
+        }
+        let round_trip = self.round_trip.get_or_insert(RoundTrip::new(took));
+        round_trip.add(took);
+        self.patience = settings.patience(round_trip.expected());
         let found = newer && !self.found;
         if found {
             self.found = true;
             if !self.probed {
                 self.probed = true;
-                self.revive();
-                // Before this, no peer was there to answer.
-                self.found_by = test.sent;
+                self.alive = true;
+                // What was missed before does not count.
+                self.slow = 0;
             }
         }
         found
@@ -373,7 +451,7 @@ impl Link {
     /// Returns until when the peer counts as heard, if no other message of it comes.
     pub(super) fn heard_until(&self, settings: &Settings) -> u64 {
         let Some(peer) = self.peer else { return 0 };
-        let last = self.heard.unwrap_or(0).max(peer.heard);
+        let last = self.heard.max(peer.heard);
         last.saturating_add(settings.window(peer.interval))
     }
 }

@@ -85,7 +85,7 @@ impl<B: DerefMut<Target: BorrowMut<Link>>> Health<B> {
         match (probe.kind, known) {
             (Kind::Test, _) => {
                 link.counts.tests_received = link.counts.tests_received.wrapping_add(1);
-                link.heard = Some(now);
+                link.heard = now;
             }
             (Kind::Reply, Some(test)) => found = link.reply(test, now, newer, &settings),
             (Kind::Bye, Some(_)) if newer => {
@@ -235,9 +235,9 @@ impl<B: DerefMut<Target: BorrowMut<Link>>> Health<B> {
         self.probe(Kind::Bye, id, sequence, nonce, echo, view)
     }
 
-    /// Returns whether a test sent on a port at `since` or later was answered in time.
+    /// Returns whether a test sent on a port at `since` or later was answered.
     pub fn answered_since(&self, id: PortId, since: u64) -> bool {
         self.link(id)
-            .is_some_and(|link| link.tests.answered(since, u64::MAX) == Some(true))
+            .is_some_and(|link| link.tests.answered_since(since))
     }
 }

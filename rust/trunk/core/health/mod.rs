@@ -10,6 +10,9 @@
 //! port. Its sender has seen that test, so it is at the other end of the link. Only trusted
 //! messages are answers, and only they say something about the peer. A trusted message that comes
 //! in after a later one of its kind still counts as an answer, but says nothing new.
+//!
+//! A link is **dead** if nothing shows for some rounds that tests get through, and **late** if
+//! something does, but answers take too long. Only the former takes it out of use.
 
 mod damping;
 mod link;
@@ -20,6 +23,7 @@ mod rounds;
 #[cfg(any(test, CONFIG_TRUNK_KUNIT_TEST))]
 mod tests;
 
+use self::ring::TESTS;
 use super::port::{
     PortId,
     PortSet, //
@@ -58,7 +62,7 @@ pub struct Settings {
     pub mode: ProbeMode,
     /// The time from one round of tests to the next, in µs. 0 counts as 1.
     pub interval: u32,
-    /// How long after its test a reply counts, in µs, at most the interval.
+    /// How long after its test a reply is in time, in µs, at most the interval.
     pub reply_timeout: u32,
     /// A link that misses so many rounds in a row is not alive any more. 0 counts as 1.
     pub misses: u8,
@@ -90,6 +94,14 @@ impl Settings {
             .saturating_add(self.reply_timeout_ns())
     }
 
+    /// Returns for how many rounds more than `misses` a link must be silent to be dead, if replies are
+    /// expected to take that long, in ns.
+    fn patience(&self, expected: u64) -> u8 {
+        let longer = expected.saturating_sub(self.reply_timeout_ns());
+        let rounds = longer.div_ceil(self.interval_ns().max(1));
+        u8::try_from(rounds.min(TESTS.into())).unwrap_or(u8::MAX)
+    }
+
     /// Returns how long a reason must last to be more than a passing state of a link that dies or
     /// returns, in ns.
     pub fn lasting(&self) -> u64 {
@@ -111,10 +123,8 @@ impl Settings {
     /// Returns whether the peer was still heard a window after the link last worked both ways.
     fn is_heard_on(&self, link: &Link) -> bool {
         let window = self.window(link.peer.map_or(0, |peer| peer.interval));
-        match (link.heard, link.good) {
-            (Some(heard), Some(good)) => heard > good.saturating_add(window),
-            _ => false,
-        }
+        link.good
+            .is_some_and(|good| link.heard > good.saturating_add(window))
     }
 }
 
@@ -183,6 +193,10 @@ pub struct News {
     pub bye: PortSet,
     /// Ports for which the peer has begun to say another priority.
     pub differs: PortSet,
+    /// Ports on which replies have begun to come too late.
+    pub late: PortSet,
+    /// Ports on which replies come in time again.
+    pub in_time: PortSet,
     /// All ports became silent at once.
     pub lost: bool,
 }
@@ -210,6 +224,11 @@ pub struct Health<B> {
     /// When the open rounds began, the older first. An open round waits for replies. A third cannot
     /// begin before the first is over, since a round waits for an interval at most.
     open: [Option<u64>; 2],
+    /// When the next call is due.
+    due: u64,
+    /// How long the older open round waits, since a call came too late: replies that came before it may
+    /// still be in a queue of the kernel.
+    waits: Option<u64>,
     /// The trunk that all links are to lead to.
     reference: Option<Identity>,
     /// The ports of a peer that are heard. It is forgotten when it may be wrong.
@@ -243,6 +262,8 @@ impl<B: DerefMut<Target: BorrowMut<Link>>> Health<B> {
             now: 0,
             last: None,
             open: [None; 2],
+            due: u64::MAX,
+            waits: None,
             reference: None,
             heard: None,
             news: News::default(),
@@ -358,6 +379,7 @@ impl<B: DerefMut<Target: BorrowMut<Link>>> Health<B> {
         }
         self.last = None;
         self.open = [None; 2];
+        (self.due, self.waits) = (u64::MAX, None);
         self.reference = None;
         self.heard = None;
         self.news = News::default();
@@ -365,16 +387,14 @@ impl<B: DerefMut<Target: BorrowMut<Link>>> Health<B> {
 
     /// Returns whether the link of a port works, and what is known of its peer.
     pub fn verdict(&self, id: PortId) -> Verdict {
-        let Some(link) = self.link(id).filter(|_| self.is_testing()) else {
+        let Some(link) = self.link(id).filter(|_| self.running) else {
             return Verdict::NONE;
         };
         let peer = link.only_peer().filter(|_| link.probed && link.alive);
         let required = self.settings.mode == ProbeMode::Required;
         let reason = if link.mismatch {
             Reason::PeerMismatch
-        } else if !link.probed || link.is_shared() && !required {
-            Reason::None
-        } else if !link.alive {
+        } else if link.probed && !link.alive && (required || !link.is_shared()) {
             self.why_dead(id, link)
         } else if link.damping.holds(self.now) {
             Reason::HeldDown

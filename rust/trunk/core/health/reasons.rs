@@ -34,7 +34,7 @@ impl<B: DerefMut<Target: BorrowMut<Link>>> Health<B> {
                 continue;
             };
             let said = other.hears & bit(id.index() as u8) != 0;
-            if said && self.is_recent(Some(peer.heard), peer.interval) {
+            if said && self.is_recent(peer.heard, peer.interval) {
                 let window = self.settings.window(peer.interval);
                 hears = true;
                 still_hears |= peer.heard >= settled.saturating_add(window);
@@ -47,9 +47,10 @@ impl<B: DerefMut<Target: BorrowMut<Link>>> Health<B> {
         }
     }
 
-    /// Returns whether a peer with that interval, in µs, that was heard at `time` is still heard.
-    fn is_recent(&self, time: Option<u64>, peer_interval: u32) -> bool {
+    /// Returns whether a peer with that interval, in µs, that was heard at `time` is still heard. 0 is
+    /// never.
+    fn is_recent(&self, time: u64, peer_interval: u32) -> bool {
         let window = self.settings.window(peer_interval);
-        time.is_some_and(|time| self.now.saturating_sub(time) <= window)
+        time != 0 && self.now.saturating_sub(time) <= window
     }
 }

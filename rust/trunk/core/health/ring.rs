@@ -2,8 +2,8 @@
 
 //! The last tests of a link. An answer is known by the test that it echoes.
 
-/// The number of tests that are remembered.
-const TESTS: u32 = 8;
+/// The number of tests that are remembered, a power of two.
+pub(super) const TESTS: u32 = 32;
 
 #[derive(Clone, Copy, Default)]
 struct Test {
@@ -12,16 +12,16 @@ struct Test {
     sent: u64,
 }
 
-/// The last tests of a link. The test of number n is at place n % 8.
+/// The last tests of a link. The test of number n is at place n % 32.
 #[derive(Default)]
 pub(super) struct Tests {
     tests: [Test; TESTS as usize],
     /// The number of the last test.
     pub(super) last: u32,
     /// The tests that have been answered, one bit for each place.
-    answered: u8,
+    answered: u32,
     /// The tests that have been answered in time.
-    in_time: u8,
+    in_time: u32,
 }
 
 /// A test that was found again.
@@ -32,8 +32,8 @@ pub(super) struct Found {
 }
 
 /// Returns the bit of the place of that number.
-const fn bit(number: u32) -> u8 {
-    1u8.wrapping_shl(number % TESTS)
+const fn bit(number: u32) -> u32 {
+    1u32.wrapping_shl(number % TESTS)
 }
 
 impl Tests {
@@ -59,7 +59,7 @@ impl Tests {
     }
 
     /// Returns the tests there are, each with the bit of its place.
-    fn iter(&self) -> impl Iterator<Item = (u8, &Test)> {
+    fn iter(&self) -> impl Iterator<Item = (u32, &Test)> {
         let mut bit = bit(TESTS - 1);
         let bits = self.tests.iter().map(move |test| {
             bit = bit.rotate_left(1);
@@ -96,10 +96,16 @@ impl Tests {
 
     /// Returns whether one of the tests sent from `start` until `end` was answered in time, `None`
     /// if none was sent.
-    pub(super) fn answered(&self, start: u64, end: u64) -> Option<bool> {
+    pub(super) fn in_time(&self, start: u64, end: u64) -> Option<bool> {
         self.iter()
             .filter(|(_, test)| (start..end).contains(&test.sent))
             .map(|(bit, _)| self.in_time & bit != 0)
             .reduce(|one, other| one | other)
+    }
+
+    /// Returns whether one of the tests sent at `start` or later was answered.
+    pub(super) fn answered_since(&self, start: u64) -> bool {
+        let mut since = self.iter().filter(|(_, test)| test.sent >= start);
+        since.any(|(bit, _)| self.answered & bit != 0)
     }
 }

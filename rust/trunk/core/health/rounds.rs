@@ -28,9 +28,10 @@ impl<B: DerefMut<Target: BorrowMut<Link>>> Health<B> {
             .map_or(0, |last| last.saturating_add(self.settings.interval_ns()))
     }
 
-    /// Notes the ports that have carrier at `now`. A link that has lost its carrier begins again.
-    pub fn note_carrier(&mut self, now: u64, carrier: PortSet) {
-        if !self.is_testing() {
+    /// Notes the ports that have carrier at `now`. A link that has lost its carrier begins again. That is
+    /// a failure of the link, except where the device is `down`.
+    pub fn note_carrier(&mut self, now: u64, carrier: PortSet, down: PortSet) {
+        if !self.running {
             return;
         }
         self.now = self.now.max(now);
@@ -40,7 +41,7 @@ impl<B: DerefMut<Target: BorrowMut<Link>>> Health<B> {
             let up = carrier.contains(id);
             if let Some(link) = self.link_mut(id) {
                 if link.carrier && !up {
-                    link.lose_carrier(now, &settings);
+                    link.lose_carrier(now, !down.contains(id), &settings);
                 }
                 link.carrier = up;
             }
@@ -54,17 +55,24 @@ impl<B: DerefMut<Target: BorrowMut<Link>>> Health<B> {
             test: PortSet::EMPTY,
             next: u64::MAX,
         };
+        self.note_carrier(now, carrier, PortSet::EMPTY);
         if !self.is_testing() {
             return due;
         }
-        self.note_carrier(now, carrier);
         let settings = self.settings;
         let timeout = settings.reply_timeout_ns();
+        if self.waits.is_none() && now.saturating_sub(self.due) > timeout >> 1 {
+            self.waits = Some(now.saturating_add(timeout));
+        }
         while let [Some(start), next] = self.open {
-            if now < start.saturating_add(timeout) {
+            // Its place is needed at the latest when a third round begins.
+            let place = next.is_none() || now < self.next_round();
+            if now < start.saturating_add(timeout) || place && self.waits.is_some_and(|it| now < it)
+            {
                 break;
             }
             self.open = [next, None];
+            self.waits = None;
             self.judge(start, next.unwrap_or(u64::MAX), now);
         }
 
@@ -86,8 +94,10 @@ impl<B: DerefMut<Target: BorrowMut<Link>>> Health<B> {
         }
         due.next = self.next_round();
         if let [Some(start), _] = self.open {
-            due.next = due.next.min(start.saturating_add(timeout));
+            let end = start.saturating_add(timeout).max(self.waits.unwrap_or(0));
+            due.next = due.next.min(end);
         }
+        self.due = due.next;
         due
     }
 
@@ -95,8 +105,20 @@ impl<B: DerefMut<Target: BorrowMut<Link>>> Health<B> {
     fn judge(&mut self, start: u64, end: u64, now: u64) {
         let settings = self.settings;
         let mut died = false;
-        for link in self.iter_mut() {
-            died |= link.carrier && link.judge(start, end, now, &settings);
+        for id in PortId::all() {
+            let Some(link) = self.link_mut(id).filter(|link| link.carrier) else {
+                continue;
+            };
+            died |= link.judge(start, end, now, &settings);
+            if link.look_for_lateness(&settings) {
+                let (late, news) = (link.is_late, &mut self.news);
+                let set = if late {
+                    &mut news.late
+                } else {
+                    &mut news.in_time
+                };
+                set.insert(id);
+            }
         }
         if self.iter().any(|(_, link)| link.alive) {
             // The peer is not silent, so no link is dead because of that.
@@ -129,6 +151,7 @@ impl<B: DerefMut<Target: BorrowMut<Link>>> Health<B> {
         }
         for link in self.iter_mut() {
             link.silent = silent(link);
+            link.excused |= link.silent;
         }
         self.news.lost = true;
     }

@@ -85,7 +85,7 @@ impl<M: Memory> State<M> {
         let announce = moves || !before.carrier && self.decision.carrier;
         let carrier = before.carrier != self.decision.carrier;
         self.unsettled.any |= act != self.decision.act || carrier || moves;
-        self.unsettled.announce |= announce;
+        self.to_announce |= announce;
     }
 
     /// Notes the ports as they are. A port that has waited long enough for its buckets is not held

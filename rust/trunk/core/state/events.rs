@@ -31,6 +31,8 @@ pub struct Totals {
     pub ups: u64,
     /// How often ports became unusable.
     pub downs: u64,
+    /// How often replies of ports began to come too late.
+    pub lates: u64,
     /// How often buckets moved because a port became unusable.
     pub failovers: u64,
     /// How often buckets moved back because a port was usable again.
@@ -63,12 +65,15 @@ impl<M: Memory> State<M> {
             (EventKind::PeerFound, news.found),
             (EventKind::PeerDiffers, news.differs),
             (EventKind::PeerBye, news.bye),
+            (EventKind::Late, news.late),
+            (EventKind::InTime, news.in_time),
         ] {
             for id in ports.iter() {
                 let port = ifindex(&self.health, Some(id));
                 self.events.record(Event::new(kind, port, now));
             }
         }
+        self.totals.lates = self.totals.lates.wrapping_add(news.late.len().into());
         if news.lost {
             self.events.record(Event::new(EventKind::PeerLost, 0, now));
         }

@@ -110,7 +110,8 @@ impl<M: Memory> State<M> {
         // not in doubt.
         let expected = match fresh && !answered.is_empty() {
             true => asked,
-            false => probed & self.decision.act,
+            // Nor is one whose replies are known to be late.
+            false => probed & self.decision.act & !self.select(|port| port.link.is_late()),
         };
         Some(expected & !answered)
     }

@@ -117,6 +117,12 @@ const AGAIN: u64 = 1_000_000_000;
 /// one, in ns.
 const LINGERING: u64 = 200_000_000;
 
+/// The least time from one announcement of the trunk to neighbours to the next, in ns.
+const ANNOUNCE_EVERY: u64 = 1_000_000_000;
+
+/// How much earlier announcements may come after a time without any, in ns: four at once.
+const ANNOUNCE_BURST: u64 = 3 * ANNOUNCE_EVERY;
+
 /// The memory of a [`State`] for what is too large for a stack. Its owner allocates it.
 pub trait Memory {
     /// Holds a port.
@@ -272,6 +278,10 @@ pub struct State<M: Memory> {
     lingering_until: Option<u64>,
     /// The ports in use are to be announced once more.
     again: bool,
+    /// Frames use other links, which neighbours are to learn as soon as they may be bothered.
+    to_announce: bool,
+    /// When the next announcement may be made if there is no burst, in ns.
+    next_announcement: u64,
     /// What probes say to the peers.
     view: View,
     /// Ports on which a test is due.
@@ -327,6 +337,8 @@ impl<M: Memory> State<M> {
             },
             lingering_until: None,
             again: false,
+            to_announce: false,
+            next_announcement: 0,
             view: View {
                 address: Some(address),
                 ..View::default()
@@ -408,7 +420,7 @@ impl<M: Memory> State<M> {
             }
             Input::Moved(id) => {
                 if self.view.in_use.contains(id) {
-                    (self.unsettled.any, self.unsettled.announce) = (true, true);
+                    self.to_announce = true;
                 }
             }
             Input::Join(id, mut port) => {
@@ -486,6 +498,7 @@ impl<M: Memory> State<M> {
             self.decide(table, old, cause, now, &clock);
             effects.decided = Some(self.decision);
         }
+        self.announce(now);
         effects.tests = !self.due.is_empty();
         effects.work = self.has_work();
         effects.next = effects.next.map(|next| next.min(self.inquiries_end()));
@@ -500,7 +513,8 @@ impl<M: Memory> State<M> {
             | (before.started.bits() ^ links.started.bits());
         let changed = PortSet::from_bits(bits);
         if before.operational != links.operational {
-            self.health.note_carrier(now, links.operational);
+            self.health
+                .note_carrier(now, links.operational, !links.started);
         }
         changed
     }
@@ -583,7 +597,7 @@ impl<M: Memory> State<M> {
 
     /// Returns whether ports that were in use lately have been heard long enough.
     fn has_lingered(&mut self, now: u64) -> bool {
-        if self.decision.lingering.is_empty() || self.unsettled.announce {
+        if self.decision.lingering.is_empty() || self.to_announce || self.unsettled.announce {
             return false;
         }
         let wait = if self.again { AGAIN } else { LINGERING };
@@ -594,11 +608,26 @@ impl<M: Memory> State<M> {
         self.lingering_until = None;
         if self.again {
             self.again = false;
-            (self.unsettled.any, self.unsettled.announce) = (true, true);
+            self.to_announce = true;
             return false;
         }
         self.decision.lingering = PortSet::EMPTY;
         true
+    }
+
+    /// Has neighbours learn of the links in use, if that is wanted: not more often than they can bear. The
+    /// last change is announced in any case, perhaps later.
+    fn announce(&mut self, now: u64) {
+        let next = now.max(self.next_announcement);
+        let early = next.saturating_sub(now) > ANNOUNCE_BURST;
+        if !self.to_announce || early && !self.unsettled.announce {
+            return;
+        }
+        self.to_announce = false;
+        if !self.unsettled.announce {
+            self.next_announcement = next.saturating_add(ANNOUNCE_EVERY);
+        }
+        (self.unsettled.any, self.unsettled.announce) = (true, true);
     }
 
     /// Returns the ports that are held back, with the time that each has to wait, in ns, `None` for

@@ -22,7 +22,7 @@ use ::core::borrow::{
     BorrowMut, //
 };
 
-/// A port of a trunk (about 500 bytes, too large for a stack).
+/// A port of a trunk (1 KiB, too large for a stack).
 pub struct Port {
     /// The interface index of its device.
     pub ifindex: u32,

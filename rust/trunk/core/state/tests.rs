@@ -5,7 +5,10 @@
 
 use super::super::{
     claims::Stage,
-    health::ProbeMode,
+    health::{
+        self,
+        ProbeMode, //
+    },
     port::LinkState,
     spares::Failback,
     testing::id,
@@ -242,6 +245,44 @@ mod rules {
         assert_eq!((ways(&bench).0, lingering(&bench)), (FarEnd::Trunk, 0));
     }
 
+    /// It takes a kilobyte of the kernel's memory, and one byte more would take two.
+    #[test]
+    fn a_port_is_small() {
+        assert!(size_of::<Port>() <= 1024);
+    }
+
+    #[test]
+    fn neighbours_are_not_told_of_every_blink_but_of_the_last_one() {
+        bench!(bench, [1, 2]);
+        let settings = Settings {
+            probes: health::Settings {
+                hold_down: 0,
+                ..bench.state.settings().probes
+            },
+            ..*bench.state.settings()
+        };
+        bench.step(Input::Settings(settings));
+        bench.begin(0);
+        let told = |bench: &mut Bench<'_>| u32::from(bench.state.take_unsettled().announce);
+        bench.now += 10_000 * MS;
+        told(&mut bench);
+        bench.now += 10_000 * MS;
+        let mut count = 0;
+        for ms in 0..1_000 {
+            bench.carrier(0, ms % 20 >= 10);
+            bench.now += MS;
+            bench.step(Input::Time);
+            count += told(&mut bench);
+        }
+        // Four, and one more each second.
+        assert_eq!(count, 5);
+        bench.carrier(0, false);
+        assert_eq!(told(&mut bench), 0);
+        bench.now += 1_000 * MS;
+        bench.step(Input::Time);
+        assert_eq!(told(&mut bench), 1);
+    }
+
     #[test]
     fn what_a_port_in_use_announces_is_passed_on() {
         bench!(bench, [1, 2]);
@@ -291,6 +332,7 @@ mod rules {
             bench.step(Input::Settings(settings));
             for (last, port) in [(0x10, 0b10), (0x13, 0b01), (0x15, 0b01), (0x16, 0b10)] {
                 let before = ways(&bench);
+                bench.now += 1_000 * MS;
                 bench.state.take_unsettled();
                 bench.step(Input::Address([2, 0, 0, 0, 0, last]));
                 let port = if own { port } else { 0b01 };
@@ -859,9 +901,9 @@ mod rules {
     fn a_claim_waits_no_longer_than_for_the_last_answer() {
         bench!(bench, [1, 1, 2]);
         bench.begin(0b111);
-        bench.now += 20 * MS;
+        bench.now += 10 * MS;
         let effects = bench.step(Input::Time);
-        assert_eq!(effects.next, Some(bench.now + 80 * MS));
+        assert_eq!(effects.next, Some(bench.now + 90 * MS));
         assert_eq!(claimed(&mut bench, 1, 0b110, 0), Some(id(1)));
         assert_eq!(bench.state.claim(9).map(|it| it.wanted), Some(id(1)));
     }

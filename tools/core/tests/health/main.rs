@@ -285,8 +285,11 @@ proptest! {
         // The first round whose test or reply is lost begins an interval later, at the latest.
         let limit = |end: &End| {
             let Settings { misses, reply_timeout, .. } = *end.health.settings();
+            let timeout = u64::from(reply_timeout) * US;
+            // A late tick waits for what has come in.
+            let waits = if end.lateness > timeout / 2 { timeout } else { 0 };
             failed + u64::from(misses) * (end.interval() + end.lateness)
-                + u64::from(reply_timeout) * US + end.lateness
+                + timeout + end.lateness + waits
         };
         let time = plan.settle();
         let mut late = BTreeSet::new();
@@ -379,8 +382,14 @@ proptest! {
         prop_assert!(network.all_fine());
     }
 
+    /// However late replies are, the link is alive; then it fails, or is fast again.
     #[test]
-    fn replies_that_take_too_long_are_none(plan in plan(2), more in 1..5_000u64, there: bool) {
+    fn a_link_that_is_late_is_not_dead(
+        plan in plan(2),
+        more in 1..5_000u64,
+        there: bool,
+        fails: bool,
+    ) {
         let mut network = plan.build();
         network.run_for(plan.settle());
         let longest = plan.settings.map(|settings| settings.reply_timeout).into_iter().max();
@@ -388,18 +397,115 @@ proptest! {
             + network.ends[A].interval() * more / 1_000;
         network.cables[0].ways[usize::from(there)].delay = (delay, delay);
         network.run_for(plan.settle() + delay);
-        for (end, number) in [(A, 0), (B, plan.port_of_b(0))] {
-            // Not one-way: both hear each other.
-            prop_assert_eq!(network.ends[end].reason(number), Reason::ProbeTimeout);
-            let link = network.ends[end].health.link(port(number)).unwrap();
-            prop_assert!(link.late.is_some_and(|late| late >= delay));
+        let places = [(A, 0), (B, plan.port_of_b(0))];
+        for seen in reasons(&mut network, 10 * plan.interval()).iter().flatten() {
+            prop_assert!(within(seen, &[Reason::None]), "{seen:?}");
         }
-        for number in 1..plan.cables {
-            prop_assert_eq!(network.ends[A].reason(number), Reason::None);
+        for (end, number) in places {
+            let link = network.ends[end].health.link(port(number)).unwrap();
+            prop_assert!(link.is_late());
+            prop_assert!(link.late.is_some_and(|late| late >= delay));
+            prop_assert!(network.ends[end].news.iter().any(|(_, news)| !news.late.is_empty()));
+        }
+        if fails {
+            network.cables[0].ways[0].cut = true;
+            network.cables[0].ways[1].cut = true;
+            network.run_for(plan.settle() + 4 * delay);
+            for (end, number) in places {
+                prop_assert_eq!(network.ends[end].reason(number), Reason::ProbeTimeout);
+            }
         }
         network.cables[0].ways = [Way::good(plan.delay()); 2];
         network.run_for(plan.settle() + delay);
         prop_assert!(network.all_fine());
+        for (end, number) in places {
+            prop_assert!(!network.ends[end].health.link(port(number)).unwrap().is_late());
+        }
+    }
+
+    /// Queues fill, up to twice as fast as they drain, to seconds, and drain again. No frame is lost.
+    #[test]
+    fn a_full_queue_is_no_dead_link(
+        plan in plan(1),
+        fills in prop::collection::vec((0..1_000u64, 0..1_000u64, 1..20u64), 1..8),
+    ) {
+        // Replies to the last 32 tests count, and a frame waits twice.
+        const LONGEST: u64 = 14;
+        let mut plan = plan;
+        plan.settings[A].misses = plan.settings[A].misses.max(3);
+        plan.settings[B] = plan.settings[A];
+        let mut network = plan.build();
+        network.run_for(plan.settle());
+        let interval = plan.interval();
+        for (there, back, rounds) in fills {
+            for _ in 0..rounds * 10 {
+                let now = network.now;
+                for cable in &mut network.cables {
+                    for (way, rate) in cable.ways.iter_mut().zip([there, back]) {
+                        let more = interval / 10 * rate / 1_000;
+                        let full = way.full_until.max(now + interval / 10) + more;
+                        way.full_until = full.min(now + LONGEST * interval);
+                    }
+                }
+                let seen = reasons(&mut network, interval / 10);
+                for seen in seen.iter().flatten() {
+                    prop_assert!(within(seen, &[Reason::None]), "{seen:?}");
+                }
+            }
+        }
+    }
+
+    /// With the defaults, a delay may grow at once to 200 ms, and a machine may stand still for as long,
+    /// as often as it likes.
+    #[test]
+    fn a_machine_that_stands_still_is_not_dead(
+        plan in plan(2),
+        stops in prop::collection::vec((A..=B, 0..=200u64, 10..300u64), 1..60),
+        queue: bool,
+    ) {
+        let mut plan = plan;
+        plan.settings = [Settings::default(); 2];
+        plan.late = 0;
+        let mut network = plan.build();
+        network.run_for(plan.settle());
+        for (end, ms, pause) in stops {
+            let until = network.now + ms * MS;
+            if queue {
+                for cable in &mut network.cables {
+                    cable.ways[end].full_until = until;
+                }
+            } else {
+                network.ends[end].still_until = until;
+            }
+            let seen = reasons(&mut network, (ms + pause) * MS);
+            for seen in seen.iter().flatten() {
+                prop_assert!(within(seen, &[Reason::None]), "{seen:?}");
+            }
+        }
+    }
+
+    /// A machine that stands still for long is silent, but its links have not failed: they are used again
+    /// at once, and never held down.
+    #[test]
+    fn a_machine_that_stood_still_for_long_is_back_at_once(
+        plan in plan(2),
+        stops in prop::collection::vec(4..25u64, 1..6),
+    ) {
+        let mut plan = plan;
+        for settings in &mut plan.settings {
+            settings.hold_down = 3_600_000;
+        }
+        let mut network = plan.build();
+        network.run_for(plan.settle().min(40 * plan.interval()));
+        for rounds in stops {
+            network.ends[B].still_until = network.now + rounds * plan.interval();
+            network.run_for(rounds * plan.interval());
+            let held = Reason::HeldDown.as_str();
+            network.run_for(plan.interval());
+            let seen = reasons(&mut network, 60 * plan.interval());
+            prop_assert!(seen.iter().flatten().all(|seen| !seen.contains(held)), "{seen:?}");
+            prop_assert!(network.all_fine());
+        }
     }
 
     /// A cable leads to another trunk, with or without a moment without carrier.
@@ -524,6 +630,9 @@ proptest! {
             let mut told = Vec::new();
             let mut last = [None, None];
             let mut attacks = attacks.iter().cycle();
+            if replays {
+                network.run_for(40 * plan.interval());
+            }
             for event in &events {
                 if !(replays && matches!(event.what, What::Stop)) {
                     apply(&mut network, &plan, event);
@@ -559,7 +668,7 @@ proptest! {
                     let bytes = match replays {
                         false => Some(network.forge(place, *choice)),
                         // What is so old that an answer to it is none any more.
-                        true => network.recorded(place, *choice, plan.interval()),
+                        true => network.recorded(place, *choice, 33 * plan.interval()),
                     };
                     if let Some(bytes) = bytes {
                         network.deliver(place, &bytes);
@@ -716,10 +825,13 @@ proptest! {
                     let Some(broken) = broken.iter().flatten().min() else { continue };
                     for (end, number) in cable.ends {
                         let it = &network.ends[end];
-                        let Settings { misses, .. } = *it.health.settings();
+                        let Settings { misses, reply_timeout, .. } = *it.health.settings();
                         let rounds = u64::from(misses) + 1;
+                        // Replies have taken so long at the most, and may be waited for five times as
+                        // long. A late tick waits for what has come in.
+                        let longest = longest.iter().sum::<u64>() + it.lateness;
                         let limit = broken + rounds * (it.interval() + 2 * it.lateness)
-                            + longest.iter().sum::<u64>();
+                            + 6 * longest + u64::from(reply_timeout) * US;
                         let fine = it.reason(number) == Reason::None;
                         let probed = network.is_testing(end) && it.is_probed(number);
                         if network.now > limit && probed && fine {

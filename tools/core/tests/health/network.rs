@@ -38,6 +38,8 @@ pub struct Way {
     pub corrupted: u16,
     /// At least and at most, in ns.
     pub delay: (u64, u64),
+    /// A queue before it is full of other frames until then. Frames keep their order in it.
+    pub full_until: u64,
 }
 
 impl Way {
@@ -48,6 +50,7 @@ impl Way {
             doubled: 0,
             corrupted: 0,
             delay: (delay / 2, delay),
+            full_until: 0,
         }
     }
 }
@@ -74,6 +77,8 @@ pub struct End {
     pub rounds: Vec<u64>,
     /// Ticks come so much later than asked for, at the most, in ns.
     pub lateness: u64,
+    /// Its machine stands still until then.
+    pub still_until: u64,
     /// The tick that is still meant, of all that are on their way.
     tick: u64,
     tests: u64,
@@ -96,6 +101,7 @@ impl End {
             news: Vec::new(),
             rounds: Vec::new(),
             lateness: 0,
+            still_until: 0,
             tick: 0,
             tests: 0,
         }
@@ -311,7 +317,10 @@ impl Network {
             let (least, most) = way.delay;
             let delay = least + self.chance(("delay", copy, it)) % (most - least + 1);
             let bytes = bytes.clone();
-            self.queue(self.now + delay, Event::Frame { to, bytes });
+            self.queue(
+                self.now.max(way.full_until) + delay,
+                Event::Frame { to, bytes },
+            );
         }
     }
 
@@ -341,6 +350,16 @@ impl Network {
             }
             let ((now, _), event) = entry.remove_entry();
             self.now = now;
+            // A machine that goes on looks at its timers before it looks at what has come in.
+            let (end, after) = match &event {
+                Event::Tick { end, .. } => (*end, 0),
+                Event::Frame { to, .. } => (to.0, 1),
+            };
+            let still_until = self.ends[end].still_until;
+            if now < still_until {
+                self.queue(still_until + after, event);
+                continue;
+            }
             match event {
                 Event::Tick { end, tick } => {
                     if self.ends[end].tick == tick {
@@ -351,7 +370,9 @@ impl Network {
                     // A cable may have been pulled in the meantime.
                     if self.carrier(to.0).contains(port(to.1)) {
                         self.deliver(to, &bytes);
-                        self.delivered.push((self.now, to, bytes));
+                        if self.is_testing(to.0) {
+                            self.delivered.push((self.now, to, bytes));
+                        }
                     }
                 }
             }
@@ -411,18 +432,15 @@ impl Network {
         bytes[..used].to_vec()
     }
 
-    /// Of the frames that came to this end so long ago or longer and were another's, one.
-    pub fn recorded(&self, (end, _): Place, choice: u64, ago: u64) -> Option<Vec<u8>> {
-        let own = self.ends[end].identity;
-        let mine = self
-            .delivered
-            .iter()
-            .rev()
-            .filter(|(time, (to, _), bytes)| {
-                let read = Probe::read(bytes, None::<fn(&[u8]) -> u64>);
-                let old = time + ago <= self.now;
-                *to == end && old && read.is_ok_and(|read| read.probe.from != own)
-            });
+    /// Of the frames that came to this port so long ago or longer and were another's, one. Who carries
+    /// frames from link to link is a link himself.
+    pub fn recorded(&self, place: Place, choice: u64, ago: u64) -> Option<Vec<u8>> {
+        let own = self.ends[place.0].identity;
+        let mine = self.delivered.iter().rev().filter(|(time, to, bytes)| {
+            let read = Probe::read(bytes, None::<fn(&[u8]) -> u64>);
+            let old = time + ago <= self.now;
+            *to == place && old && read.is_ok_and(|read| read.probe.from != own)
+        });
         // Rather the last ones.
         let mine: Vec<_> = mine.take(100).collect();
         let place = self.chance(("which", choice)) as usize % mine.len().max(1);

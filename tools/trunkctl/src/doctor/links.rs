@@ -329,14 +329,17 @@ fn flapping(patient: &Patient, port: &Port, findings: &mut Findings<'_>) {
     findings.warn("flapping", Some(&port.ifname), text, advice);
 }
 
-/// Finds a reply-timeout that is too short for the round trips.
+/// Finds links that are late, and a reply-timeout that is too short for the round trips.
 fn late(patient: &Patient, findings: &mut Findings<'_>) {
     let trunk = &patient.group.trunk;
     let late = |port: &&Port| {
         let counters = counters(patient, port);
+        let is_late = port.late;
         let late = counters.and_then(|c| c.replies_late).unwrap_or(0);
         let in_time = counters.and_then(|c| c.replies_received).unwrap_or(0);
-        late >= LATE && late.saturating_mul(100) >= LATE_PERCENT * in_time.saturating_add(late)
+        is_late
+            || late >= LATE
+                && late.saturating_mul(100) >= LATE_PERCENT * in_time.saturating_add(late)
     };
     let ports = patient.group.ports.iter().filter(late);
     let worst = ports.filter_map(|port| Some((port.round_trip_late?, port)));
@@ -352,7 +355,8 @@ fn late(patient: &Patient, findings: &mut Findings<'_>) {
         "late",
         Some(&port.ifname),
         format!(
-            "replies come after {}, later than the reply-timeout, {}",
+            "replies come after {}, later than the reply-timeout, {}: a queue is full, a machine is \
+             busy, or the way is long",
             time::short(ns),
             exact(trunk.reply_timeout.into())
         ),
@@ -708,8 +712,8 @@ trunk0: the peer died: all ports fell silent at once, though their carrier staye
         (counters.replies_received, counters.replies_late) = (Some(297), Some(3));
         assert_eq!(
             said(&patient),
-            "trunk0: eth1: replies come after 12.3ms, later than the reply-timeout, 10ms; \
-             trunkctl set trunk0 reply-timeout 20ms\n"
+            "trunk0: eth1: replies come after 12.3ms, later than the reply-timeout, 10ms: a queue is \
+             full, a machine is busy, or the way is long; trunkctl set trunk0 reply-timeout 20ms\n"
         );
         patient.group.trunk.interval = 10_000;
         let peers = patient.group.ports.iter_mut();
@@ -717,6 +721,8 @@ trunk0: the peer died: all ports fell silent at once, though their carrier staye
         assert!(said(&patient).ends_with("reply-timeout 20ms interval 20ms\n"));
         patient.statistics[1].counters.replies_received = Some(298);
         assert_eq!(said(&patient), "");
+        patient.group.ports[0].late = true;
+        assert!(said(&patient).contains("eth1: replies come after 12.3ms"));
         assert_eq!(
             [1, 3, 11, 24_691, 50_000].map(nice),
             [1, 5, 20, 50_000, 50_000]

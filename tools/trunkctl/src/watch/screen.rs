@@ -133,9 +133,12 @@ impl Paint {
                 | EventKind::PeerBye
                 | EventKind::PeerDiffers
                 | EventKind::ClaimMoved
-                | EventKind::JoinRefused,
+                | EventKind::JoinRefused
+                | EventKind::Late,
             ) => self.color(YELLOW),
-            Some(EventKind::Failback | EventKind::PeerFound) => self.color(GREEN),
+            Some(EventKind::Failback | EventKind::PeerFound | EventKind::InTime) => {
+                self.color(GREEN)
+            }
             _ => Style::new(),
         }
     }
@@ -285,6 +288,9 @@ const COLUMNS: [Column; 12] = [
         spare: 1,
         cell: |row| match (row.port.held_back, row.port.reason) {
             (true, _) => ("held-back".to_string(), row.paint.color(YELLOW)),
+            (false, reason) if reason == Reason::None && row.port.late => {
+                ("late".to_string(), row.paint.color(YELLOW))
+            }
             (false, reason) if reason == Reason::None => plain("-"),
             (false, reason) => plain(reason),
         },
