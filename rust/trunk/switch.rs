@@ -76,7 +76,7 @@ pub(crate) fn table(trunk: &Trunk, _rtnl: &Rtnl) -> Arc<Table> {
 }
 
 /// Puts `new` in the place of the present table.
-pub(crate) fn replace(dev: &Device<Trunk>, new: Arc<Table>, why: Replacement, _rtnl: &Rtnl) {
+pub(crate) fn replace(dev: &Device<Trunk>, new: Arc<Table>, why: Replacement<'_>, _rtnl: &Rtnl) {
     let trunk = dev.data();
     let rcu = read_lock();
     let mut state = trunk.state.lock();

@@ -35,10 +35,9 @@ pub fn request(station: [u8; 6], vlan: Option<u16>) -> ([u8; LEN], usize) {
         &UNKNOWN,
     ];
     let mut frame = [0; LEN];
-    let mut len = 0;
+    let len = if tag.is_some() { LEN } else { LEN - TAG };
     for (room, byte) in frame.iter_mut().zip(parts.into_iter().flatten()) {
         *room = *byte;
-        len += 1;
     }
     (frame, len)
 }

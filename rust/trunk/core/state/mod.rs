@@ -187,7 +187,7 @@ pub enum Input<'a, P> {
     /// The user changes settings of the trunk.
     Settings(Settings),
     /// The table takes the place of this old one.
-    Table(&'a [Bucket], Replacement),
+    Table(&'a [Bucket], Replacement<'a>),
     /// Ports that are held back are to get their buckets back.
     Release(PortSet),
     /// A process claims a link: that of this port, or that of a spare.
@@ -201,9 +201,9 @@ pub enum Input<'a, P> {
 
 /// Why a table takes the place of another. The new one has inherited its buckets.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Replacement {
+pub enum Replacement<'a> {
     /// It has another size or selector, and these are the settings of the trunk.
-    Settings(Settings),
+    Settings(&'a Settings),
     /// The user has chosen other homes.
     Homes,
     /// Its counters begin again at 0.
@@ -461,7 +461,7 @@ impl<M: Memory> State<M> {
                 old = Some(before);
                 cause = match why {
                     Replacement::Settings(settings) => {
-                        self.configure(settings);
+                        self.configure(*settings);
                         look = !PortSet::EMPTY;
                         Some(Event::new(EventKind::Config, 0, now))
                     }

@@ -526,7 +526,7 @@ mod rules {
             links,
             now,
         } = &mut bench;
-        let replaced = Input::Table(&table[..], Replacement::Settings(settings));
+        let replaced = Input::Table(&table[..], Replacement::Settings(&settings));
         state.step(&new, *links, replaced, || *now);
         assert!(state.is_sound(&new));
         assert_eq!(new.each_ref().map(Bucket::slot).iter().sum::<i8>(), 8);

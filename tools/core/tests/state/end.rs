@@ -315,7 +315,7 @@ impl Ends {
         assert!(self.ends[end].state.failback_in(self.now).is_none());
     }
 
-    fn replace(&mut self, end: usize, new: Vec<Bucket>, why: Replacement) {
+    fn replace(&mut self, end: usize, new: Vec<Bucket>, why: Replacement<'_>) {
         let old = std::mem::replace(&mut self.ends[end].table, new);
         inherit(&self.ends[end].table, &old);
         self.step(end, Input::Table(&old, why));
@@ -324,7 +324,7 @@ impl Ends {
     pub fn set_bits(&mut self, end: usize, bits: u32) {
         let settings = *self.ends[end].state.settings();
         let new = (0..1 << bits).map(|_| Bucket::empty()).collect();
-        self.replace(end, new, Replacement::Settings(settings));
+        self.replace(end, new, Replacement::Settings(&settings));
     }
 
     pub fn choose(&mut self, end: usize, bucket: usize, number: usize) {
