@@ -27,6 +27,7 @@ use crate::{
     undo::undo,
     waiting::Wish, //
 };
+use core::sync::atomic::Ordering;
 use kernel::{
     fmt,
     prelude::*, //
@@ -139,7 +140,9 @@ pub(crate) fn appeared(dev: &NetDevice, wish: Wish, rtnl: &Rtnl) {
         return;
     };
     if let Some(place) = place_for(dev, net, wish, rtnl) {
-        wait(dev, place.trunk, wish, rtnl);
+        if !place.trunk.data().sets_up.load(Ordering::Relaxed) {
+            wait(dev, place.trunk, wish, rtnl);
+        }
     }
 }
 
@@ -233,7 +236,10 @@ fn join(trunk: &Device<Trunk>, dev: &NetDevice, net: &Net, wish: Wish, rtnl: &Rt
         ExtAck::keep(|extack| enslave::join(trunk, dev, place.settings, extack, rtnl));
     if let Err(err) = joined {
         if closes {
+            // It does not try again because of that.
+            trunk.data().sets_up.store(true, Ordering::Relaxed);
             undo("state", dev.open(&mut ExtAck::none(), rtnl));
+            trunk.data().sets_up.store(false, Ordering::Relaxed);
         }
         match reason.is_empty() {
             true => refused(trunk, dev, err, fmt!("error {}", err.to_errno()), rtnl),

@@ -131,6 +131,8 @@ pub(crate) struct Trunk {
     pub(crate) mac: AtomicU64,
     /// The trunk is just giving its ports another MTU or MAC address. Written under RTNL.
     pub(crate) changes_ports: AtomicBool,
+    /// The trunk is just setting a device up again that could not join. Written under RTNL.
+    pub(crate) sets_up: AtomicBool,
     /// The trunk is just deriving its features from those of its ports. Written under RTNL.
     derives: AtomicBool,
 }
@@ -169,6 +171,7 @@ impl Trunk {
             program <- new_mutex!(None),
             mac: AtomicU64::new(mac.to_u64()),
             changes_ports: AtomicBool::new(false),
+            sets_up: AtomicBool::new(false),
             derives: AtomicBool::new(false),
         })
     }

@@ -444,8 +444,12 @@ def test_a_missing_port_that_joins_by_hand_or_cannot_join():
     equal((trunk.control.port("dummy1")["priority"], trunk.control.port("dummy1")["weight"]), (2, 0), "settings of dummy1")
     ip("link set other2 name dummy2")
     trunk.refuses("dummy2", "trunk: another device, such as a macvlan, receives for this one")
-    expect("UP" in link("dummy2")["flags"], "dummy2 was left down")
     equal(list(trunk.control.missing()), ["dummy2"], "missing ports")
+    # It was set up again, and does not try because of that.
+    trunk.control.await_port("last")
+    trunk.settled("last")
+    expect("UP" in link("dummy2")["flags"], "dummy2 was left down")
+    equal([e["kind"] for e in trunk.control.history()].count("join-refused"), 1, "refusals")
     # It goes with its trunk.
     ip("link del trunk0\nlink del macvlan1\nlink set dummy2 down name other2\nlink set other2 name dummy2")
     Recruiter("trunk1", name="last").settled("last")
