@@ -82,13 +82,11 @@ impl NetDevice {
         loop {
             // SAFETY: The device is alive and RTNL is held, so the list does not change.
             let lower = unsafe { bindings::netdev_lower_get_next(self.as_ptr(), &mut place) };
+            let Some(lower) = NonNull::new(lower.cast()) else {
+                return Ok(lowers);
+            };
             // SAFETY: The link holds a reference to the lower device.
-            match NonNull::new(lower.cast()) {
-                Some(lower) => {
-                    lowers.push(unsafe { Self::from_raw(lower.as_ptr()) }.into(), GFP_KERNEL)?
-                }
-                None => return Ok(lowers),
-            }
+            lowers.push(unsafe { Self::from_raw(lower.as_ptr()) }.into(), GFP_KERNEL)?;
         }
     }
 

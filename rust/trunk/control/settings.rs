@@ -207,7 +207,7 @@ fn change(
     // Nothing can fail from here on.
     match next {
         Some(next) => replace(dev, next, Replacement::Settings(&new), rtnl),
-        None => drop(step_later(dev, Input::Settings(new))),
+        None => drop(step_later(dev, Input::Settings(&new))),
     }
     if new != old {
         probe::end_change(dev, rtnl);

@@ -185,7 +185,7 @@ pub enum Input<'a, P> {
     /// The link of a port has this speed now, in Mbit/s.
     Speed(PortId, u32),
     /// The user changes settings of the trunk.
-    Settings(Settings),
+    Settings(&'a Settings),
     /// The table takes the place of this old one.
     Table(&'a [Bucket], Replacement<'a>),
     /// Ports that are held back are to get their buckets back.
@@ -453,7 +453,7 @@ impl<M: Memory> State<M> {
                 }
             }
             Input::Settings(settings) => {
-                let other = self.configure(settings);
+                let other = self.configure(*settings);
                 cause = other.then(|| Event::new(EventKind::Config, 0, now));
                 look = !PortSet::EMPTY;
             }

@@ -206,7 +206,7 @@ mod rules {
             far_end: FarEnd::Aggregate,
             ..*bench.state.settings()
         };
-        bench.step(Input::Settings(settings));
+        bench.step(Input::Settings(&settings));
         assert_eq!(ways(&bench), (FarEnd::Aggregate, [0, all, all]));
     }
 
@@ -261,7 +261,7 @@ mod rules {
             },
             ..*bench.state.settings()
         };
-        bench.step(Input::Settings(settings));
+        bench.step(Input::Settings(&settings));
         bench.begin(0);
         let told = |bench: &mut Bench<'_>| u32::from(bench.state.take_unsettled().announce);
         bench.now += 10_000 * MS;
@@ -315,7 +315,7 @@ mod rules {
         assert!(!bench.state.announces_stations());
         let mut settings = *bench.state.settings();
         settings.probes.peers = Peers::Several;
-        bench.step(Input::Settings(settings));
+        bench.step(Input::Settings(&settings));
         assert_eq!(ways(&bench).0, FarEnd::Trunk);
         assert!(bench.state.announces_stations());
     }
@@ -329,7 +329,7 @@ mod rules {
                 selector,
                 ..*bench.state.settings()
             };
-            bench.step(Input::Settings(settings));
+            bench.step(Input::Settings(&settings));
             for (last, port) in [(0x10, 0b10), (0x13, 0b01), (0x15, 0b01), (0x16, 0b10)] {
                 let before = ways(&bench);
                 bench.now += 1_000 * MS;
@@ -378,7 +378,7 @@ mod rules {
             assert!(bench.step(input).decided.is_none());
         }
         let same = *bench.state.settings();
-        assert!(bench.step(Input::Settings(same)).decided.is_none());
+        assert!(bench.step(Input::Settings(&same)).decided.is_none());
         if let Some(first) = id(0) {
             let settings = PortSettings {
                 priority: Some(1),
@@ -409,7 +409,7 @@ mod rules {
         let change = |bench: &mut Bench<'_>, change: fn(&mut Settings)| {
             let mut settings = *bench.state.settings();
             change(&mut settings);
-            let effects = bench.step(Input::Settings(settings));
+            let effects = bench.step(Input::Settings(&settings));
             effects.decided.is_some_and(|it| it.carrier)
         };
         // A setting alone takes the carrier, of which devices above are to be notified.
@@ -462,7 +462,7 @@ mod rules {
                 failback: Failback::Manual,
                 ..*bench.state.settings()
             };
-            bench.step(Input::Settings(manual));
+            bench.step(Input::Settings(&manual));
             bench.step(Input::Port(first, enabled(true), None));
             assert_eq!(bench.slots(), [1, 0, 1, 0, 1, 0, 1, 0]);
         }
@@ -476,7 +476,7 @@ mod rules {
             failback_delay: 30,
             ..*bench.state.settings()
         };
-        bench.step(Input::Settings(delayed));
+        bench.step(Input::Settings(&delayed));
         for released in [false, true] {
             bench.carrier(0, false);
             bench.carrier(0, true);
@@ -635,7 +635,7 @@ mod rules {
             failback: Failback::Manual,
             ..*state.settings()
         };
-        bench.step(Input::Settings(settings));
+        bench.step(Input::Settings(&settings));
         let told = bench.state.tell().map(|(_, it)| (it.kind, it.buckets));
         assert_eq!(told, Some((EventKind::Config, 0)));
         bench.state.count_lost();
@@ -675,7 +675,7 @@ mod rules {
             failback: Failback::Manual,
             ..*bench.state.settings()
         };
-        let effects = bench.step(Input::Settings(settings));
+        let effects = bench.step(Input::Settings(&settings));
         assert!(effects.decided.is_some() && !bench.state.is_unsettled());
         // A spare that fails moves nothing.
         bench.carrier(2, false);
@@ -737,7 +737,7 @@ mod rules {
             ..*bench.state.settings()
         };
         assert_eq!(bench.slots(), [1, 0, 1, 0, 1, 0, 1, 0]);
-        bench.step(Input::Settings(required));
+        bench.step(Input::Settings(&required));
         let decided = bench.state.decision();
         assert!(decided.act.is_empty() && decided.carrier);
         assert_eq!(bench.slots(), [1, 0, 1, 0, 1, 0, 1, 0]);

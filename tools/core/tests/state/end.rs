@@ -304,7 +304,7 @@ impl Ends {
     pub fn configure(&mut self, end: usize, change: impl FnOnce(&mut Settings)) {
         let mut settings = *self.ends[end].state.settings();
         change(&mut settings);
-        self.step(end, Input::Settings(settings));
+        self.step(end, Input::Settings(&settings));
         if let Some(timer) = &mut self.ends[end].timer {
             *timer = self.now;
         }
