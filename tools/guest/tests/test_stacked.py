@@ -5,6 +5,11 @@ from lab import *
 from plain import *
 
 
+def follows(vlan):
+    """Waits until a VLAN is up, which the kernel does later, once the device below is up."""
+    eventually(lambda: "UP" in link(vlan)["flags"], f"{vlan} is up")
+
+
 @trodden
 @cases("NIC", "VLAN", "macvlan", "VLAN of a macvlan", "bond", "trunk", alike=True)
 def test_the_link_of_the_lowest_device_counts(what):
@@ -23,6 +28,8 @@ def test_the_link_of_the_lowest_device_counts(what):
             ip("link add link nic name eth1 type macvlan mode bridge\nlink set nic up")
         elif what == "VLAN of a macvlan":
             ip("link add link nic name mv type macvlan mode bridge\nlink add link mv name eth1 type vlan id 5\nlink set nic up\nlink set mv up")
+        if "VLAN" in what:
+            follows("eth1")
         elif what == "bond":
             ip("link add eth1 type bond mode active-backup miimon 1000\nlink set nic master eth1\nlink set nic up")
         elif what == "trunk":
@@ -57,6 +64,7 @@ def test_a_carrier_that_blinks_below_a_port_comes_back():
     with Netns():
         load()
         ip("link add nic type dummy\nlink add link nic name eth1 type vlan id 5\nlink set nic up")
+        follows("eth1")
         aggregate("trunk", ["eth1"], spare=False, settings="probe off")
         sender = Sender("agg0")
         for _ in range(5):

@@ -820,6 +820,8 @@ proptest! {
                 }
             }
             let time = network.now + plan.interval() * event.rounds;
+            // Frames of one that came back as another may still be on their way by any cable.
+            let slowest = longest.iter().map(|both| both.iter().sum::<u64>()).max().unwrap_or(0);
             network.run(time, |network| {
                 for ((cable, broken), longest) in network.cables.iter().zip(&broken).zip(&longest) {
                     let Some(broken) = broken.iter().flatten().min() else { continue };
@@ -837,8 +839,8 @@ proptest! {
                         if network.now > limit && probed && fine {
                             wrong = wrong.or(Some((network.now, end, number, it.reason(number))));
                         }
-                        // Of one that came back as another, frames may still be on their way.
-                        let settled = restarted.is_none_or(|time| network.now > limit - broken + time);
+                        let old = limit - broken + 6 * slowest;
+                        let settled = restarted.is_none_or(|time| network.now > time + old);
                         if settled && it.reason(number) == Reason::PeerMismatch {
                             wrong = wrong.or(Some((network.now, end, number, it.reason(number))));
                         }
