@@ -74,7 +74,9 @@ fn is_nic(dev: &NetDevice, rtnl: &Rtnl) -> bool {
 /// Returns the trunk that is to have `dev`: the one where it is missing, or else of the trunks whose
 /// rule it fits, the first by interface index. `wish` limits what it may fit.
 fn place_for<'a>(dev: &NetDevice, net: &'a Net, wish: Wish, rtnl: &'a Rtnl) -> Option<Place<'a>> {
-    if is_port(dev, rtnl) {
+    // Nothing is asked of a device in a namespace where no trunk waits for any.
+    let nobody_waits = Count::Missing.get(net) == 0 && Count::Rules.get(net) == 0;
+    if nobody_waits || is_port(dev, rtnl) {
         return None;
     }
     missed_by(dev, net, rtnl).or_else(|| ruled_by(dev, net, wish, rtnl))
