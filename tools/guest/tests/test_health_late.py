@@ -5,8 +5,8 @@ from hosts import *
 
 # The default deadline of answers. Many rounds may be missed, since a busy machine may stand still for longer than a
 # queue delays frames: `a_full_queue_is_no_dead_link` of the core has the defaults.
-SETTINGS = {"interval": 100_000, "reply-timeout": 10_000, "misses": 20, "hits": 3, "hold-down": 60_000}
-SHAPE = "netem rate 20mbit limit 330"  # 200 ms of frames of 1,500 bytes, and far more of large ones
+SETTINGS = {"interval": 100_000, "reply-timeout": 10_000, "misses": 8, "hits": 3, "hold-down": 60_000}
+SHAPE = "netem rate 20mbit limit 330"  # 200 ms of frames of 1,500 bytes
 
 
 class Busy:
@@ -42,6 +42,7 @@ def test_a_full_link_is_late_and_not_dead(what):
         host.control.set(selector="flow")
         with host.netns:
             ip(f"address add 192.0.2.{last}/24 dev trunk0")
+            run("ethtool -K trunk0 tso off gso off")
     shaped = [(server.netns, server.ports)] if "port" in what else [(pair.panel.netns, server.ports + switch.ports)]
     for netns, ports in shaped:
         with netns:
@@ -58,12 +59,13 @@ def test_a_full_link_is_late_and_not_dead(what):
     words = {"both ways": "--bidir", "in bursts": "-b 1600K"}.get(what, "")
     with Busy(server, switch, words):
         rounds(*pair.hosts, more=50)
-        if what != "in bursts":
-            eventually(lambda: late(server) == set(server.ports), "both links are late")
+        # The queue of a port of its own host is not filled by TCP, but kept short (TCP small queues).
+        if what == "both ways":
+            eventually(lambda: all(counted(server, name, "port-late") for name in server.ports), "both links are late")
             rounds(*pair.hosts, more=20)
             with server.netns:
-                advice = attempt("trunkctl -j doctor").stdout
-                expect("late" in [found["check"] for found in json.loads(advice)], f"doctor says {advice}")
+                advised = lambda: "late" in [found["check"] for found in json.loads(attempt("trunkctl -j doctor").stdout)]
+                eventually(advised, "doctor says so")
                 shown = {port["ifname"]: port["late"] for port in json.loads(run("trunkctl -j port show"))}
                 equal(set(shown), set(server.ports), "ports that are shown")
     for host in pair.hosts:
