@@ -167,7 +167,7 @@ pub(crate) fn link_get_port(
 ) -> Result {
     let rcu = &read_lock();
     let trunk = dev.data();
-    let Some(port) = trunk.ports(rcu).find(|other| other.dev.is(port)) else {
+    let Some(port) = trunk.hold_port(port, rcu) else {
         return Ok(());
     };
     let state = trunk.state.lock();

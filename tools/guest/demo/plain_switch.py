@@ -42,7 +42,7 @@ class Stream:
     def __init__(self, name, source, address, target, group=None):
         self.name, self.port = name, next(self.ports)
         self.family = socket.AF_INET6 if ":" in address else socket.AF_INET
-        self.source, self.address = source, address
+        self.address = address
         with target:
             self.socket = socket.socket(self.family, socket.SOCK_DGRAM)
             self.socket.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, 1 << 22)
