@@ -203,12 +203,22 @@ impl SkBuff {
         self.headers().protocol == protocol
     }
 
-    /// Returns whether the frame belongs to a VLAN by a tag that is kept beside its data. A tag with
-    /// VLAN ID 0 has a priority alone (IEEE 802.1Q-2018, 9.6).
-    pub fn has_vlan(&self) -> bool {
+    /// Returns the ID of the VLAN to which the frame belongs by a tag that is kept beside its data. A tag
+    /// with VLAN ID 0 has a priority alone (IEEE 802.1Q-2018, 9.6).
+    pub fn vlan(&self) -> Option<u16> {
         // SAFETY: All views of the union are numbers.
         let tci = unsafe { self.headers().__bindgen_anon_2.__bindgen_anon_1.vlan_tci };
-        u32::from(tci) & bindings::VLAN_VID_MASK != 0
+        let id = tci & bindings::VLAN_VID_MASK as u16;
+        (id != 0).then_some(id)
+    }
+
+    /// Has the frame belong to the VLAN of customers of that ID, by a tag beside its data. A device that
+    /// cannot write the tag itself gets it with the data.
+    pub fn set_vlan(&mut self, id: u16) {
+        let headers = self.headers_mut();
+        headers.__bindgen_anon_2.__bindgen_anon_1.vlan_proto =
+            (bindings::ETH_P_8021Q as u16).to_be();
+        headers.__bindgen_anon_2.__bindgen_anon_1.vlan_tci = id & bindings::VLAN_VID_MASK as u16;
     }
 
     /// Returns the mark, which classifiers give to frames. 0 if it has none.
@@ -219,19 +229,19 @@ impl SkBuff {
         unsafe { self.headers().__bindgen_anon_4.mark }
     }
 
-    /// Makes a frame to be transmitted, with the priority of network control. `octets` are all bytes of
-    /// it, from the destination on. A frame that is shorter than Ethernet allows is padded with zeroes.
-    /// In any context.
+    /// Makes a frame to be transmitted, with the priority of network control. `octets` are its first
+    /// bytes, from the destination on. Zeroes follow until it has at least `least` bytes, and as many as
+    /// Ethernet demands. In any context.
     ///
     /// `None` if there is no memory, no whole header in `octets`, or more than 65,535 bytes.
-    pub fn new_frame(octets: &[u8]) -> Option<Self> {
+    pub fn new_frame(octets: &[u8], least: usize) -> Option<Self> {
         const HEADER_LEN: c_int = size_of::<EthHeader>() as c_int;
 
         let (header, _) = octets.split_at_checked(size_of::<EthHeader>())?;
         let &[.., high, low] = header else {
             return None;
         };
-        let len = u16::try_from(octets.len()).ok()?;
+        let len = u16::try_from(octets.len().max(least)).ok()?;
         let padded = u32::from(len).max(bindings::ETH_ZLEN);
 
         // SAFETY: An FFI call without requirements.
@@ -249,8 +259,8 @@ impl SkBuff {
         let data = unsafe { bindings::skb_put(skb.as_ptr(), padded).cast::<u8>() };
         // SAFETY: There are `padded` bytes from `data` on, which are not used otherwise yet.
         unsafe { ptr::write_bytes(data, 0, padded as usize) };
-        // SAFETY: There are at least as many bytes as those given from `data` on, which are not used
-        // otherwise yet.
+        // SAFETY: There are at least as many bytes as those given from `data` on, since `padded` is no
+        // less. They are not used otherwise yet.
         unsafe { ptr::copy_nonoverlapping(octets.as_ptr(), data, octets.len()) };
         // SAFETY: The frame is valid, and its header is at the beginning of its data.
         unsafe { helpers::skb_reset_mac_header(skb.as_ptr()) };
@@ -518,10 +528,18 @@ mod tests {
         for (octet, number) in octets.iter_mut().zip(1u8..) {
             *octet = number;
         }
-        for len in [14, 15, 59, 60, 61, 100] {
+        for (len, least) in [
+            (14, 0),
+            (15, 9),
+            (59, 60),
+            (60, 61),
+            (61, 70),
+            (100, 99),
+            (82, 180),
+        ] {
             let given = octets.get(..len).ok_or(EINVAL)?;
-            let skb = SkBuff::new_frame(given).ok_or(ENOMEM)?;
-            assert_eq!(skb.len() as usize, len.max(60));
+            let skb = SkBuff::new_frame(given, least).ok_or(ENOMEM)?;
+            assert_eq!(skb.len() as usize, len.max(least).max(60));
             assert_eq!(skb.protocol(), 0x0d0e);
             assert_eq!(skb.mark(), 0);
             assert!(!skb.is_shared());
@@ -548,7 +566,7 @@ mod tests {
             assert!(skb.header().dst == MacAddr::new([1, 2, 3, 4, 5, 6]));
             let mut all = [0xffu8; 200];
             let payload = skb.copy_payload(&mut all);
-            assert_eq!(payload.len(), len.max(60).saturating_sub(14));
+            assert_eq!(payload.len(), len.max(least).max(60).saturating_sub(14));
             let (written, padding) = payload.split_at(len.saturating_sub(14));
             assert!(given.get(14..) == Some(written));
             assert!(padding.iter().all(|&octet| octet == 0));
@@ -568,8 +586,19 @@ mod tests {
     }
 
     #[test]
+    fn a_frame_is_in_the_vlan_it_is_given() -> Result {
+        let mut skb = SkBuff::new_frame(&[0; 60], 0).ok_or(ENOMEM)?;
+        assert_eq!(skb.vlan(), None);
+        for (id, vlan) in [(7, Some(7)), (4_095, Some(4_095)), (0, None), (4_096, None)] {
+            skb.set_vlan(id);
+            assert_eq!(skb.vlan(), vlan);
+        }
+        Ok(())
+    }
+
+    #[test]
     fn a_frame_keeps_the_hash_it_is_given() -> Result {
-        let mut skb = SkBuff::new_frame(&[0; 60]).ok_or(ENOMEM)?;
+        let mut skb = SkBuff::new_frame(&[0; 60], 0).ok_or(ENOMEM)?;
         assert_eq!(skb.hash(), None);
         skb.set_hash(0xdead_beef);
         // Computed by software, it need not be over ports.
@@ -584,12 +613,13 @@ mod tests {
             let octets = [0u8; 13];
             assert!(octets
                 .get(..len)
-                .is_some_and(|octets| SkBuff::new_frame(octets).is_none()));
+                .is_some_and(|octets| SkBuff::new_frame(octets, 0).is_none()));
         }
         let octets = KVVec::from_elem(0u8, 0x1_0000, GFP_KERNEL)?;
-        assert!(SkBuff::new_frame(&octets).is_none());
+        assert!(SkBuff::new_frame(&octets, 0).is_none());
+        assert!(SkBuff::new_frame(&[0; 60], 0x1_0000).is_none());
         let longest = octets.get(..0xffff).ok_or(EINVAL)?;
-        let skb = SkBuff::new_frame(longest).ok_or(ENOMEM)?;
+        let skb = SkBuff::new_frame(longest, 0).ok_or(ENOMEM)?;
         assert_eq!(skb.len(), 0xffff);
         Ok(())
     }

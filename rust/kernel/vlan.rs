@@ -30,6 +30,12 @@ impl Vlan {
     pub(crate) const fn from_raw(proto: bindings::__be16, id: u16) -> Self {
         Self { proto, id }
     }
+
+    /// Returns the ID of a VLAN of customers, whose tags have EtherType 0x8100; `None` for a service VLAN.
+    pub fn customer(self) -> Option<u16> {
+        let is_customer = self.proto == (bindings::ETH_P_8021Q as u16).to_be();
+        is_customer.then_some(self.id)
+    }
 }
 
 impl NetDevice {

@@ -52,7 +52,10 @@ pub(crate) fn go_on(dev: &Device<Trunk>) -> Option<u32> {
             return None;
         };
         let (frame, len) = rarp::request(*station.mac.octets(), station.vlan);
-        if let Some(skb) = frame.get(..len).and_then(SkBuff::new_frame) {
+        if let Some(skb) = frame
+            .get(..len)
+            .and_then(|frame| SkBuff::new_frame(frame, 0))
+        {
             // What a queue refuses is lost, as any frame of the station would be.
             let _ = skb.transmit(&station.by, &read_lock_bh());
         }

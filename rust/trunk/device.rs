@@ -74,6 +74,13 @@ const RETRY: u32 = 2;
 
 const NSEC_PER_MSEC: u64 = 1_000_000;
 
+/// Notes that the trunk receives frames of a VLAN, or does not any more. Service VLANs are not tested.
+fn note_vlan(dev: &Device<Trunk>, vlan: Vlan, used: bool) {
+    if let Some(id) = vlan.customer() {
+        switch::step_later(dev, Input::Vlan(id, used));
+    }
+}
+
 /// The trunk `dev` has been brought up or down.
 fn up(dev: &Device<Trunk>, up: bool, rtnl: &Rtnl) {
     switch::step_later(dev, Input::Up(up));
@@ -201,7 +208,9 @@ impl Driver for Trunk {
             rtnl,
             |port, _| set(port, mtu),
             |port, _| undo("MTU", set(port, old)),
-        )
+        )?;
+        switch::step_later(dev, Input::Mtu);
+        Ok(())
     }
 
     fn add_vlan(dev: &Device<Self>, vlan: Vlan, rtnl: &Rtnl) -> Result {
@@ -210,11 +219,14 @@ impl Driver for Trunk {
             rtnl,
             |port, _| port.add_vlan(vlan, rtnl),
             |port, _| port.remove_vlan(vlan, rtnl),
-        )
+        )?;
+        note_vlan(dev, vlan, true);
+        Ok(())
     }
 
     fn remove_vlan(dev: &Device<Self>, vlan: Vlan, rtnl: &Rtnl) {
         dev.for_each_port(rtnl, |port, _| port.remove_vlan(vlan, rtnl));
+        note_vlan(dev, vlan, false);
     }
 
     fn set_rx_mode(dev: &Device<Self>, lists: AddrLists<'_>, rcu: &RcuBh) {

@@ -15,6 +15,7 @@ use crate::{
         wire::{
             self,
             Identity,
+            Path,
             Probe,
             Refused, //
         }, //
@@ -26,7 +27,6 @@ use crate::{
     },
     trunk::{
         Port,
-        ProbeFrames,
         Trunk, //
     }, //
 };
@@ -92,14 +92,17 @@ pub(crate) fn step_and_send(dev: &Device<Trunk>, input: In<'_>, context: &RcuBh)
 fn step_once(dev: &Device<Trunk>, input: In<'_>, context: &RcuBh) -> Effects {
     let effects = step(dev, input, context);
     if let Some((id, probe)) = &effects.send {
-        if let Some(port) = dev.data().port(*id, context) {
-            send(&dev.data().probes, port, probe, context);
+        let port = dev.data().port(*id, context);
+        let made = port.is_some_and(|port| send(dev, port, probe, context));
+        if probe.path.is_some() && !made {
+            step(dev, Input::NotMade(*id), context);
         }
     }
     effects
 }
 
-/// Takes a frame that has the EtherType of probes. Returns it if it is of another protocol.
+/// Takes a frame that has the EtherType of probes. Returns it if it is of another protocol, or a probe
+/// of others in a VLAN of theirs.
 #[cold]
 pub(crate) fn on_frame(port: &Port, skb: Received, context: &RcuBh) -> Option<Received> {
     let dev = &*port.trunk;
@@ -110,8 +113,19 @@ pub(crate) fn on_frame(port: &Port, skb: Received, context: &RcuBh) -> Option<Re
     if read.is_err_and(Refused::is_foreign) {
         return Some(skb);
     }
+    let path = read.as_ref().ok().and_then(|read| read.probe.path);
+    let resembles = match path {
+        Some(Path::Vlan(vlan)) => Some(vlan),
+        _ => None,
+    };
+    let vlan = skb.vlan();
+    if vlan.is_some() && vlan != resembles {
+        return Some(skb);
+    }
     skb.into_frame().consume();
-    step_and_send(dev, Input::Probe(port.id, read.as_ref().ok()), context);
+    // Without its tag it does not say that the link carries the VLAN.
+    let read = read.as_ref().ok().filter(|_| vlan == resembles);
+    step_and_send(dev, Input::Probe(port.id, read), context);
     None
 }
 
@@ -130,21 +144,36 @@ fn say_goodbyes(dev: &Device<Trunk>) {
     }
 }
 
-fn send(frames: &ProbeFrames, port: &Port, probe: &Probe, context: &RcuBh) {
+/// Sends a probe: a test that resembles data, as a frame of that kind. Returns whether there was memory
+/// for the frame.
+fn send(dev: &Device<Trunk>, port: &Port, probe: &Probe, context: &RcuBh) -> bool {
+    let frames = &dev.data().probes;
     let key = frames.key.get(context);
     let (payload, len) = probe.write(key.map(|key| |signed: &[u8]| key.hash(signed)));
     let mut frame = [0; HEADER + wire::LEN];
-    let (dst, src) = (frames.address(), port.probe_mac());
+    let (dst, mut src) = (frames.address(), port.probe_mac());
+    let (mut least, mut vlan) = (0, None);
+    match probe.path {
+        Some(Path::Source) => src = MacAddr::from_u64(dev.data().mac()),
+        Some(Path::Mtu) => least = HEADER.saturating_add(dev.mtu() as usize),
+        Some(Path::Vlan(id)) => vlan = Some(id),
+        None => (),
+    }
     let ethertype = frames.ethertype().to_be_bytes();
     let parts = [&dst.octets()[..], src.octets(), &ethertype, &payload];
     for (room, byte) in frame.iter_mut().zip(parts.into_iter().flatten()) {
         *room = *byte;
     }
     let bytes = frame.get(..len.saturating_add(HEADER));
-    if let Some(skb) = bytes.and_then(SkBuff::new_frame) {
-        // A test that the queue refuses counts as one that nobody answers.
-        let _ = skb.transmit(&port.dev, context);
+    let Some(mut skb) = bytes.and_then(|bytes| SkBuff::new_frame(bytes, least)) else {
+        return false;
+    };
+    if let Some(vlan) = vlan {
+        skb.set_vlan(vlan);
     }
+    // A test that the queue refuses counts as one that nobody answers.
+    let _ = skb.transmit(&port.dev, context);
+    true
 }
 
 // While links are tested

@@ -46,8 +46,8 @@ impl RxHandler<Trunk> for Port {
         let trunk = upper.data();
         let count = |what| trunk.statistics.count(what, context);
 
-        // In a VLAN, or to another station, it is no probe.
-        if self.is_probe(&skb) && !skb.has_vlan() && self.is_addressed(&skb) {
+        // To another station, it is no probe.
+        if self.is_probe(&skb) && self.is_addressed(&skb) {
             match probe::on_frame(self, skb, context) {
                 Some(other) => skb = other,
                 None => return RxResult::Consumed,

@@ -76,7 +76,7 @@ const struct nla_policy trunk_claim_nl_policy[TRUNK_A_CLAIM_PEER_PORT + 1] = {
 	[TRUNK_A_CLAIM_PORT] = NLA_POLICY_MIN(NLA_U32, 1),
 	[TRUNK_A_CLAIM_LINK] = { .type = NLA_U32, },
 	[TRUNK_A_CLAIM_OLD_LINK] = { .type = NLA_U32, },
-	[TRUNK_A_CLAIM_REASON] = NLA_POLICY_MAX(NLA_U32, 10),
+	[TRUNK_A_CLAIM_REASON] = NLA_POLICY_MAX(NLA_U32, 13),
 	[TRUNK_A_CLAIM_NAME] = { .type = NLA_NUL_STRING, .len = 31, },
 	[TRUNK_A_CLAIM_HOLDER] = { .type = NLA_U32, },
 	[TRUNK_A_CLAIM_PEER_PORT] = { .type = NLA_U32, },
@@ -94,7 +94,7 @@ const struct nla_policy trunk_peer_nl_policy[TRUNK_A_PEER_ADDRESS + 1] = {
 	[TRUNK_A_PEER_ADDRESS] = NLA_POLICY_EXACT_LEN(6),
 };
 
-const struct nla_policy trunk_port_nl_policy[TRUNK_A_PORT_LATE + 1] = {
+const struct nla_policy trunk_port_nl_policy[TRUNK_A_PORT_LOSES_VLAN + 1] = {
 	[TRUNK_A_PORT_IFINDEX] = NLA_POLICY_MIN(NLA_U32, 1),
 	[TRUNK_A_PORT_IFNAME] = { .type = NLA_NUL_STRING, .len = 127, },
 	[TRUNK_A_PORT_ID] = { .type = NLA_U32, },
@@ -103,7 +103,7 @@ const struct nla_policy trunk_port_nl_policy[TRUNK_A_PORT_LATE + 1] = {
 	[TRUNK_A_PORT_SHARE] = { .type = NLA_U32, },
 	[TRUNK_A_PORT_ENABLED] = NLA_POLICY_MAX(NLA_U32, 1),
 	[TRUNK_A_PORT_STATE] = NLA_POLICY_MAX(NLA_U32, 1),
-	[TRUNK_A_PORT_REASON] = NLA_POLICY_MAX(NLA_U32, 10),
+	[TRUNK_A_PORT_REASON] = NLA_POLICY_MAX(NLA_U32, 13),
 	[TRUNK_A_PORT_SINCE] = { .type = NLA_UINT, },
 	[TRUNK_A_PORT_HOMES] = { .type = NLA_U32, },
 	[TRUNK_A_PORT_BUCKETS] = { .type = NLA_U32, },
@@ -121,6 +121,9 @@ const struct nla_policy trunk_port_nl_policy[TRUNK_A_PORT_LATE + 1] = {
 	[TRUNK_A_PORT_ROUND_TRIP_AVG] = { .type = NLA_UINT, },
 	[TRUNK_A_PORT_ROUND_TRIP_LATE] = { .type = NLA_UINT, },
 	[TRUNK_A_PORT_LATE] = { .type = NLA_FLAG, },
+	[TRUNK_A_PORT_LOSES_SOURCE] = { .type = NLA_FLAG, },
+	[TRUNK_A_PORT_LOSES_MTU] = { .type = NLA_FLAG, },
+	[TRUNK_A_PORT_LOSES_VLAN] = { .type = NLA_U32, },
 };
 
 /* TRUNK_CMD_TRUNK_GET - do */

@@ -325,11 +325,17 @@ pub enum Reason {
     HeldDown = 9,
     /// The link works, but the peer does not use it.
     PeerSby = 10,
+    /// The link loses frames from the trunk's own address, which another link carries.
+    PathSource = 11,
+    /// The link loses frames as long as the MTU, which another link carries.
+    PathMtu = 12,
+    /// The link loses frames of a VLAN, which another link carries.
+    PathVlan = 13,
 }
 
 impl Reason {
     /// All values, by number.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 14] = [
         Self::None,
         Self::AdminDown,
         Self::NoCarrier,
@@ -341,6 +347,9 @@ impl Reason {
         Self::PeerMismatch,
         Self::HeldDown,
         Self::PeerSby,
+        Self::PathSource,
+        Self::PathMtu,
+        Self::PathVlan,
     ];
 
     /// The value of that number.
@@ -362,6 +371,9 @@ impl Reason {
             Self::PeerMismatch => "peer-mismatch",
             Self::HeldDown => "held-down",
             Self::PeerSby => "peer-sby",
+            Self::PathSource => "path-source",
+            Self::PathMtu => "path-mtu",
+            Self::PathVlan => "path-vlan",
         }
     }
 }
@@ -622,9 +634,15 @@ pub mod port {
     pub const ROUND_TRIP_LATE: u16 = 25;
     /// Replies come, but too late, for as many rounds in a row as misses says.
     pub const LATE: u16 = 26;
+    /// Tests from the trunk's own address are lost on the link.
+    pub const LOSES_SOURCE: u16 = 27;
+    /// Tests as long as the MTU are lost on the link.
+    pub const LOSES_MTU: u16 = 28;
+    /// A VLAN in which tests are lost on the link.
+    pub const LOSES_VLAN: u16 = 29;
 
     /// Names of these, by number; 0 has none.
-    pub const NAMES: [&str; 27] = [
+    pub const NAMES: [&str; 30] = [
         "",
         "ifindex",
         "ifname",
@@ -652,6 +670,9 @@ pub mod port {
         "round-trip-avg",
         "round-trip-late",
         "late",
+        "loses-source",
+        "loses-mtu",
+        "loses-vlan",
     ];
 }
 

@@ -55,7 +55,7 @@ static const struct setting {
 	unsigned short type;	/* 0: no attribute of the kernel, so not shown */
 	bool state;		/* can be shown but not set */
 	uint32_t min, max;
-	const char *words[12];	/* by number, the last is NULL */
+	const char *words[16];	/* by number, the last is NULL */
 	const char *key;	/* its name in JSON, if that is another */
 } settings[] = {
 	{ "bits", NUMBER, TRUNK_A_BITS, .max = 16 },
@@ -95,7 +95,8 @@ static const struct setting port_settings[] = {
 	{ "state", .form = WORD, .type = TRUNK_A_PORT_STATE, .state = true, .words = { "sby", "act" } },
 	{ "reason", .form = WORD, .type = TRUNK_A_PORT_REASON, .state = true,
 	  .words = { "none", "admin-down", "no-carrier", "disabled", "probe-timeout", "one-way-rx",
-		     "one-way-tx", "peer-silent", "peer-mismatch", "held-down", "peer-sby" } },
+		     "one-way-tx", "peer-silent", "peer-mismatch", "held-down", "peer-sby",
+		     "path-source", "path-mtu", "path-vlan" } },
 };
 
 #define MAX_DELAY 86400000	/* of failback, in milliseconds */

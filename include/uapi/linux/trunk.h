@@ -143,6 +143,12 @@ enum trunk_state {
  *   the others, or back to this one
  * @TRUNK_REASON_HELD_DOWN: the link works again, but failed too often lately
  * @TRUNK_REASON_PEER_SBY: the link works, but the peer does not use it
+ * @TRUNK_REASON_PATH_SOURCE: the link loses frames from the trunk's own
+ *   address, which another link carries
+ * @TRUNK_REASON_PATH_MTU: the link loses frames as long as the MTU, which
+ *   another link carries
+ * @TRUNK_REASON_PATH_VLAN: the link loses frames of a VLAN, which another link
+ *   carries
  */
 enum trunk_reason {
 	TRUNK_REASON_NONE,
@@ -156,6 +162,9 @@ enum trunk_reason {
 	TRUNK_REASON_PEER_MISMATCH,
 	TRUNK_REASON_HELD_DOWN,
 	TRUNK_REASON_PEER_SBY,
+	TRUNK_REASON_PATH_SOURCE,
+	TRUNK_REASON_PATH_MTU,
+	TRUNK_REASON_PATH_VLAN,
 };
 
 /**
@@ -273,6 +282,9 @@ enum {
 	TRUNK_A_PORT_ROUND_TRIP_AVG,
 	TRUNK_A_PORT_ROUND_TRIP_LATE,
 	TRUNK_A_PORT_LATE,
+	TRUNK_A_PORT_LOSES_SOURCE,
+	TRUNK_A_PORT_LOSES_MTU,
+	TRUNK_A_PORT_LOSES_VLAN,
 
 	__TRUNK_A_PORT_MAX,
 	TRUNK_A_PORT_MAX = (__TRUNK_A_PORT_MAX - 1)

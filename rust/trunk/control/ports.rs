@@ -43,6 +43,7 @@ use crate::{
             peer,
             port, //
         },
+        wire::Path,
     },
     switch::step_later,
     trunk::{
@@ -255,7 +256,8 @@ pub(super) fn put(message: &mut Message<'_>, port: &Port, rcu: &Rcu) -> Result {
         message.put_flag(port::HELD_BACK, view.is_held_back())?;
         message.put_flag(port::IN_USE, state.view().in_use.contains(port.id))?;
         message.put_u32(port::CLAIMS, number_of(claims))?;
-        put_tested(message, &known.link)
+        put_tested(message, &known.link)?;
+        put_losses(message, state.health().losses(port.id))
     })
 }
 
@@ -285,6 +287,18 @@ fn put_tested(message: &mut Message<'_>, link: &Link) -> Result {
     }
     message.put_uint(port::ROUND_TRIP_LATE, link.late)?;
     message.put_flag(port::LATE, link.is_late())
+}
+
+/// Adds the kinds of data that a link loses.
+fn put_losses(message: &mut Message<'_>, losses: impl Iterator<Item = Path>) -> Result {
+    for path in losses {
+        match path {
+            Path::Source => message.put_flag(port::LOSES_SOURCE, true)?,
+            Path::Mtu => message.put_flag(port::LOSES_MTU, true)?,
+            Path::Vlan(vlan) => message.put_u32(port::LOSES_VLAN, u32::from(vlan))?,
+        }
+    }
+    Ok(())
 }
 
 fn put_peer(message: &mut Message<'_>, peer: &Peer) -> Result {

@@ -4,8 +4,8 @@
 
 use super::MAX_PORTS;
 
-/// The length of the longest probe that this version writes, with an address and a tag, in bytes.
-pub const LEN: usize = BODY + TLV + ADDRESS_LEN + TAG;
+/// The length of the longest probe that this version writes, with all TLVs and a tag, in bytes.
+pub const LEN: usize = BODY + TLV + ADDRESS_LEN + TLV + PATH_LEN + TAG;
 
 /// The length of the longest message, in bytes.
 pub const MAX_LEN: usize = 256;
@@ -25,6 +25,10 @@ const TLV: usize = 4;
 const ADDRESS: u16 = 1;
 const ADDRESS_LEN: usize = 6;
 
+/// The TLV with the kind of data that a test resembles.
+const PATH: u16 = 2;
+const PATH_LEN: usize = 4;
+
 // Flags.
 const USABLE: u8 = 1;
 const IN_USE: u8 = 2;
@@ -41,6 +45,41 @@ pub enum Kind {
     Reply = 2,
     /// Says that the sender leaves, and does not answer any more.
     Bye = 3,
+}
+
+/// A kind of data, which a link may lose while it carries others.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Path {
+    /// Frames whose source is the trunk's MAC address.
+    Source,
+    /// Frames as long as the MTU.
+    Mtu,
+    /// Frames in the VLAN of that ID.
+    Vlan(u16),
+}
+
+impl Path {
+    /// Returns the value of its TLV.
+    const fn octets(self) -> [u8; PATH_LEN] {
+        match self {
+            Self::Source => [0, 1, 0, 0],
+            Self::Mtu => [0, 2, 0, 0],
+            Self::Vlan(vlan) => {
+                let [high, low] = vlan.to_be_bytes();
+                [0, 3, high, low]
+            }
+        }
+    }
+
+    /// Returns the kind of that value of its TLV. Kinds of later versions are `None`.
+    const fn from_octets([zero, kind, high, low]: [u8; PATH_LEN]) -> Option<Self> {
+        match (zero, kind, u16::from_be_bytes([high, low])) {
+            (0, 1, 0) => Some(Self::Source),
+            (0, 2, 0) => Some(Self::Mtu),
+            (0, 3, vlan) => Some(Self::Vlan(vlan)),
+            _ => None,
+        }
+    }
 }
 
 /// Names one trunk among all others. The end of a link with the lower identity sets the order.
@@ -83,6 +122,8 @@ pub struct Probe {
     pub heard: u64,
     /// The MAC address of the sender's trunk, if it is in the probe.
     pub address: Option<[u8; ADDRESS_LEN]>,
+    /// The kind of data that a test resembles, if any: its frame is one of that kind.
+    pub path: Option<Path>,
 }
 
 /// Why a probe cannot be read.
@@ -145,8 +186,9 @@ impl Probe {
     /// Returns the probe as bytes, and how many of them are used. `tag` makes the tag of what comes
     /// before it, if there is a key.
     pub fn write(&self, tag: Option<impl FnOnce(&[u8]) -> u64>) -> ([u8; LEN], usize) {
-        let tlvs = self.address.map_or(0, |_| TLV.saturating_add(ADDRESS_LEN));
-        let body = BODY.saturating_add(tlvs);
+        let address = self.address.map_or(0, |_| TLV.saturating_add(ADDRESS_LEN));
+        let path = self.path.map_or(0, |_| TLV.saturating_add(PATH_LEN));
+        let body = BODY.saturating_add(address).saturating_add(path);
         let length = body.saturating_add(if tag.is_some() { TAG } else { 0 });
         let flag = |set, flag| if set { flag } else { 0 };
         let flags = flag(self.usable, USABLE)
@@ -173,6 +215,11 @@ impl Probe {
             rest.put(ADDRESS.to_be_bytes());
             rest.put((ADDRESS_LEN as u16).to_be_bytes());
             rest.put(address);
+        }
+        if let Some(path) = self.path {
+            rest.put(PATH.to_be_bytes());
+            rest.put((PATH_LEN as u16).to_be_bytes());
+            rest.put(path.octets());
         }
         if let (Some(tag), Some((body, rest))) = (tag, bytes.split_at_mut_checked(body)) {
             Writer(rest).put(tag(body).to_be_bytes());
@@ -243,6 +290,7 @@ impl Probe {
             echo: u64::from_be_bytes(rest.take()?),
             heard: u64::from_be_bytes(rest.take()?),
             address: None,
+            path: None,
         };
         let unknown = probe.read_tlvs(body.get(BODY..).unwrap_or_default())?;
         Ok(Read { probe, unknown })
@@ -257,8 +305,10 @@ impl Probe {
             let length = usize::from(u16::from_be_bytes([high, low]));
             let (value, after) = rest.0.split_at_checked(length).ok_or(Refused::Tlv)?;
             rest.0 = after;
-            match (u16::from_be_bytes([a, b]), value.try_into()) {
-                (ADDRESS, Ok(address)) => self.address = Some(address),
+            let path = || Path::from_octets(value.try_into().ok()?);
+            match u16::from_be_bytes([a, b]) {
+                ADDRESS if length == ADDRESS_LEN => self.address = value.try_into().ok(),
+                PATH if path().is_some() => self.path = path(),
                 _ => unknown = unknown.saturating_add(1),
             }
         }
@@ -321,11 +371,18 @@ mod tests {
         echo: 0x3132_3334_3536_3738,
         heard: 0x3940_4142_4344_4546,
         address: None,
+        path: None,
     };
 
     const ADDRESSED: Probe = Probe {
         address: Some([0x50, 0x51, 0x52, 0x53, 0x54, 0x55]),
         ..PROBE
+    };
+
+    /// A test in VLAN 0x567.
+    const IN_VLAN: Probe = Probe {
+        path: Some(Path::Vlan(0x567)),
+        ..ADDRESSED
     };
 
     /// The same, as the documentation has it.
@@ -370,18 +427,31 @@ mod tests {
         let tag = bytes.get(..BODY).map(|body| sum(body).to_be_bytes());
         assert_eq!(bytes.get(BODY..used), tag.as_ref().map(|tag| &tag[..]));
 
-        let (bytes, used) = ADDRESSED.write(Some(sum));
-        assert_eq!(used, LEN);
-        assert_eq!(bytes.get(4..7), Some(&[0, 74, 0x85][..]));
-        let tlv = [0, 1, 0, 6, 0x50, 0x51, 0x52, 0x53, 0x54, 0x55];
-        assert_eq!(bytes.get(BODY..66), Some(&tlv[..]));
-        let tag = bytes.get(..66).map(|body| sum(body).to_be_bytes());
-        assert_eq!(bytes.get(66..), tag.as_ref().map(|tag| &tag[..]));
+        let address = [0, 1, 0, 6, 0x50, 0x51, 0x52, 0x53, 0x54, 0x55];
+        let vlan = [0, 2, 0, 4, 0, 3, 5, 0x67];
+        for (probe, length, tlvs) in [
+            (ADDRESSED, 74, [&address[..], &[]]),
+            (IN_VLAN, 82, [&address, &vlan]),
+        ] {
+            let (bytes, used) = probe.write(Some(sum));
+            assert_eq!(used, length);
+            assert_eq!(bytes.get(4..7), Some(&[0, length as u8, 0x85][..]));
+            let written = bytes.get(BODY..length - TAG).unwrap_or_default();
+            assert!(written.iter().eq(tlvs.into_iter().flatten()));
+            let tag = bytes
+                .get(..length - TAG)
+                .map(|body| sum(body).to_be_bytes());
+            let written = bytes.get(length - TAG..length);
+            assert_eq!(written, tag.as_ref().map(|tag| &tag[..]));
+        }
     }
 
     #[test]
     fn what_is_written_is_read() {
-        for kind in [Kind::Test, Kind::Reply, Kind::Bye] {
+        let paths = [Path::Source, Path::Mtu, Path::Vlan(1), Path::Vlan(4094)];
+        let paths = paths.into_iter().map(Some).chain([None]);
+        let kinds = [Kind::Test, Kind::Reply, Kind::Bye].into_iter();
+        for (kind, path) in kinds.flat_map(|kind| paths.clone().map(move |path| (kind, path))) {
             for bits in 0..16u8 {
                 let probe = Probe {
                     kind,
@@ -389,6 +459,7 @@ mod tests {
                     in_use: bits & 2 != 0,
                     held: bits & 4 != 0,
                     address: ADDRESSED.address.filter(|_| bits & 8 != 0),
+                    path,
                     ..PROBE
                 };
                 let expected = Ok(Read { probe, unknown: 0 });
@@ -406,7 +477,7 @@ mod tests {
 
     #[test]
     fn a_tag_covers_all_before_it() {
-        let (bytes, _) = ADDRESSED.write(Some(sum));
+        let (bytes, _) = IN_VLAN.write(Some(sum));
         for place in 0..LEN {
             for flip in 1..=255 {
                 let mut bytes = bytes;
@@ -530,6 +601,10 @@ mod tests {
             ([&own, &[0, 1, 0, 5, 1, 2, 3, 4, 5]], true, 1),
             ([&[0, 1, 0, 7, 1, 2, 3, 4, 5, 6, 7], &[]], false, 1),
             ([&[0, 1, 0, 0], &[]], false, 1),
+            // A kind of data that this version does not know, or of another length.
+            ([&own, &[0, 2, 0, 4, 0, 4, 0, 0]], true, 1),
+            ([&own, &[0, 2, 0, 4, 1, 1, 0, 0]], true, 1),
+            ([&own, &[0, 2, 0, 3, 0, 1, 0]], true, 1),
         ] {
             let mut bytes = [0; 32];
             let length = tlvs.iter().map(|tlv| tlv.len()).sum::<usize>();

@@ -4,13 +4,14 @@
 
 use proptest::prelude::*;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use trunk_core::wire::{Identity, Kind, Probe, Read, LEN, MAX_LEN};
+use trunk_core::wire::{Identity, Kind, Path, Probe, Read, LEN, MAX_LEN};
 
 const NO_KEY: Option<fn(&[u8]) -> u64> = None;
 const BODY: usize = 56;
 const TAG: usize = 8;
-/// Bytes of the TLV with an address.
+/// Bytes of the TLV with an address, and of that with a kind of data.
 const ADDRESS: usize = 10;
+const PATH: usize = 8;
 const TAGGED: u8 = 0x80;
 
 fn tag(key: u64) -> impl Fn(&[u8]) -> u64 {
@@ -21,13 +22,22 @@ fn tag(key: u64) -> impl Fn(&[u8]) -> u64 {
     }
 }
 
+fn path() -> impl Strategy<Value = Path> {
+    prop_oneof![
+        Just(Path::Source),
+        Just(Path::Mtu),
+        any::<u16>().prop_map(Path::Vlan)
+    ]
+}
+
 fn probe() -> impl Strategy<Value = Probe> {
     let kind = prop_oneof![Just(Kind::Test), Just(Kind::Reply), Just(Kind::Bye)];
     let who = (any::<u64>(), any::<u32>(), 0..64u8);
     let flags = any::<[bool; 3]>();
     let numbers = (any::<u16>(), any::<u32>(), any::<u32>(), any::<[u64; 3]>());
-    let address = any::<Option<[u8; 6]>>();
-    (kind, who, flags, numbers, address).prop_map(|(kind, who, flags, numbers, address)| {
+    let tlvs = (any::<Option<[u8; 6]>>(), prop::option::of(path()));
+    (kind, who, flags, numbers, tlvs).prop_map(|(kind, who, flags, numbers, tlvs)| {
+        let (address, path) = tlvs;
         let (system, trunk, port) = who;
         let [usable, in_use, held] = flags;
         let (priority, interval, sequence, [nonce, echo, heard]) = numbers;
@@ -45,6 +55,7 @@ fn probe() -> impl Strategy<Value = Probe> {
             echo,
             heard,
             address,
+            path,
         }
     })
 }
@@ -69,7 +80,7 @@ fn message(probe: &Probe, tlvs: &[(u16, Vec<u8>)], key: Option<u64>) -> Vec<u8> 
 
 /// Types of TLVs that nobody knows yet.
 fn kinds() -> impl Strategy<Value = u16> {
-    prop_oneof![Just(0), 2..=u16::MAX]
+    prop_oneof![Just(0), 3..=u16::MAX]
 }
 
 fn tlvs() -> impl Strategy<Value = Vec<(u16, Vec<u8>)>> {
@@ -108,7 +119,8 @@ proptest! {
     ) {
         let (bytes, used) = probe.write(key.map(tag));
         let address = probe.address.map_or(0, |_| ADDRESS);
-        prop_assert_eq!(used, BODY + address + key.map_or(0, |_| TAG));
+        let path = probe.path.map_or(0, |_| PATH);
+        prop_assert_eq!(used, BODY + address + path + key.map_or(0, |_| TAG));
         prop_assert!(used <= LEN);
         prop_assert_eq!(&bytes[..used], &message(&probe, &[], key)[..]);
 
@@ -139,17 +151,20 @@ proptest! {
         prop_assert_eq!(&bytes[..BODY], &written[..BODY]);
 
         let mut rest = &bytes[BODY..length - if tagged { TAG } else { 0 }];
-        let (mut others, mut address) = (0, None);
+        let (mut others, mut address, mut path) = (0, None, None);
         while let [a, b, c, d, after @ ..] = rest {
             let (value, after) = after.split_at(usize::from(u16::from_be_bytes([*c, *d])));
-            match (u16::from_be_bytes([*a, *b]), <[u8; 6]>::try_from(value)) {
-                (1, Ok(value)) => address = Some(value),
+            match (u16::from_be_bytes([*a, *b]), value) {
+                (1, value) if value.len() == 6 => address = value.try_into().ok(),
+                (2, [0, 1, 0, 0]) => path = Some(Path::Source),
+                (2, [0, 2, 0, 0]) => path = Some(Path::Mtu),
+                (2, [0, 3, a, b]) => path = Some(Path::Vlan(u16::from_be_bytes([*a, *b]))),
                 _ => others += 1,
             }
             rest = after;
         }
         prop_assert!(rest.is_empty() && length <= MAX_LEN);
-        prop_assert_eq!((others, address), (unknown, probe.address));
+        prop_assert_eq!((others, address, path), (unknown, probe.address, probe.path));
     }
 
     /// With a key, nothing is read that has not the tag of just these bytes.

@@ -25,7 +25,7 @@ use trunk_core::health::{Health, Link, News, Peers, ProbeMode, Reason, Settings,
 use trunk_core::port::{PortId, PortSet};
 use trunk_core::spares::Failback;
 use trunk_core::state::{Ending, PortSettings};
-use trunk_core::wire::{Identity, Kind, Probe, MAX_LEN};
+use trunk_core::wire::{Identity, Kind, Path, Probe, MAX_LEN};
 
 /// Ports from 0 on may be there, and so many of them.
 const PORTS: usize = 4;
@@ -132,6 +132,13 @@ impl Life {
         for id in due.test.iter() {
             self.test(id);
         }
+        let paths = self.health.test_paths(self.now, self.view.in_use);
+        for id in paths.iter() {
+            assert!(self.health.link(id).is_some_and(Link::is_probed));
+            let nonce = self.nonce();
+            let test = self.health.path_test(id, nonce, self.now, &self.view);
+            self.sent[id.index()].extend(test);
+        }
     }
 
     fn is_testing(&self) -> bool {
@@ -203,6 +210,7 @@ impl Life {
             echo: test.map_or(0, |test| test.nonce),
             heard: input.number(),
             address: (flags & 16 != 0).then_some([port; 6]),
+            path: (flags & 32 != 0).then_some(Path::Vlan(port.into())),
         }
     }
 
@@ -436,10 +444,20 @@ fn happens(input: &mut Input<'_>) -> Happens {
             input.0 = rest;
             Happens::Frame(end, number, bytes.to_vec())
         }
+        30 if b >= 128 => {
+            let paths = [Path::Source, Path::Mtu, Path::Vlan(u16::from(c / 8))];
+            Happens::Loses(
+                number,
+                end,
+                [None, Some(paths[usize::from(b % 3)])][usize::from(c % 2)],
+            )
+        }
         30 => Happens::Garble(b.into(), c),
         _ => match b % 4 {
             0 => Happens::Reset(end),
             1 => Happens::MinLinks(end, c % 8),
+            2 if c % 4 == 0 => Happens::Mtu(end),
+            2 => Happens::Vlan(end, u16::from(c / 8), c % 2 == 0),
             _ => Happens::Refusal(end),
         },
     }

@@ -340,6 +340,9 @@ fn a_port_is_read() {
             w.u32(port::ROUND_TRIP_MIN, 97_000);
             w.u32(port::ROUND_TRIP_AVG, 121_000);
             w.flag(port::LATE);
+            w.flag(port::LOSES_MTU);
+            w.u32(port::LOSES_VLAN, 7);
+            w.u32(port::LOSES_VLAN, 9);
         });
     });
     let port = Port::read(attributes(&bytes)).unwrap();
@@ -350,6 +353,8 @@ fn a_port_is_read() {
     assert_eq!((port.since, port.homes, port.buckets), (5 << 33, 0, 16));
     assert_eq!((port.stands_in_for, port.stand_in), (Some(4), None));
     assert!(port.enabled && port.held_back && port.in_use && port.probed && port.late);
+    assert!(port.loses_mtu && !port.loses_source);
+    assert_eq!(port.loses_vlans, [7, 9]);
     assert_eq!((port.claims, port.rounds, port.rounds_missed), (2, 100, 3));
     assert_eq!(
         [

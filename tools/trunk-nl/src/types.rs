@@ -302,6 +302,12 @@ pub struct Port {
     pub round_trip_late: Option<u64>,
     /// Replies come, but too late.
     pub late: bool,
+    /// It loses frames from the trunk's own address.
+    pub loses_source: bool,
+    /// It loses frames as long as the MTU.
+    pub loses_mtu: bool,
+    /// It loses frames of these VLANs.
+    pub loses_vlans: Vec<u32>,
 }
 
 /// The other end of a port's link, by its own probes.
@@ -729,6 +735,11 @@ impl Trunk {
 }
 
 impl Port {
+    /// Returns whether its link loses frames of some kind.
+    pub fn is_lossy(&self) -> bool {
+        self.loses_source || self.loses_mtu || !self.loses_vlans.is_empty()
+    }
+
     pub(crate) fn read(attributes: Attributes<'_>) -> Result<Self> {
         let outer = message(attributes)?;
         let (trunk, trunk_name) = subject(&outer)?;
@@ -765,6 +776,9 @@ impl Port {
             round_trip_avg: fields.get(port::ROUND_TRIP_AVG, Typed::uint)?,
             round_trip_late: fields.get(port::ROUND_TRIP_LATE, Typed::uint)?,
             late: fields.has(port::LATE),
+            loses_source: fields.has(port::LOSES_SOURCE),
+            loses_mtu: fields.has(port::LOSES_MTU),
+            loses_vlans: each(nest.nest(), port::LOSES_VLAN, Typed::u32)?,
         })
     }
 }
@@ -809,7 +823,7 @@ impl ClaimState {
     pub(crate) fn read_all(attributes: Attributes<'_>) -> Result<Vec<Self>> {
         let (trunk, name) = subject(&message(attributes)?)?;
         each(attributes, attr::CLAIM, |nest| {
-            Self::read(trunk, &name, nest)
+            Self::read(trunk, &name, nest.nest())
         })
     }
 
@@ -833,7 +847,7 @@ impl ClaimState {
 impl Bucket {
     /// Returns all buckets of a message.
     pub(crate) fn read_all(attributes: Attributes<'_>) -> Result<Vec<Self>> {
-        each(attributes, attr::BUCKET, Self::read)
+        each(attributes, attr::BUCKET, |nest| Self::read(nest.nest()))
     }
 
     fn read(nest: Attributes<'_>) -> Result<Self> {
@@ -890,7 +904,7 @@ impl Event {
     pub(crate) fn read_all(attributes: Attributes<'_>) -> Result<Vec<Self>> {
         let (trunk, name) = subject(&message(attributes)?)?;
         each(attributes, attr::EVENT, |nest| {
-            Self::read(trunk, &name, nest)
+            Self::read(trunk, &name, nest.nest())
         })
     }
 
@@ -918,17 +932,17 @@ impl Event {
     }
 }
 
-/// Returns what `read` makes of each nest of a type.
-fn each<T>(
-    attributes: Attributes<'_>,
+/// Returns what `read` makes of each attribute of a type.
+fn each<'a, T>(
+    attributes: Attributes<'a>,
     kind: u16,
-    mut read: impl FnMut(Attributes<'_>) -> Result<T>,
+    mut read: impl FnMut(&Attr<'a>) -> Result<T>,
 ) -> Result<Vec<T>> {
     let mut all = Vec::new();
     for attribute in attributes {
         let attribute = attribute?;
         if attribute.kind() == kind {
-            all.push(read(attribute.nest())?);
+            all.push(read(&attribute)?);
         }
     }
     Ok(all)

@@ -131,6 +131,9 @@ fn port(ifindex: u32, name: &str, priority: u32) -> Port {
         round_trip_avg: Some(121_456),
         round_trip_late: None,
         late: false,
+        loses_source: false,
+        loses_mtu: false,
+        loses_vlans: Vec::new(),
     }
 }
 

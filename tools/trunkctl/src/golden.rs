@@ -229,6 +229,8 @@ fn port_show_without_probes() {
 fn port_show_as_lines() {
     let mut group = fixtures::group();
     (group.ports[0].held_back, group.ports[0].late) = (true, true);
+    (group.ports[0].loses_source, group.ports[0].loses_mtu) = (true, true);
+    group.ports[2].loses_vlans = vec![7, 9];
     group.ports[0].claims = 2;
     assert_eq!(
         views(
@@ -240,9 +242,9 @@ fn port_show_as_lines() {
             }
         ),
         "\
-4: eth1: dev trunk0 prio 1 weight auto enable state act held-back late in-use claims 2 peer 9c1e:4/0
+4: eth1: dev trunk0 prio 1 weight auto enable state act held-back late loses source,mtu in-use claims 2 peer 9c1e:4/0
 5: eth2: dev trunk0 prio 1 weight auto disable state sby reason disabled stand-in eth3 peer 9c1e:4/1
-6: eth3: dev trunk0 prio 2 weight 1 enable state act stands-in-for eth2 in-use peer 9c1e:4/2
+6: eth3: dev trunk0 prio 2 weight 1 enable state act stands-in-for eth2 loses vlan-7,vlan-9 in-use peer 9c1e:4/2
 "
     );
     let look = Look {
@@ -277,7 +279,8 @@ fn port_show_as_json() {
             r#""priority":2,"usable":true,"in_use":false,"interval":100000,"#,
             r#""heard":"2026-11-21T08:06:38.980000Z","address":"02:00:00:00:00:04"},"#,
             r#""rounds":9000,"rounds_missed":0,"round_trip_last":118000,"round_trip_min":97000,"round_trip_avg":121456,"#,
-            r#""round_trip_late":null,"late":false}]"#,
+            r#""round_trip_late":null,"late":false,"loses_source":false,"loses_mtu":false,"#,
+            r#""loses_vlans":[]}]"#,
             "\n"
         )
     );

@@ -259,6 +259,7 @@ pub fn ports(views: &[PortView<'_>], look: &Look) -> String {
     let rows = views.iter().map(|port| {
         let reason = match port.reason {
             Named::Known(Reason::None) if port.late => "late".to_string(),
+            Named::Known(Reason::None) if !losses(port).is_empty() => "lossy".to_string(),
             Named::Known(Reason::None) => none(),
             reason => reason.to_string(),
         };
@@ -287,7 +288,7 @@ pub fn ports(views: &[PortView<'_>], look: &Look) -> String {
     columns(head, rows, |column, text| match (column, text.trim_end()) {
         (3, "act") => look.paint(GREEN, text),
         (3, _) => look.paint(RED, text),
-        (4, "late") => look.paint(YELLOW, text),
+        (4, "late" | "lossy") => look.paint(YELLOW, text),
         (7, name) if name != "-" => look.paint(YELLOW, text),
         _ => text.to_string(),
     })
@@ -298,6 +299,17 @@ pub fn ports(views: &[PortView<'_>], look: &Look) -> String {
 fn peer(peer: &PeerView) -> String {
     let system = peer.system.0 & 0xffff;
     format!("{system:04x}:{}/{}", peer.trunk, peer.port)
+}
+
+/// Returns the kinds of frames that a port's link loses.
+fn losses(port: &PortView<'_>) -> Vec<String> {
+    let kinds = [(port.loses_source, "source"), (port.loses_mtu, "mtu")];
+    let kinds = kinds.into_iter().filter(|(loses, _)| *loses);
+    let vlans = port.loses_vlans.iter().map(|vlan| format!("vlan-{vlan}"));
+    kinds
+        .map(|(_, kind)| kind.to_string())
+        .chain(vlans)
+        .collect()
 }
 
 /// Returns the last, shortest and average round trip in ns.
@@ -338,6 +350,10 @@ fn port_lines(views: &[PortView<'_>], look: &Look) -> String {
         }
         if port.late {
             text.push_str(" late");
+        }
+        let losses = losses(port);
+        if !losses.is_empty() {
+            let _ = write!(text, " loses {}", losses.join(","));
         }
         if port.in_use {
             text.push_str(" in-use");

@@ -117,6 +117,10 @@ pub struct PortView<'a> {
     pub round_trip_late: Option<u64>,
     /// Replies come, but too late.
     pub late: bool,
+    /// It loses frames from the trunk's own address, frames as long as the MTU, and those of VLANs.
+    pub loses_source: bool,
+    pub loses_mtu: bool,
+    pub loses_vlans: &'a [u32],
     #[serde(skip_serializing_if = "Option::is_none")]
     pub statistics: Option<&'a Counters>,
     /// How long ago the state changed last.
@@ -157,6 +161,9 @@ impl<'a> PortView<'a> {
             round_trip_avg: port.round_trip_avg,
             round_trip_late: port.round_trip_late,
             late: port.late,
+            loses_source: port.loses_source,
+            loses_mtu: port.loses_mtu,
+            loses_vlans: &port.loses_vlans,
             statistics: statistics.iter().find(own).map(|s| &s.counters),
             age: time::brief(clock.since(port.since)),
         }

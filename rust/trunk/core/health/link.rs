@@ -74,7 +74,7 @@ impl RoundTrip {
     }
 
     /// Returns the time in which the next reply can be expected.
-    const fn expected(&self) -> u64 {
+    pub(super) const fn expected(&self) -> u64 {
         self.avg.saturating_add(self.deviation.saturating_mul(4))
     }
 }
@@ -387,8 +387,6 @@ impl Link {
             self.counts.replies_received = self.counts.replies_received.wrapping_add(1);
         } else {
             self.counts.replies_late = self.counts.replies_late.wrapping_add(1);
-            self.late = Some(took);
-            self.delayed = true;
         }
         self.lives = true;
         self.misses = 0;
@@ -397,6 +395,14 @@ impl Link {
             // It was not dead, but late.
             self.died = 0;
             self.alive = true;
+        }
+        if test.is_path {
+            // A larger frame takes longer.
+            return false;
+        }
+        if !in_time {
+            self.late = Some(took);
+            self.delayed = true;
         }
         let round_trip = self.round_trip.get_or_insert(RoundTrip::new(took));
         round_trip.add(took);

@@ -32,6 +32,17 @@ impl<B: DerefMut<Target: BorrowMut<Link>>> Health<B> {
     /// additional one. `nonce` is a number that nobody can guess. Returns `None` if no test is to
     /// be sent.
     pub fn test(&mut self, id: PortId, nonce: u64, now: u64, view: &View) -> Option<Probe> {
+        self.make_test(id, nonce, now, view, false)
+    }
+
+    pub(super) fn make_test(
+        &mut self,
+        id: PortId,
+        nonce: u64,
+        now: u64,
+        view: &View,
+        is_path: bool,
+    ) -> Option<Probe> {
         if !self.is_testing() || self.link(id)?.left {
             return None;
         }
@@ -39,7 +50,7 @@ impl<B: DerefMut<Target: BorrowMut<Link>>> Health<B> {
         // 0 is no nonce.
         let nonce = nonce.max(1);
         let link = self.link_mut(id)?;
-        let sequence = link.tests.add(nonce, now);
+        let sequence = link.tests.add(nonce, now, is_path);
         link.counts.tests_sent = link.counts.tests_sent.wrapping_add(1);
         let echo = link.nonce;
         self.probe(Kind::Test, id, sequence, nonce, echo, view)
@@ -81,13 +92,16 @@ impl<B: DerefMut<Target: BorrowMut<Link>>> Health<B> {
         let newer = known
             .as_ref()
             .is_some_and(|test| link.follow(probe, test.number));
-        let (mut found, mut left) = (false, false);
+        let (mut found, mut left, mut path) = (false, false, None);
         match (probe.kind, known) {
             (Kind::Test, _) => {
                 link.counts.tests_received = link.counts.tests_received.wrapping_add(1);
                 link.heard = now;
             }
-            (Kind::Reply, Some(test)) => found = link.reply(test, now, newer, &settings),
+            (Kind::Reply, Some(test)) => {
+                path = test.is_path.then_some(test.sent);
+                found = link.reply(test, now, newer, &settings);
+            }
             (Kind::Bye, Some(_)) if newer => {
                 left = link.found;
                 link.depart(settings.mode == ProbeMode::Required);
@@ -96,6 +110,7 @@ impl<B: DerefMut<Target: BorrowMut<Link>>> Health<B> {
         }
         let differs = newer && probe.kind != Kind::Bye && link.probed && link.learn(probe, now);
 
+        path.into_iter().for_each(|sent| self.note_path(id, sent));
         if found {
             self.news.found.insert(id);
         }
@@ -163,6 +178,7 @@ impl<B: DerefMut<Target: BorrowMut<Link>>> Health<B> {
             echo,
             heard,
             address: view.address,
+            path: None,
         })
     }
 
@@ -231,7 +247,7 @@ impl<B: DerefMut<Target: BorrowMut<Link>>> Health<B> {
         if echo == 0 {
             return None;
         }
-        let sequence = link.tests.add(0, 0);
+        let sequence = link.tests.add(0, 0, false);
         self.probe(Kind::Bye, id, sequence, nonce, echo, view)
     }
 

@@ -17,13 +17,17 @@
 mod damping;
 mod link;
 mod messages;
+mod paths;
 mod reasons;
 mod ring;
 mod rounds;
 #[cfg(any(test, CONFIG_TRUNK_KUNIT_TEST))]
 mod tests;
 
-use self::ring::TESTS;
+use self::{
+    paths::Paths,
+    ring::TESTS, //
+};
 use super::port::{
     PortId,
     PortSet, //
@@ -233,6 +237,8 @@ pub struct Health<B> {
     reference: Option<Identity>,
     /// The ports of a peer that are heard. It is forgotten when it may be wrong.
     heard: Option<Heard>,
+    /// The tests that resemble data.
+    paths: Paths,
     news: News,
 }
 
@@ -266,6 +272,7 @@ impl<B: DerefMut<Target: BorrowMut<Link>>> Health<B> {
             waits: None,
             reference: None,
             heard: None,
+            paths: Paths::NONE,
             news: News::default(),
         }
     }
@@ -324,6 +331,7 @@ impl<B: DerefMut<Target: BorrowMut<Link>>> Health<B> {
             link.probed = required;
         }
         self.heard = None;
+        self.paths.forget(id);
     }
 
     /// Removes the link of a port.
@@ -382,6 +390,7 @@ impl<B: DerefMut<Target: BorrowMut<Link>>> Health<B> {
         (self.due, self.waits) = (u64::MAX, None);
         self.reference = None;
         self.heard = None;
+        self.paths.forget_all();
         self.news = News::default();
     }
 
@@ -392,10 +401,13 @@ impl<B: DerefMut<Target: BorrowMut<Link>>> Health<B> {
         };
         let peer = link.only_peer().filter(|_| link.probed && link.alive);
         let required = self.settings.mode == ProbeMode::Required;
+        let lossy = peer.map_or(Reason::None, |_| self.why_lossy(id));
         let reason = if link.mismatch {
             Reason::PeerMismatch
         } else if link.probed && !link.alive && (required || !link.is_shared()) {
             self.why_dead(id, link)
+        } else if lossy != Reason::None {
+            lossy
         } else if link.damping.holds(self.now) {
             Reason::HeldDown
         } else if peer.is_some_and(|peer| !peer.usable) {

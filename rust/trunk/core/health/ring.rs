@@ -22,6 +22,8 @@ pub(super) struct Tests {
     answered: u32,
     /// The tests that have been answered in time.
     in_time: u32,
+    /// The tests that resemble data. They belong to no round.
+    paths: u32,
 }
 
 /// A test that was found again.
@@ -29,6 +31,7 @@ pub(super) struct Found {
     pub(super) number: u32,
     pub(super) sent: u64,
     pub(super) answered: bool,
+    pub(super) is_path: bool,
 }
 
 /// Returns the bit of the place of that number.
@@ -47,7 +50,7 @@ impl Tests {
 
     /// Remembers a test in the place of the oldest, and returns its number. With nonce 0, only a
     /// number is taken.
-    pub(super) fn add(&mut self, nonce: u64, sent: u64) -> u32 {
+    pub(super) fn add(&mut self, nonce: u64, sent: u64, is_path: bool) -> u32 {
         let number = self.last.wrapping_add(1);
         self.last = number;
         if let Some(test) = self.tests.get_mut((number % TESTS) as usize) {
@@ -55,6 +58,10 @@ impl Tests {
         }
         self.answered &= !bit(number);
         self.in_time &= !bit(number);
+        self.paths &= !bit(number);
+        if is_path {
+            self.paths |= bit(number);
+        }
         number
     }
 
@@ -76,6 +83,7 @@ impl Tests {
             number: self.last.wrapping_sub(age),
             sent: test.sent,
             answered: self.answered & bit != 0,
+            is_path: self.paths & bit != 0,
         })
     }
 
@@ -98,7 +106,7 @@ impl Tests {
     /// if none was sent.
     pub(super) fn in_time(&self, start: u64, end: u64) -> Option<bool> {
         self.iter()
-            .filter(|(_, test)| (start..end).contains(&test.sent))
+            .filter(|(bit, test)| self.paths & bit == 0 && (start..end).contains(&test.sent))
             .map(|(bit, _)| self.in_time & bit != 0)
             .reduce(|one, other| one | other)
     }
@@ -107,5 +115,11 @@ impl Tests {
     pub(super) fn answered_since(&self, start: u64) -> bool {
         let mut since = self.iter().filter(|(_, test)| test.sent >= start);
         since.any(|(bit, _)| self.answered & bit != 0)
+    }
+
+    /// Returns whether one of the tests of rounds sent at `start` or later was answered.
+    pub(super) fn round_answered_since(&self, start: u64) -> bool {
+        let mut since = self.iter().filter(|(_, test)| test.sent >= start);
+        since.any(|(bit, _)| self.answered & !self.paths & bit != 0)
     }
 }

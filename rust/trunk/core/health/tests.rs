@@ -112,6 +112,7 @@ impl<'a> Bench<'a> {
             echo: known.map_or(0, |test| test.nonce),
             heard: self.heard,
             address: None,
+            path: None,
         }
     }
 

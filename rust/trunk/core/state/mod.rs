@@ -103,6 +103,7 @@ use super::{
     uapi::FarEnd,
     wire::{
         Identity,
+        Path,
         Probe,
         Read, //
     },
@@ -163,6 +164,8 @@ pub enum Input<'a, P> {
     Probe(PortId, Option<&'a Read>),
     /// The next test that is due is to be made. Nobody can guess the nonce.
     Test(u64),
+    /// The last test that resembles data, on that port, could not be made a frame.
+    NotMade(PortId),
     /// The goodbye to the peer of a port is to be made, with this nonce.
     Bye(PortId, u64),
     /// Testing starts. This is the identity of the trunk for its peers.
@@ -173,6 +176,10 @@ pub enum Input<'a, P> {
     Up(bool),
     /// The trunk has this MAC address now.
     Address([u8; 6]),
+    /// The trunk has another MTU.
+    Mtu,
+    /// The trunk receives frames of the VLAN of that ID, or does not any more.
+    Vlan(u16, bool),
     /// The device of a port is found elsewhere from now on: what is stacked on it is to be announced.
     Moved(PortId),
     /// A port joins. No port has that number.
@@ -284,8 +291,9 @@ pub struct State<M: Memory> {
     next_announcement: u64,
     /// What probes say to the peers.
     view: View,
-    /// Ports on which a test is due.
+    /// Ports on which a test is due, and those on which one is due that resembles data.
     due: PortSet,
+    due_paths: PortSet,
     totals: Totals,
     events: Ring<M::Events>,
     unsettled: Unsettled,
@@ -344,6 +352,7 @@ impl<M: Memory> State<M> {
                 ..View::default()
             },
             due: PortSet::EMPTY,
+            due_paths: PortSet::EMPTY,
             totals: Totals::default(),
             events: Ring::new(events),
             unsettled: Unsettled::default(),
@@ -398,6 +407,7 @@ impl<M: Memory> State<M> {
                 self.record_news(now);
             }
             Input::Test(nonce) => effects.send = self.test(nonce, now),
+            Input::NotMade(id) => self.health.path_test_failed(id),
             Input::Bye(id, nonce) => {
                 let bye = self.health.bye(id, nonce, &self.view);
                 effects.send = bye.map(|bye| (id, bye));
@@ -408,15 +418,25 @@ impl<M: Memory> State<M> {
             }
             Input::Stop => {
                 self.health.stop();
-                self.due = PortSet::EMPTY;
+                (self.due, self.due_paths) = (PortSet::EMPTY, PortSet::EMPTY);
                 look = !PortSet::EMPTY;
             }
             Input::Links => (),
             Input::Up(up) => self.up = up,
             Input::Address(address) => {
                 self.view.address = Some(address);
+                self.health.forget_path(Path::Source);
+                look = !PortSet::EMPTY;
                 // Perhaps other frames than before are the trunk's own.
                 change = self.settings.selector == Selector::Smac;
+            }
+            Input::Mtu => {
+                self.health.forget_path(Path::Mtu);
+                look = !PortSet::EMPTY;
+            }
+            Input::Vlan(vlan, used) => {
+                self.health.set_vlan(vlan, used);
+                look = !PortSet::EMPTY;
             }
             Input::Moved(id) => {
                 if self.view.in_use.contains(id) {
@@ -488,6 +508,10 @@ impl<M: Memory> State<M> {
                 ..Event::new(EventKind::JoinRefused, ifindex, now)
             }),
         }
+        if self.health.any_loss() {
+            // Whether a port is of use depends on others.
+            look = !PortSet::EMPTY;
+        }
         for id in look.iter() {
             change |= self.look(id);
         }
@@ -499,7 +523,7 @@ impl<M: Memory> State<M> {
             effects.decided = Some(self.decision);
         }
         self.announce(now);
-        effects.tests = !self.due.is_empty();
+        effects.tests = !(self.due | self.due_paths).is_empty();
         effects.work = self.has_work();
         effects.next = effects.next.map(|next| next.min(self.inquiries_end()));
         effects
@@ -526,6 +550,14 @@ impl<M: Memory> State<M> {
         }
         let due = self.health.tick(now, self.links.operational);
         self.due = self.due | due.test;
+        if !due.test.is_empty() {
+            // Where a switch may forward probes, it would take the trunk for behind another port.
+            let sources = match self.settings.probes_stay_on_link() {
+                true => !PortSet::EMPTY,
+                false => self.view.in_use,
+            };
+            self.due_paths = self.health.test_paths(now, sources);
+        }
         self.record_news(now);
         // Links are looked at each interval, even if nothing is to be tested.
         let interval = u64::from(self.health.settings().interval).saturating_mul(1_000);
@@ -534,14 +566,19 @@ impl<M: Memory> State<M> {
 
     /// Returns the next test that is due.
     fn test(&mut self, nonce: u64, now: u64) -> Option<(PortId, Probe)> {
-        while let Some(id) = self.due.pop_first() {
+        loop {
+            let due = self.due.pop_first();
+            let id = due.or_else(|| self.due_paths.pop_first())?;
             if self.links.operational.contains(id) {
-                if let Some(test) = self.health.test(id, nonce, now, &self.view) {
+                let test = match due {
+                    Some(_) => self.health.test(id, nonce, now, &self.view),
+                    None => self.health.path_test(id, nonce, now, &self.view),
+                };
+                if let Some(test) = test {
                     return Some((id, test));
                 }
             }
         }
-        None
     }
 
     /// Looks at a port again. Returns whether its condition has changed.
@@ -568,6 +605,7 @@ impl<M: Memory> State<M> {
         for set in [
             &mut self.doubts,
             &mut self.due,
+            &mut self.due_paths,
             &mut self.decision.lingering,
         ] {
             set.remove(id);
@@ -659,6 +697,11 @@ impl<M: Memory> State<M> {
     pub fn announces_stations(&self) -> bool {
         let several = self.settings.probes.peers == Peers::Several;
         several || self.decision.ways.far_end != FarEnd::Trunk
+    }
+
+    /// Returns what the tests have found out.
+    pub fn health(&self) -> &Health<M::Port> {
+        &self.health
     }
 
     /// Returns a port.

@@ -43,6 +43,13 @@ pub struct Settings {
     pub join: Option<Rule>,
 }
 
+impl Settings {
+    /// Returns whether no bridge forwards probes (IEEE 802.1Q-2018, 8.6.3).
+    pub(super) fn probes_stay_on_link(&self) -> bool {
+        matches!(self.probe_address, [0x01, 0x80, 0xc2, 0, 0, 0..=0x0f])
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {

@@ -424,6 +424,7 @@ impl Network {
             echo: random("echo") * (is("no echo") as u64),
             heard: random("heard"),
             address: is("address").then_some([9; 6]),
+            path: None,
         };
         let (bytes, used) = match random("tag") % 3 {
             0 => probe.write(None::<fn(&[u8]) -> u64>),

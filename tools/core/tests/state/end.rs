@@ -11,7 +11,7 @@ use trunk_core::state::{
     Desk, Effects, Ending, Input, Links, Memory, Port, PortSettings, Replacement, Settings, State,
 };
 use trunk_core::table::{inherit, Bucket};
-use trunk_core::wire::{Identity, Probe};
+use trunk_core::wire::{Identity, Path, Probe};
 
 pub const MS: u64 = 1_000_000;
 
@@ -45,6 +45,8 @@ pub struct Cable {
     pub carrier: bool,
     /// Frames of the first end, and of the second, are lost.
     pub cut: [bool; 2],
+    /// It loses frames of that kind from the first end, and from the second.
+    pub loses: [Option<Path>; 2],
 }
 
 impl Cable {
@@ -165,7 +167,8 @@ impl Ends {
 
     fn send(&mut self, end: usize, id: PortId, probe: &Probe) {
         let cable = &self.cables[id.index()];
-        if cable.carrier && !cable.cut[end] {
+        let lost = probe.path.is_some() && probe.path == cable.loses[end];
+        if cable.carrier && !cable.cut[end] && !lost {
             let (bytes, len) = probe.write(None::<fn(&[u8]) -> u64>);
             let frame = (self.now + DELAY, 1 - end, id, bytes[..len].to_vec());
             self.frames.push_back(frame);
@@ -267,6 +270,7 @@ impl Ends {
                 Cable {
                     carrier: true,
                     cut: [false; 2],
+                    loses: [None; 2],
                 },
             );
         }
@@ -378,6 +382,14 @@ impl Ends {
         self.step(end, Input::Address(address));
     }
 
+    pub fn mtu(&mut self, end: usize) {
+        self.step(end, Input::Mtu);
+    }
+
+    pub fn vlan(&mut self, end: usize, vlan: u16, used: bool) {
+        self.step(end, Input::Vlan(vlan, used));
+    }
+
     pub fn refusal(&mut self, end: usize) {
         self.step(end, Input::Refusal(77, 16));
     }
@@ -395,6 +407,7 @@ impl Ends {
             self.cable(number, |cable| {
                 cable.carrier = true;
                 cable.cut = [false; 2];
+                cable.loses = [None; 2];
             });
         }
         for end in 0..2 {

@@ -7,6 +7,7 @@ use super::end::{Ends, MS};
 use trunk_core::spares::Failback;
 use trunk_core::state::{Ending, PortSettings};
 use trunk_core::uapi::ProbeMode;
+use trunk_core::wire::Path;
 
 /// Something that happens. Ends are 0 and 1, ports 0 to 63; cables and buckets are taken modulo
 /// what there is.
@@ -15,6 +16,10 @@ pub enum Happens {
     Carrier(usize, bool),
     /// Frames of the first end, and of the second, are lost, and carrier stays.
     Cut(usize, [bool; 2]),
+    /// Frames of that kind from an end are lost, or none.
+    Loses(usize, usize, Option<Path>),
+    Mtu(usize),
+    Vlan(usize, u16, bool),
     /// So many ms go by.
     Time(u64),
     Join(usize, u16),
@@ -45,6 +50,9 @@ pub fn live(ends: &mut Ends, what: &Happens) {
     match *what {
         Happens::Carrier(n, on) => ends.cable(n, |cable| cable.carrier = on),
         Happens::Cut(n, ways) => ends.cable(n, |cable| cable.cut = ways),
+        Happens::Loses(n, end, path) => ends.cable(n, |cable| cable.loses[end] = path),
+        Happens::Mtu(end) => ends.mtu(end),
+        Happens::Vlan(end, vlan, used) => ends.vlan(end, vlan, used),
         Happens::Time(ms) => ends.run(ms * MS),
         Happens::Join(n, priority) => ends.join(n, priority),
         Happens::Leave(n) => ends.leave(n),

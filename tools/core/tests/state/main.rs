@@ -12,12 +12,17 @@ use proptest::prelude::*;
 use trunk_core::history::EventKind;
 use trunk_core::port::{from_slot, LinkState};
 use trunk_core::spares::Failback;
-use trunk_core::state::{Ending, PortSettings};
+use trunk_core::state::{Ending, PortSettings, NEAREST_BRIDGE};
 use trunk_core::uapi::{ProbeMode, Reason};
+use trunk_core::wire::Path;
 
 fn happens() -> impl Strategy<Value = Happens> {
     let end = || 0..2usize;
     let number = || 0..8usize;
+    let path = || {
+        let vlans = (1..40u16).prop_map(Path::Vlan);
+        prop_oneof![Just(Path::Source), Just(Path::Mtu), vlans]
+    };
     let failback =
         || prop::sample::select(vec![Failback::Immediate, Failback::Delay, Failback::Manual]);
     let mode = || prop::sample::select(vec![ProbeMode::Auto, ProbeMode::Required, ProbeMode::Off]);
@@ -39,6 +44,11 @@ fn happens() -> impl Strategy<Value = Happens> {
     prop_oneof![
         6 => (number(), any::<bool>()).prop_map(|(n, on)| Happens::Carrier(n, on)),
         6 => (number(), any::<[bool; 2]>()).prop_map(|(n, ways)| Happens::Cut(n, ways)),
+        3 => (number(), end(), prop::option::of(path()))
+            .prop_map(|(n, end, path)| Happens::Loses(n, end, path)),
+        1 => end().prop_map(Happens::Mtu),
+        2 => (end(), 0..40u16, any::<bool>()).prop_map(|(e, vlan, used)| Happens::Vlan(e, vlan, used)),
+        1 => (1_000..4_000u64).prop_map(Happens::Time),
         8 => (1..400u64).prop_map(Happens::Time),
         2 => (number(), 1..4u16).prop_map(|(n, priority)| Happens::Join(n, priority)),
         2 => number().prop_map(Happens::Leave),
@@ -234,4 +244,151 @@ fn a_port_that_is_held_back_returns_when_its_time_has_come() {
             .count(),
         0
     );
+}
+
+/// Why the ports of an end are not used.
+fn reasons(ends: &Ends, end: usize) -> Vec<Reason> {
+    let ports = ends.state(end).ports().iter();
+    let why = |id| {
+        ends.state(end)
+            .port(id)
+            .map_or(Reason::None, |port| port.why())
+    };
+    ports.map(|(id, _)| why(id)).collect()
+}
+
+/// Two working links, of which the second loses a kind of frames from the first end.
+fn lossy(path: Path) -> Ends {
+    let mut ends = Ends::new(&[1, 1]);
+    for end in 0..2 {
+        ends.vlan(end, 7, true);
+    }
+    ends.run(1_000 * MS);
+    ends.cable(1, |cable| cable.loses[0] = Some(path));
+    ends
+}
+
+#[test]
+fn a_link_that_loses_what_another_carries_is_out_of_use() {
+    for (path, reason) in [
+        (Path::Source, Reason::PathSource),
+        (Path::Mtu, Reason::PathMtu),
+        (Path::Vlan(7), Reason::PathVlan),
+    ] {
+        let mut ends = lossy(path);
+        ends.run(2_900 * MS);
+        assert_eq!(reasons(&ends, 0), [Reason::None; 2]);
+        ends.run(900 * MS);
+        // The other end learns of it, and does not use the link either.
+        assert_eq!(reasons(&ends, 0), [Reason::None, reason]);
+        assert_eq!(reasons(&ends, 1), [Reason::None, Reason::PeerSby]);
+        assert!(ends
+            .slots(1)
+            .iter()
+            .all(|slot| from_slot(*slot) == Some(port(0))));
+        let told = ends
+            .events(0)
+            .iter()
+            .map(|event| (event.kind, event.reason));
+        assert!(told
+            .into_iter()
+            .any(|it| it == (EventKind::Failover, reason)));
+
+        // It is better than none.
+        ends.cable(0, Cable::pull);
+        assert_eq!(reasons(&ends, 0)[1], Reason::None);
+        ends.run(200 * MS);
+        assert_eq!(reasons(&ends, 1)[1], Reason::None);
+        ends.cable(0, |cable| cable.carrier = true);
+        ends.run(500 * MS);
+        assert_eq!(reasons(&ends, 0), [Reason::None, reason]);
+
+        // As many tests with an answer bring it back.
+        ends.cable(1, |cable| cable.loses[0] = None);
+        ends.run(900 * MS);
+        assert_eq!(reasons(&ends, 0), [Reason::None, reason]);
+        ends.run(2_000 * MS);
+        assert_eq!(reasons(&ends, 0), [Reason::None; 2]);
+        assert_eq!(reasons(&ends, 1), [Reason::None; 2]);
+        assert_eq!(ends.state(0).health().losses(port(1)).count(), 0);
+    }
+}
+
+#[test]
+fn what_no_link_carries_puts_none_out_of_use() {
+    for (path, lost) in [(Path::Source, 1), (Path::Mtu, 1), (Path::Vlan(7), 0)] {
+        let mut ends = lossy(path);
+        ends.cable(0, |cable| cable.loses[0] = Some(path));
+        ends.run(8_000 * MS);
+        assert_eq!(reasons(&ends, 0), [Reason::None; 2]);
+        // Nobody may be there in a VLAN.
+        for number in 0..2 {
+            assert_eq!(ends.state(0).health().losses(port(number)).count(), lost);
+        }
+        // One carries it again: that one is used.
+        ends.cable(1, |cable| cable.loses[0] = None);
+        ends.run(8_000 * MS);
+        assert_eq!(reasons(&ends, 0)[1], Reason::None);
+        assert_ne!(reasons(&ends, 0)[0], Reason::None);
+    }
+}
+
+#[test]
+fn what_is_not_used_any_more_is_not_lost() {
+    let changes: [fn(&mut Ends); 3] = [
+        |ends| ends.address(0, [4; 6]),
+        |ends| ends.mtu(0),
+        |ends| ends.vlan(0, 7, false),
+    ];
+    for (path, change) in [Path::Source, Path::Mtu, Path::Vlan(7)]
+        .into_iter()
+        .zip(changes)
+    {
+        let mut ends = lossy(path);
+        ends.run(5_000 * MS);
+        assert_ne!(reasons(&ends, 0)[1], Reason::None);
+        ends.cable(1, |cable| cable.loses[0] = None);
+        change(&mut ends);
+        ends.run(MS);
+        assert_eq!(reasons(&ends, 0)[1], Reason::None);
+    }
+}
+
+#[test]
+fn a_vlan_among_many_is_found() {
+    let mut ends = lossy(Path::Vlan(4_000));
+    for vlan in (1..=4_094).filter(|vlan| vlan % 40 == 0) {
+        ends.vlan(0, vlan, true);
+    }
+    ends.run(30_000 * MS);
+    assert_eq!(reasons(&ends, 0), [Reason::None, Reason::PathVlan]);
+    // And it is tested more often than in its turn.
+    ends.cable(1, |cable| cable.loses[0] = None);
+    ends.run(5_000 * MS);
+    assert_eq!(reasons(&ends, 0), [Reason::None; 2]);
+}
+
+#[test]
+fn a_link_that_loses_what_another_carries_again_and_again_is_held_down() {
+    let mut ends = lossy(Path::Mtu);
+    for _ in 0..4 {
+        ends.cable(1, |cable| cable.loses[0] = Some(Path::Mtu));
+        ends.run(5_000 * MS);
+        assert_eq!(reasons(&ends, 0)[1], Reason::PathMtu);
+        ends.cable(1, |cable| cable.loses[0] = None);
+        ends.run(2_000 * MS);
+    }
+    assert_eq!(reasons(&ends, 0)[1], Reason::HeldDown);
+}
+
+/// A switch that may forward probes would take the trunk for behind a spare that is idle.
+#[test]
+fn the_source_is_tested_where_no_switch_learns_it() {
+    for (address, reason) in [([1; 6], Reason::None), (NEAREST_BRIDGE, Reason::PathSource)] {
+        let mut ends = Ends::new(&[1, 2]);
+        ends.configure(0, |settings| settings.probe_address = address);
+        ends.cable(1, |cable| cable.loses[0] = Some(Path::Source));
+        ends.run(5_000 * MS);
+        assert_eq!(reasons(&ends, 0), [Reason::None, reason]);
+    }
 }

@@ -37,6 +37,7 @@ pub fn examine(patient: &Patient, findings: &mut Findings<'_>) {
             not_act(group, port, findings);
         }
         flapping(patient, port, findings);
+        lossy(group, port, findings);
         if let Some(peer) = port.peer.as_ref().filter(|p| p.priority != port.priority) {
             let text = format!(
                 "its priority is {}, at the other end {}: the ends may choose different spares",
@@ -210,7 +211,7 @@ fn not_act(group: &Group, port: &Port, findings: &mut Findings<'_>) {
     let (check, text, advice) = match port.reason.known() {
         _ if port.state == State::Act => return,
         // Another finding covers that.
-        Some(Reason::HeldDown) => return,
+        Some(Reason::HeldDown | Reason::PathSource | Reason::PathMtu | Reason::PathVlan) => return,
         Some(Reason::NoCarrier) => (
             "no-carrier",
             "it has no carrier".to_string(),
@@ -302,7 +303,15 @@ fn flapping(patient: &Patient, port: &Port, findings: &mut Findings<'_>) {
         // Without failures that the user or the peer causes.
         let link = matches!(
             event.reason.and_then(|reason| reason.known()),
-            Some(Reason::NoCarrier | Reason::ProbeTimeout | Reason::OneWayRx | Reason::OneWayTx)
+            Some(
+                Reason::NoCarrier
+                    | Reason::ProbeTimeout
+                    | Reason::OneWayRx
+                    | Reason::OneWayTx
+                    | Reason::PathSource
+                    | Reason::PathMtu
+                    | Reason::PathVlan
+            )
         );
         link && event.kind == EventKind::PortState
             && event.port == Some(port.ifindex)
@@ -327,6 +336,44 @@ fn flapping(patient: &Patient, port: &Port, findings: &mut Findings<'_>) {
         patient.group.trunk.ifname
     );
     findings.warn("flapping", Some(&port.ifname), text, advice);
+}
+
+/// Finds a link that loses frames of some kind and carries others.
+fn lossy(group: &Group, port: &Port, findings: &mut Findings<'_>) {
+    let used = match port.state == State::Act {
+        true => "no other link carries them",
+        false => "another link carries them, so it is not used",
+    };
+    let mut find = |check, what: String, advice: String| {
+        let text = format!("its link loses {what} on their way to the peer: {used}");
+        findings.warn(check, Some(&port.ifname), text, advice);
+    };
+    if port.loses_source {
+        find(
+            "path-source",
+            "frames from the trunk's own address".to_string(),
+            "see what checks addresses on the way: a filter of the switch or the hypervisor; for a              virtual function ip link set DEV vf N spoofchk off trust on"
+                .to_string(),
+        );
+    }
+    if port.loses_mtu {
+        find(
+            "path-mtu",
+            format!("frames as long as the MTU, {} bytes", group.link.mtu),
+            format!(
+                "check the MTU of the peer and of what lies between, or ip link set {} mtu BYTES",
+                group.trunk.ifname
+            ),
+        );
+    }
+    if !port.loses_vlans.is_empty() {
+        let vlans: Vec<_> = port.loses_vlans.iter().map(u32::to_string).collect();
+        find(
+            "path-vlan",
+            format!("frames of VLAN {}", vlans.join(", ")),
+            "let what lies between carry the VLAN on this link as on the others".to_string(),
+        );
+    }
 }
 
 /// Finds links that are late, and a reply-timeout that is too short for the round trips.
@@ -726,6 +773,37 @@ trunk0: the peer died: all ports fell silent at once, though their carrier staye
         assert_eq!(
             [1, 3, 11, 24_691, 50_000].map(nice),
             [1, 5, 20, 50_000, 50_000]
+        );
+    }
+
+    #[test]
+    fn links_that_lose_a_kind_of_frames() {
+        let mut patient = healthy();
+        sby(&mut patient, 0, Reason::PathSource);
+        patient.group.ports[0].loses_source = true;
+        assert_eq!(
+            said(&patient),
+            "trunk0: eth1: its link loses frames from the trunk's own address on their way to the peer: \
+             another link carries them, so it is not used; see what checks addresses on the way: a \
+             filter of the switch or the hypervisor; for a virtual function ip link set DEV vf N \
+             spoofchk off trust on\n"
+        );
+        let mut patient = healthy();
+        patient.group.ports[0].loses_mtu = true;
+        assert_eq!(
+            said(&patient),
+            "trunk0: eth1: its link loses frames as long as the MTU, 1500 bytes on their way to the \
+             peer: no other link carries them; check the MTU of the peer and of what lies between, or \
+             ip link set trunk0 mtu BYTES\n"
+        );
+        let mut patient = healthy();
+        sby(&mut patient, 0, Reason::PathVlan);
+        patient.group.ports[0].loses_vlans = vec![7, 9];
+        assert_eq!(
+            said(&patient),
+            "trunk0: eth1: its link loses frames of VLAN 7, 9 on their way to the peer: another link \
+             carries them, so it is not used; let what lies between carry the VLAN on this link as on \
+             the others\n"
         );
     }
 

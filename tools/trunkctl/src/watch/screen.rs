@@ -291,6 +291,9 @@ const COLUMNS: [Column; 12] = [
             (false, reason) if reason == Reason::None && row.port.late => {
                 ("late".to_string(), row.paint.color(YELLOW))
             }
+            (false, reason) if reason == Reason::None && row.port.is_lossy() => {
+                ("lossy".to_string(), row.paint.color(YELLOW))
+            }
             (false, reason) if reason == Reason::None => plain("-"),
             (false, reason) => plain(reason),
         },
