@@ -352,7 +352,8 @@ fn lossy(group: &Group, port: &Port, findings: &mut Findings<'_>) {
         find(
             "path-source",
             "frames from the trunk's own address".to_string(),
-            "see what checks addresses on the way: a filter of the switch or the hypervisor; for a              virtual function ip link set DEV vf N spoofchk off trust on"
+            "see what checks addresses on the way: a filter of the switch or the hypervisor; for a \
+             virtual function ip link set DEV vf N spoofchk off trust on"
                 .to_string(),
         );
     }
