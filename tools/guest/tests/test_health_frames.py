@@ -74,8 +74,8 @@ def counted(host, port, name):
 @cases("without a key", "with a key")
 def test_probes_are_as_documented(key):
     """
-    trunk0 ─┬─ eth1 ──────── sw1 ─┬─ trunk0    every field of a test and of its reply
-            └─ eth2 ──────── sw2 ─┘
+    trunk0 ─┬─ eth1 ──────── sw1 ─┬─ trunk0    every field of a test and of its reply; `paths` has the tests
+            └─ eth2 ──────── sw2 ─┘            that resemble data
     """
     key = KEY if key == "with a key" else b""
     pair = Pair((1, 3), key=key)
@@ -100,6 +100,10 @@ def test_probes_are_as_documented(key):
         trunk = unmac(link("trunk0")["address"])
     for data in tests:
         f = probe.read(data)
+        numbers.append(f["sequence"])
+        nonces.add(f["nonce"])
+        if len(f["tlvs"]) > 10:
+            continue
         equal((data[:6], data[12:14]), (probe.NEAREST_BRIDGE, b"\x88\xb5"), "destination and type")
         expect(data[6:12] != trunk, "it comes from the trunk's address, not from the port's")
         want = {"magic": 0x544B, "version": 1, "length": 74 if key else 66, "port": 1, "system": systems[server],
@@ -109,8 +113,6 @@ def test_probes_are_as_documented(key):
         expect(f["heard"] == 3 or data not in prompt and f["heard"] < 3, f"ports heard: {f['heard']:#x}")
         if key:
             equal(f["tag"], probe.siphash(KEY, f["signed"]), "tag")
-        numbers.append(f["sequence"])
-        nonces.add(f["nonce"])
         if f["nonce"] in replies:
             r = replies[f["nonce"]][0]
             equal((r["sequence"], r["port"], r["system"], r["trunk"]),
@@ -123,7 +125,7 @@ def test_probes_are_as_documented(key):
     equal(flags & ~probe.TAGGED, probe.USABLE | probe.IN_USE, "flags on a working port")
     with server.netns:
         ip("link set eth2 nomaster")
-        equal(tests[0][6:12], unmac(link("eth2")["address"]), "the address they came from is the port's own")
+        equal({data[6:12] for data in tests} - {trunk}, {unmac(link("eth2")["address"])}, "the address they came from is the port's own")
 
 
 def address_of(host):
