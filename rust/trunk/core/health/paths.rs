@@ -138,22 +138,23 @@ impl Paths {
         losses.fold(PortSet::EMPTY, |links, loss| links | loss.links)
     }
 
-    /// Notes that a link loses the kind that is tested, or does not any more. More than [`LOSSES`]
-    /// kinds cannot be noted.
-    fn note(&mut self, id: PortId, lost: bool) {
+    /// Notes that a link loses the kind that is tested, or does not any more. Returns whether it could:
+    /// more than [`LOSSES`] kinds cannot be noted.
+    fn note(&mut self, id: PortId, lost: bool) -> bool {
         let path = self.path;
         let is_free = |loss: &Loss| loss.links.is_empty();
         let noted = |loss: &Loss| loss.path == path && !is_free(loss);
         let at = self.losses.iter().position(noted);
         let at = at.or_else(|| self.losses.iter().position(is_free));
         let Some(loss) = at.and_then(|at| self.losses.get_mut(at)) else {
-            return;
+            return false;
         };
         loss.path = path;
         match lost {
             true => loss.links.insert(id),
             false => loss.links.remove(id),
         }
+        true
     }
 
     /// Forgets all that was learned.
@@ -303,12 +304,11 @@ impl<B: DerefMut<Target: BorrowMut<Link>>> Health<B> {
             };
             if against >= if carries { FOUND } else { LOST } {
                 against = 0;
-                self.paths.note(id, !carries);
+                let fails = self.paths.note(id, !carries) && !carries && elsewhere;
                 let limit = self.settings.hold_down_ns();
-                let failed = self.link_mut(id).filter(|_| !carries && elsewhere);
-                failed
-                    .into_iter()
-                    .for_each(|link| link.damping.fall(now, limit));
+                if let Some(link) = self.link_mut(id).filter(|_| fails) {
+                    link.damping.fall(now, limit);
+                }
             }
             if let Some(place) = self.paths.against.get_mut(id.index()) {
                 *place = against;
@@ -415,7 +415,7 @@ mod tests {
         assert_eq!(order(&mut paths), [1, 19, 7, 9, 11, 12, 13, 14, 15, 0]);
         // One that is lost has its turn each time.
         paths.path = Path::Vlan(12);
-        id(3).into_iter().for_each(|id| paths.note(id, true));
+        assert!(id(3).is_some_and(|id| paths.note(id, true)));
         assert_eq!(order(&mut paths), [1, 16, 17, 18, 19, 7, 9, 11, 12, 12, 0]);
     }
 
@@ -431,15 +431,15 @@ mod tests {
         for vlan in 1..20 {
             for _ in 0..2 {
                 paths.path = Path::Vlan(vlan);
-                paths.note(link, true);
+                assert_eq!(paths.note(link, true), usize::from(vlan) <= LOSSES);
             }
         }
         assert_eq!(lost(&paths), LOSSES);
         paths.path = Path::Vlan(3);
-        paths.note(link, false);
+        assert!(paths.note(link, false));
         assert_eq!(lost(&paths), LOSSES - 1);
         paths.path = Path::Vlan(19);
-        paths.note(link, true);
+        assert!(paths.note(link, true));
         assert!(paths.lost(Path::Vlan(19)).contains(link) && lost(&paths) == LOSSES);
         paths.forget(link);
         assert_eq!(lost(&paths), 0);
