@@ -5,6 +5,7 @@
 use crate::{
     announce,
     auto_join,
+    compare,
     control,
     enslave,
     probe,
@@ -315,10 +316,15 @@ impl Driver for Trunk {
         });
         control::notify(dev);
         let again = joined.and(settle(dev)).err().map(|Busy| RETRY);
-        if let Some(ms) = [wait, again, announce::go_on(dev)]
-            .into_iter()
-            .flatten()
-            .min()
+        if let Some(ms) = [
+            wait,
+            again,
+            announce::go_on(dev),
+            compare::read_counters(dev),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
         {
             dev.schedule_work(ms);
         }

@@ -268,6 +268,7 @@ pub(crate) fn leave(dev: &Device<Trunk>, port: &NetDevice, going: bool, rtnl: &R
     probe::say_goodbye(dev, &data, &read_lock_bh());
     let left = step_later(dev, Input::Leave(id)).left;
     drop(left);
+    trunk.tallies.lock().forget(id);
     if let Some(slot) = trunk.ports.get(id.index()) {
         // This waits until frames that have looked the port up have been handed to it.
         drop(slot.replace(None));

@@ -91,6 +91,9 @@ pub(crate) fn step_and_send(dev: &Device<Trunk>, input: In<'_>, context: &RcuBh)
 /// Takes in what happens, and sends the probe that follows from it.
 fn step_once(dev: &Device<Trunk>, input: In<'_>, context: &RcuBh) -> Effects {
     let effects = step(dev, input, context);
+    if let Some((id, peer, counted)) = effects.counted {
+        dev.data().tallies.lock().hear(id, peer, counted);
+    }
     if let Some((id, probe)) = &effects.send {
         let port = dev.data().port(*id, context);
         let made = port.is_some_and(|port| send(dev, port, probe, context));
@@ -149,6 +152,10 @@ fn say_goodbyes(dev: &Device<Trunk>) {
 fn send(dev: &Device<Trunk>, port: &Port, probe: &Probe, context: &RcuBh) -> bool {
     let frames = &dev.data().probes;
     let key = frames.key.get(context);
+    let counted = probe
+        .path
+        .and_then(|_| dev.data().tallies.lock().here(port.id));
+    let probe = Probe { counted, ..*probe };
     let (payload, len) = probe.write(key.map(|key| |signed: &[u8]| key.hash(signed)));
     let mut frame = [0; HEADER + wire::LEN];
     let (dst, mut src) = (frames.address(), port.probe_mac());

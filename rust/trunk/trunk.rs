@@ -48,6 +48,7 @@ use crate::{
         filled,
         Table, //
     },
+    tallies::Tallies,
     waiting::Waiting, //
 };
 use core::sync::atomic::{
@@ -121,6 +122,8 @@ pub(crate) struct Trunk {
     pub(crate) stations: Mutex<Stations>,
     #[pin]
     pub(crate) missing: Missing,
+    #[pin]
+    pub(crate) tallies: SpinLockBh<Tallies>,
     pub(crate) statistics: Statistics,
     /// The key of the hash of flows.
     pub(crate) flow_key: flow::Key,
@@ -166,6 +169,7 @@ impl Trunk {
             waiting <- Waiting::new(),
             stations <- new_mutex!(Stations::new()),
             missing <- Missing::new(),
+            tallies <- new_spinlock_bh!(Tallies::new(), "trunk_tallies"),
             statistics: Statistics::new()?,
             flow_key: flow::Key::new([random_u64(), random_u64()]),
             program <- new_mutex!(None),

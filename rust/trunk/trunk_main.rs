@@ -41,6 +41,7 @@ mod pure;
 
 mod announce;
 mod auto_join;
+mod compare;
 mod control;
 mod device;
 mod enslave;
@@ -55,6 +56,7 @@ mod stations;
 mod stats;
 mod switch;
 mod table;
+mod tallies;
 mod trunk;
 mod undo;
 mod waiting;

@@ -82,6 +82,14 @@ const struct nla_policy trunk_claim_nl_policy[TRUNK_A_CLAIM_PEER_PORT + 1] = {
 	[TRUNK_A_CLAIM_PEER_PORT] = { .type = NLA_U32, },
 };
 
+const struct nla_policy trunk_compared_nl_policy[TRUNK_A_COMPARED_PEER_ARRIVED + 1] = {
+	[TRUNK_A_COMPARED_TIME] = { .type = NLA_UINT, },
+	[TRUNK_A_COMPARED_SENT] = { .type = NLA_UINT, },
+	[TRUNK_A_COMPARED_ARRIVED] = { .type = NLA_UINT, },
+	[TRUNK_A_COMPARED_PEER_SENT] = { .type = NLA_UINT, },
+	[TRUNK_A_COMPARED_PEER_ARRIVED] = { .type = NLA_UINT, },
+};
+
 const struct nla_policy trunk_peer_nl_policy[TRUNK_A_PEER_ADDRESS + 1] = {
 	[TRUNK_A_PEER_SYSTEM] = { .type = NLA_UINT, },
 	[TRUNK_A_PEER_TRUNK] = { .type = NLA_U32, },
@@ -94,7 +102,7 @@ const struct nla_policy trunk_peer_nl_policy[TRUNK_A_PEER_ADDRESS + 1] = {
 	[TRUNK_A_PEER_ADDRESS] = NLA_POLICY_EXACT_LEN(6),
 };
 
-const struct nla_policy trunk_port_nl_policy[TRUNK_A_PORT_LOSES_VLAN + 1] = {
+const struct nla_policy trunk_port_nl_policy[TRUNK_A_PORT_COMPARED + 1] = {
 	[TRUNK_A_PORT_IFINDEX] = NLA_POLICY_MIN(NLA_U32, 1),
 	[TRUNK_A_PORT_IFNAME] = { .type = NLA_NUL_STRING, .len = 127, },
 	[TRUNK_A_PORT_ID] = { .type = NLA_U32, },
@@ -124,6 +132,7 @@ const struct nla_policy trunk_port_nl_policy[TRUNK_A_PORT_LOSES_VLAN + 1] = {
 	[TRUNK_A_PORT_LOSES_SOURCE] = { .type = NLA_FLAG, },
 	[TRUNK_A_PORT_LOSES_MTU] = { .type = NLA_FLAG, },
 	[TRUNK_A_PORT_LOSES_VLAN] = { .type = NLA_U32, },
+	[TRUNK_A_PORT_COMPARED] = NLA_POLICY_NESTED(trunk_compared_nl_policy),
 };
 
 /* TRUNK_CMD_TRUNK_GET - do */

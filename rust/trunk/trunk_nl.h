@@ -16,8 +16,9 @@
 extern const struct nla_policy trunk_auto_join_nl_policy[TRUNK_A_AUTO_JOIN_PRIORITY + 1];
 extern const struct nla_policy trunk_bucket_nl_policy[TRUNK_A_BUCKET_TX_BYTES + 1];
 extern const struct nla_policy trunk_claim_nl_policy[TRUNK_A_CLAIM_PEER_PORT + 1];
+extern const struct nla_policy trunk_compared_nl_policy[TRUNK_A_COMPARED_PEER_ARRIVED + 1];
 extern const struct nla_policy trunk_peer_nl_policy[TRUNK_A_PEER_ADDRESS + 1];
-extern const struct nla_policy trunk_port_nl_policy[TRUNK_A_PORT_LOSES_VLAN + 1];
+extern const struct nla_policy trunk_port_nl_policy[TRUNK_A_PORT_COMPARED + 1];
 
 int trunk_nl_trunk_get_doit(struct sk_buff *skb, struct genl_info *info);
 int trunk_nl_trunk_get_dumpit(struct sk_buff *skb, struct netlink_callback *cb);

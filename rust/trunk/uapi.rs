@@ -640,9 +640,12 @@ pub mod port {
     pub const LOSES_MTU: u16 = 28;
     /// A VLAN in which tests are lost on the link.
     pub const LOSES_VLAN: u16 = 29;
+    /// What both ends have counted on the link in the last one to two minutes; absent if the peer
+    /// has not said what it has counted.
+    pub const COMPARED: u16 = 30;
 
     /// Names of these, by number; 0 has none.
-    pub const NAMES: [&str; 30] = [
+    pub const NAMES: [&str; 31] = [
         "",
         "ifindex",
         "ifname",
@@ -673,7 +676,25 @@ pub mod port {
         "loses-source",
         "loses-mtu",
         "loses-vlan",
+        "compared",
     ];
+}
+
+/// Attributes of the nest `compared`.
+pub mod compared {
+    /// How long that is, in ns.
+    pub const TIME: u16 = 1;
+    /// Frames that this end has sent.
+    pub const SENT: u16 = 2;
+    /// Frames that the peer has received.
+    pub const ARRIVED: u16 = 3;
+    /// Frames that the peer has sent.
+    pub const PEER_SENT: u16 = 4;
+    /// Frames that this end has received.
+    pub const PEER_ARRIVED: u16 = 5;
+
+    /// Names of these, by number; 0 has none.
+    pub const NAMES: [&str; 6] = ["", "time", "sent", "arrived", "peer-sent", "peer-arrived"];
 }
 
 /// Attributes of the nest `bucket`.

@@ -37,9 +37,11 @@ use crate::{
             PortSettings, //
         },
         table::Bucket,
+        tally::Compared,
         uapi::{
             attr,
             cmd,
+            compared,
             peer,
             port, //
         },
@@ -257,7 +259,14 @@ pub(super) fn put(message: &mut Message<'_>, port: &Port, rcu: &Rcu) -> Result {
         message.put_flag(port::IN_USE, state.view().in_use.contains(port.id))?;
         message.put_u32(port::CLAIMS, number_of(claims))?;
         put_tested(message, &known.link)?;
-        put_losses(message, state.health().losses(port.id))
+        put_losses(message, state.health().losses(port.id))?;
+        let has_peer = known.link.peer.is_some();
+        drop(state);
+        let compared = trunk.tallies.lock().compare(port.id);
+        match compared.filter(|_| has_peer) {
+            Some(it) => message.nest(port::COMPARED, |message| put_compared(message, &it)),
+            None => Ok(()),
+        }
     })
 }
 
@@ -299,6 +308,14 @@ fn put_losses(message: &mut Message<'_>, losses: impl Iterator<Item = Path>) -> 
         }
     }
     Ok(())
+}
+
+fn put_compared(message: &mut Message<'_>, it: &Compared) -> Result {
+    message.put_uint(compared::TIME, it.time)?;
+    message.put_uint(compared::SENT, it.sent)?;
+    message.put_uint(compared::ARRIVED, it.arrived)?;
+    message.put_uint(compared::PEER_SENT, it.peer_sent)?;
+    message.put_uint(compared::PEER_ARRIVED, it.peer_arrived)
 }
 
 fn put_peer(message: &mut Message<'_>, peer: &Peer) -> Result {

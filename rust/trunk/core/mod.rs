@@ -32,7 +32,8 @@
 //! says which devices become ports by themselves.
 //!
 //! Carrier alone does not make a link `act`. The two ends send probes to each other ([`wire`]).
-//! [`health`] gives a verdict on each link from the replies and their times. Both take the time,
+//! [`health`] gives a verdict on each link from the replies and their times. [`tally`] compares what
+//! both ends have counted. Both take the time,
 //! random numbers and frames as values.
 //!
 //! The code needs nothing but the `core` crate: no allocation, no clock, no lock, no unsafe code
@@ -53,6 +54,7 @@ pub mod spares;
 pub mod state;
 pub mod switch;
 pub mod table;
+pub mod tally;
 #[path = "../uapi.rs"]
 pub mod uapi;
 pub mod wire;

@@ -5,7 +5,7 @@
 use super::MAX_PORTS;
 
 /// The length of the longest probe that this version writes, with all TLVs and a tag, in bytes.
-pub const LEN: usize = BODY + TLV + ADDRESS_LEN + TLV + PATH_LEN + TAG;
+pub const LEN: usize = BODY + TLV + ADDRESS_LEN + TLV + PATH_LEN + TLV + COUNTED_LEN + TAG;
 
 /// The length of the longest message, in bytes.
 pub const MAX_LEN: usize = 256;
@@ -28,6 +28,10 @@ const ADDRESS_LEN: usize = 6;
 /// The TLV with the kind of data that a test resembles.
 const PATH: u16 = 2;
 const PATH_LEN: usize = 4;
+
+/// The TLV with what the sender's port has counted.
+const COUNTED: u16 = 3;
+const COUNTED_LEN: usize = 16;
 
 // Flags.
 const USABLE: u8 = 1;
@@ -82,6 +86,32 @@ impl Path {
     }
 }
 
+/// The frames that a port has sent and received, as its driver counts them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Counted {
+    /// Frames sent.
+    pub sent: u64,
+    /// Frames received.
+    pub received: u64,
+}
+
+impl Counted {
+    /// Returns whether the counters may have gone on from these to the later ones.
+    pub(super) const fn is_before(&self, later: &Self) -> bool {
+        self.sent <= later.sent && self.received <= later.received
+    }
+
+    fn from_octets(octets: &[u8]) -> Option<Self> {
+        let mut rest = Reader(octets);
+        let (sent, received) = (rest.take().ok()?, rest.take().ok()?);
+        let counted = Self {
+            sent: u64::from_be_bytes(sent),
+            received: u64::from_be_bytes(received),
+        };
+        Some(counted).filter(|_| rest.0.is_empty())
+    }
+}
+
 /// Names one trunk among all others. The end of a link with the lower identity sets the order.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Identity {
@@ -124,6 +154,8 @@ pub struct Probe {
     pub address: Option<[u8; ADDRESS_LEN]>,
     /// The kind of data that a test resembles, if any: its frame is one of that kind.
     pub path: Option<Path>,
+    /// What the sender's port has counted a short time ago, if it is in the probe.
+    pub counted: Option<Counted>,
 }
 
 /// Why a probe cannot be read.
@@ -188,7 +220,9 @@ impl Probe {
     pub fn write(&self, tag: Option<impl FnOnce(&[u8]) -> u64>) -> ([u8; LEN], usize) {
         let address = self.address.map_or(0, |_| TLV.saturating_add(ADDRESS_LEN));
         let path = self.path.map_or(0, |_| TLV.saturating_add(PATH_LEN));
-        let body = BODY.saturating_add(address).saturating_add(path);
+        let counted = self.counted.map_or(0, |_| TLV.saturating_add(COUNTED_LEN));
+        let tlvs = address.saturating_add(path).saturating_add(counted);
+        let body = BODY.saturating_add(tlvs);
         let length = body.saturating_add(if tag.is_some() { TAG } else { 0 });
         let flag = |set, flag| if set { flag } else { 0 };
         let flags = flag(self.usable, USABLE)
@@ -220,6 +254,12 @@ impl Probe {
             rest.put(PATH.to_be_bytes());
             rest.put((PATH_LEN as u16).to_be_bytes());
             rest.put(path.octets());
+        }
+        if let Some(counted) = self.counted {
+            rest.put(COUNTED.to_be_bytes());
+            rest.put((COUNTED_LEN as u16).to_be_bytes());
+            rest.put(counted.sent.to_be_bytes());
+            rest.put(counted.received.to_be_bytes());
         }
         if let (Some(tag), Some((body, rest))) = (tag, bytes.split_at_mut_checked(body)) {
             Writer(rest).put(tag(body).to_be_bytes());
@@ -291,6 +331,7 @@ impl Probe {
             heard: u64::from_be_bytes(rest.take()?),
             address: None,
             path: None,
+            counted: None,
         };
         let unknown = probe.read_tlvs(body.get(BODY..).unwrap_or_default())?;
         Ok(Read { probe, unknown })
@@ -305,15 +346,28 @@ impl Probe {
             let length = usize::from(u16::from_be_bytes([high, low]));
             let (value, after) = rest.0.split_at_checked(length).ok_or(Refused::Tlv)?;
             rest.0 = after;
-            let path = || Path::from_octets(value.try_into().ok()?);
-            match u16::from_be_bytes([a, b]) {
-                ADDRESS if length == ADDRESS_LEN => self.address = value.try_into().ok(),
-                PATH if path().is_some() => self.path = path(),
-                _ => unknown = unknown.saturating_add(1),
-            }
+            let known = match u16::from_be_bytes([a, b]) {
+                ADDRESS => keep(&mut self.address, value.try_into().ok()),
+                PATH => keep(
+                    &mut self.path,
+                    value.try_into().ok().and_then(Path::from_octets),
+                ),
+                COUNTED => keep(&mut self.counted, Counted::from_octets(value)),
+                _ => false,
+            };
+            unknown = unknown.saturating_add((!known).into());
         }
         Ok(unknown)
     }
+}
+
+/// Keeps a value, if it is one. Returns whether it is.
+fn keep<T>(room: &mut Option<T>, value: Option<T>) -> bool {
+    let known = value.is_some();
+    if known {
+        *room = value;
+    }
+    known
 }
 
 /// Bytes yet to be read.
@@ -372,6 +426,7 @@ mod tests {
         heard: 0x3940_4142_4344_4546,
         address: None,
         path: None,
+        counted: None,
     };
 
     const ADDRESSED: Probe = Probe {
@@ -379,9 +434,13 @@ mod tests {
         ..PROBE
     };
 
-    /// A test in VLAN 0x567.
+    /// A test in VLAN 0x567, with all that it can have.
     const IN_VLAN: Probe = Probe {
         path: Some(Path::Vlan(0x567)),
+        counted: Some(Counted {
+            sent: 0x6061_6263_6465_6667,
+            received: 0x7071_7273_7475_7677,
+        }),
         ..ADDRESSED
     };
 
@@ -428,10 +487,14 @@ mod tests {
         assert_eq!(bytes.get(BODY..used), tag.as_ref().map(|tag| &tag[..]));
 
         let address = [0, 1, 0, 6, 0x50, 0x51, 0x52, 0x53, 0x54, 0x55];
-        let vlan = [0, 2, 0, 4, 0, 3, 5, 0x67];
+        let rest = [
+            0, 2, 0, 4, 0, 3, 5, 0x67, // in a VLAN
+            0, 3, 0, 16, 0x60, 0x61, 0x62, 0x63, 0x64, 0x65, 0x66, 0x67, // sent
+            0x70, 0x71, 0x72, 0x73, 0x74, 0x75, 0x76, 0x77, // received
+        ];
         for (probe, length, tlvs) in [
             (ADDRESSED, 74, [&address[..], &[]]),
-            (IN_VLAN, 82, [&address, &vlan]),
+            (IN_VLAN, LEN, [&address, &rest]),
         ] {
             let (bytes, used) = probe.write(Some(sum));
             assert_eq!(used, length);
@@ -460,6 +523,7 @@ mod tests {
                     held: bits & 4 != 0,
                     address: ADDRESSED.address.filter(|_| bits & 8 != 0),
                     path,
+                    counted: IN_VLAN.counted.filter(|_| bits & 1 != 0),
                     ..PROBE
                 };
                 let expected = Ok(Read { probe, unknown: 0 });
@@ -605,6 +669,14 @@ mod tests {
             ([&own, &[0, 2, 0, 4, 0, 4, 0, 0]], true, 1),
             ([&own, &[0, 2, 0, 4, 1, 1, 0, 0]], true, 1),
             ([&own, &[0, 2, 0, 3, 0, 1, 0]], true, 1),
+            (
+                [
+                    &own,
+                    &[0, 3, 0, 15, 1, 2, 3, 4, 5, 6, 7, 8, 9, 0, 1, 2, 3, 4, 5],
+                ],
+                true,
+                1,
+            ),
         ] {
             let mut bytes = [0; 32];
             let length = tlvs.iter().map(|tlv| tlv.len()).sum::<usize>();

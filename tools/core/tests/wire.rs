@@ -4,14 +4,15 @@
 
 use proptest::prelude::*;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use trunk_core::wire::{Identity, Kind, Path, Probe, Read, LEN, MAX_LEN};
+use trunk_core::wire::{Counted, Identity, Kind, Path, Probe, Read, LEN, MAX_LEN};
 
 const NO_KEY: Option<fn(&[u8]) -> u64> = None;
 const BODY: usize = 56;
 const TAG: usize = 8;
-/// Bytes of the TLV with an address, and of that with a kind of data.
+/// Bytes of the TLVs.
 const ADDRESS: usize = 10;
 const PATH: usize = 8;
+const COUNTED: usize = 20;
 const TAGGED: u8 = 0x80;
 
 fn tag(key: u64) -> impl Fn(&[u8]) -> u64 {
@@ -35,9 +36,10 @@ fn probe() -> impl Strategy<Value = Probe> {
     let who = (any::<u64>(), any::<u32>(), 0..64u8);
     let flags = any::<[bool; 3]>();
     let numbers = (any::<u16>(), any::<u32>(), any::<u32>(), any::<[u64; 3]>());
-    let tlvs = (any::<Option<[u8; 6]>>(), prop::option::of(path()));
+    let counted = any::<Option<[u64; 2]>>();
+    let tlvs = (any::<Option<[u8; 6]>>(), prop::option::of(path()), counted);
     (kind, who, flags, numbers, tlvs).prop_map(|(kind, who, flags, numbers, tlvs)| {
-        let (address, path) = tlvs;
+        let (address, path, counted) = tlvs;
         let (system, trunk, port) = who;
         let [usable, in_use, held] = flags;
         let (priority, interval, sequence, [nonce, echo, heard]) = numbers;
@@ -56,6 +58,7 @@ fn probe() -> impl Strategy<Value = Probe> {
             heard,
             address,
             path,
+            counted: counted.map(|[sent, received]| Counted { sent, received }),
         }
     })
 }
@@ -80,7 +83,7 @@ fn message(probe: &Probe, tlvs: &[(u16, Vec<u8>)], key: Option<u64>) -> Vec<u8> 
 
 /// Types of TLVs that nobody knows yet.
 fn kinds() -> impl Strategy<Value = u16> {
-    prop_oneof![Just(0), 3..=u16::MAX]
+    prop_oneof![Just(0), 4..=u16::MAX]
 }
 
 fn tlvs() -> impl Strategy<Value = Vec<(u16, Vec<u8>)>> {
@@ -120,7 +123,8 @@ proptest! {
         let (bytes, used) = probe.write(key.map(tag));
         let address = probe.address.map_or(0, |_| ADDRESS);
         let path = probe.path.map_or(0, |_| PATH);
-        prop_assert_eq!(used, BODY + address + path + key.map_or(0, |_| TAG));
+        let counted = probe.counted.map_or(0, |_| COUNTED);
+        prop_assert_eq!(used, BODY + address + path + counted + key.map_or(0, |_| TAG));
         prop_assert!(used <= LEN);
         prop_assert_eq!(&bytes[..used], &message(&probe, &[], key)[..]);
 
@@ -151,7 +155,7 @@ proptest! {
         prop_assert_eq!(&bytes[..BODY], &written[..BODY]);
 
         let mut rest = &bytes[BODY..length - if tagged { TAG } else { 0 }];
-        let (mut others, mut address, mut path) = (0, None, None);
+        let (mut others, mut address, mut path, mut counted) = (0, None, None, None);
         while let [a, b, c, d, after @ ..] = rest {
             let (value, after) = after.split_at(usize::from(u16::from_be_bytes([*c, *d])));
             match (u16::from_be_bytes([*a, *b]), value) {
@@ -159,12 +163,18 @@ proptest! {
                 (2, [0, 1, 0, 0]) => path = Some(Path::Source),
                 (2, [0, 2, 0, 0]) => path = Some(Path::Mtu),
                 (2, [0, 3, a, b]) => path = Some(Path::Vlan(u16::from_be_bytes([*a, *b]))),
+                (3, value) if value.len() == 16 => {
+                    let number = |at| u64::from_be_bytes(value[at..at + 8].try_into().unwrap());
+                    let (sent, received) = (number(0), number(8));
+                    counted = Some(Counted { sent, received });
+                }
                 _ => others += 1,
             }
             rest = after;
         }
         prop_assert!(rest.is_empty() && length <= MAX_LEN);
         prop_assert_eq!((others, address, path), (unknown, probe.address, probe.path));
+        prop_assert_eq!(counted, probe.counted);
     }
 
     /// With a key, nothing is read that has not the tag of just these bytes.

@@ -211,6 +211,7 @@ impl Life {
             heard: input.number(),
             address: (flags & 16 != 0).then_some([port; 6]),
             path: (flags & 32 != 0).then_some(Path::Vlan(port.into())),
+            counted: None,
         }
     }
 

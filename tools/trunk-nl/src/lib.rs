@@ -50,7 +50,7 @@ pub use events::{Events, Notification};
 pub use inet::{Address, Prefix, Route};
 pub use link::{check_any_name, check_name, Link, LinkChanges, LinkSettings, Links, Speeds, KIND};
 pub use types::{
-    buckets, AutoJoin, Bucket, BucketHome, ClaimState, Counters, Event, MissingPort, Named, Peer,
-    Port, PortSettings, Statistics, Trunk, TrunkSettings,
+    buckets, AutoJoin, Bucket, BucketHome, ClaimState, Compared, Counters, Event, MissingPort,
+    Named, Peer, Port, PortSettings, Statistics, Trunk, TrunkSettings,
 };
 pub use values::{exact, Key, Mac, MacPrefix, System};

@@ -16,12 +16,12 @@ use crate::link::{tells_end, Link};
 use crate::message::{messages, Answer, Request, HEADER};
 use crate::names::Set;
 use crate::types::{
-    AutoJoin, Bucket, BucketHome, ClaimState, Event, Named, Peer, Port, PortSettings, Statistics,
-    Trunk, TrunkSettings,
+    AutoJoin, Bucket, BucketHome, ClaimState, Compared, Event, Named, Peer, Port, PortSettings,
+    Statistics, Trunk, TrunkSettings,
 };
 use crate::uapi::{
-    attr, bucket, claim, event, peer, port, statistics, EventKind, Failback, FarEnd, FarEndReason,
-    Peers, ProbeMode, Reason, Redundancy, Role, Selector, State,
+    attr, bucket, claim, compared, event, peer, port, statistics, EventKind, Failback, FarEnd,
+    FarEndReason, Peers, ProbeMode, Reason, Redundancy, Role, Selector, State,
 };
 use crate::values::{Key, Mac, MacPrefix, System};
 
@@ -343,6 +343,13 @@ fn a_port_is_read() {
             w.flag(port::LOSES_MTU);
             w.u32(port::LOSES_VLAN, 7);
             w.u32(port::LOSES_VLAN, 9);
+            w.nest(port::COMPARED, |w| {
+                w.put(compared::TIME, &(90u64 << 30).to_ne_bytes());
+                w.u32(compared::SENT, 1_000);
+                w.u32(compared::ARRIVED, 990);
+                w.u32(compared::PEER_SENT, 500);
+                w.u32(compared::PEER_ARRIVED, 499);
+            });
         });
     });
     let port = Port::read(attributes(&bytes)).unwrap();
@@ -355,6 +362,14 @@ fn a_port_is_read() {
     assert!(port.enabled && port.held_back && port.in_use && port.probed && port.late);
     assert!(port.loses_mtu && !port.loses_source);
     assert_eq!(port.loses_vlans, [7, 9]);
+    let want = Compared {
+        time: 90 << 30,
+        sent: 1_000,
+        arrived: 990,
+        peer_sent: 500,
+        peer_arrived: 499,
+    };
+    assert_eq!(port.compared, Some(want));
     assert_eq!((port.claims, port.rounds, port.rounds_missed), (2, 100, 3));
     assert_eq!(
         [

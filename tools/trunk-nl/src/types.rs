@@ -9,8 +9,8 @@ use serde::{Serialize, Serializer};
 use crate::attr::{Attr, Attributes, Fields, Typed, Writer};
 use crate::error::{malformed, Result};
 use crate::uapi::{
-    attr, auto_join, bucket, claim, event, peer, port, statistics, EventKind, Failback, FarEnd,
-    FarEndReason, Peers, ProbeMode, Reason, Redundancy, Role, Selector, State,
+    attr, auto_join, bucket, claim, compared, event, peer, port, statistics, EventKind, Failback,
+    FarEnd, FarEndReason, Peers, ProbeMode, Reason, Redundancy, Role, Selector, State,
 };
 use crate::values::{Key, Mac, MacPrefix, System};
 
@@ -308,6 +308,23 @@ pub struct Port {
     pub loses_mtu: bool,
     /// It loses frames of these VLANs.
     pub loses_vlans: Vec<u32>,
+    /// What both ends have counted lately.
+    pub compared: Option<Compared>,
+}
+
+/// What both ends of a link have counted in the last one to two minutes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Compared {
+    /// How long that is, in ns.
+    pub time: u64,
+    /// Frames that this end has sent.
+    pub sent: u64,
+    /// Frames that the peer has received.
+    pub arrived: u64,
+    /// Frames that the peer has sent.
+    pub peer_sent: u64,
+    /// Frames that this end has received.
+    pub peer_arrived: u64,
 }
 
 /// The other end of a port's link, by its own probes.
@@ -778,7 +795,21 @@ impl Port {
             late: fields.has(port::LATE),
             loses_source: fields.has(port::LOSES_SOURCE),
             loses_mtu: fields.has(port::LOSES_MTU),
+            compared: fields.get(port::COMPARED, |nest| Compared::read(nest.nest()))?,
             loses_vlans: each(nest.nest(), port::LOSES_VLAN, Typed::u32)?,
+        })
+    }
+}
+
+impl Compared {
+    fn read(nest: Attributes<'_>) -> Result<Self> {
+        let fields = Fields::read(nest, &compared::NAMES, "port.compared.")?;
+        Ok(Self {
+            time: fields.need(compared::TIME, Typed::uint)?,
+            sent: fields.need(compared::SENT, Typed::uint)?,
+            arrived: fields.need(compared::ARRIVED, Typed::uint)?,
+            peer_sent: fields.need(compared::PEER_SENT, Typed::uint)?,
+            peer_arrived: fields.need(compared::PEER_ARRIVED, Typed::uint)?,
         })
     }
 }

@@ -7,8 +7,8 @@ use trunk_nl::uapi::{
     Selector, State,
 };
 use trunk_nl::{
-    Bucket, ClaimState, Clock, Counters, Event, Link, LinkSettings, Mac, Named, Peer, Port,
-    PortSettings, Statistics, System, Trunk, TrunkSettings,
+    Bucket, ClaimState, Clock, Compared, Counters, Event, Link, LinkSettings, Mac, Named, Peer,
+    Port, PortSettings, Statistics, System, Trunk, TrunkSettings,
 };
 
 use crate::config::{PortConfig, TrunkConfig};
@@ -134,6 +134,7 @@ fn port(ifindex: u32, name: &str, priority: u32) -> Port {
         loses_source: false,
         loses_mtu: false,
         loses_vlans: Vec::new(),
+        compared: None,
     }
 }
 
@@ -148,6 +149,13 @@ pub fn ports() -> Vec<Port> {
             in_use: true,
             rounds_missed: 2,
             round_trip_late: Some(12_345_678),
+            compared: Some(Compared {
+                time: 90 * SECOND,
+                sent: 123_456,
+                arrived: 123_455,
+                peer_sent: 1_000,
+                peer_arrived: 990,
+            }),
             ..port(4, "eth1", 1)
         },
         Port {

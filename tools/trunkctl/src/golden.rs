@@ -203,7 +203,7 @@ fn port_show_without_probes() {
     let mut group = fixtures::group();
     group.ports.truncate(1);
     let port = &mut group.ports[0];
-    (port.peer, port.probed) = (None, false);
+    (port.peer, port.probed, port.compared) = (None, false, None);
     (port.round_trip_last, port.round_trip_late) = (None, None);
     (port.round_trip_min, port.round_trip_avg) = (None, None);
     (port.rounds, port.rounds_missed) = (9000, 9000);
@@ -280,7 +280,7 @@ fn port_show_as_json() {
             r#""heard":"2026-11-21T08:06:38.980000Z","address":"02:00:00:00:00:04"},"#,
             r#""rounds":9000,"rounds_missed":0,"round_trip_last":118000,"round_trip_min":97000,"round_trip_avg":121456,"#,
             r#""round_trip_late":null,"late":false,"loses_source":false,"loses_mtu":false,"#,
-            r#""loses_vlans":[]}]"#,
+            r#""loses_vlans":[],"compared":null}]"#,
             "\n"
         )
     );

@@ -410,6 +410,18 @@ fn probe_lines(text: &mut String, port: &PortView<'_>, look: &Look) {
             let _ = write!(text, " {name} {}", time::short(time));
         }
     }
+    if let Some(it) = &port.compared {
+        let _ = write!(
+            text,
+            "{}last {} sent {} arrived {} peer-sent {} arrived {}",
+            look.joint(),
+            time::short(it.time),
+            look.number(it.sent),
+            look.number(it.arrived),
+            look.number(it.peer_sent),
+            look.number(it.peer_arrived)
+        );
+    }
     if let Some(peer) = &port.peer {
         let address = peer.address.map(|address| format!(" address {address}"));
         let _ = write!(

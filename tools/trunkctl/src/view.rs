@@ -6,8 +6,8 @@
 use serde::Serialize;
 use trunk_nl::uapi::{EventKind, Reason, Redundancy, State};
 use trunk_nl::{
-    Bucket, ClaimState, Clock, Counters, Event, Link, Mac, MissingPort, Named, Peer, Port,
-    Statistics, System, Trunk,
+    Bucket, ClaimState, Clock, Compared, Counters, Event, Link, Mac, MissingPort, Named, Peer,
+    Port, Statistics, System, Trunk,
 };
 
 use crate::time;
@@ -121,6 +121,8 @@ pub struct PortView<'a> {
     pub loses_source: bool,
     pub loses_mtu: bool,
     pub loses_vlans: &'a [u32],
+    /// What both ends have counted lately.
+    pub compared: Option<Compared>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub statistics: Option<&'a Counters>,
     /// How long ago the state changed last.
@@ -164,6 +166,7 @@ impl<'a> PortView<'a> {
             loses_source: port.loses_source,
             loses_mtu: port.loses_mtu,
             loses_vlans: &port.loses_vlans,
+            compared: port.compared,
             statistics: statistics.iter().find(own).map(|s| &s.counters),
             age: time::brief(clock.since(port.since)),
         }

@@ -138,6 +138,18 @@ impl<B: DerefMut<Target: BorrowMut<Link>>> Health<B> {
         self.probe(Kind::Reply, id, probe.sequence, nonce, probe.nonce, view)
     }
 
+    /// Returns whether a message is the last trusted test of the peer of a link that leads to it alone.
+    pub fn is_last_word(&self, id: PortId, probe: &Probe) -> bool {
+        let link = self.link(id).filter(|link| link.alive && link.probed);
+        link.is_some_and(|link| {
+            let peer = link.only_peer().map(|peer| peer.identity);
+            let followed = link.followed.map(|(_, sequence)| sequence);
+            let trusted = link.tests.find(probe.echo).is_some();
+            let last = probe.kind == Kind::Test && followed == Some(probe.sequence);
+            trusted && last && peer == Some(probe.from)
+        })
+    }
+
     /// Notes that a test has reached another port than the one at the other end of its link. A plain
     /// switch may be all that there is. Beside a link to a trunk, it is a wrong cable.
     fn note_shared(&mut self, id: PortId) {
@@ -179,6 +191,7 @@ impl<B: DerefMut<Target: BorrowMut<Link>>> Health<B> {
             heard,
             address: view.address,
             path: None,
+            counted: None,
         })
     }
 

@@ -113,6 +113,7 @@ impl<'a> Bench<'a> {
             heard: self.heard,
             address: None,
             path: None,
+            counted: None,
         }
     }
 

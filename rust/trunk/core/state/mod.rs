@@ -102,6 +102,7 @@ use super::{
     table::Bucket,
     uapi::FarEnd,
     wire::{
+        Counted,
         Identity,
         Path,
         Probe,
@@ -245,6 +246,8 @@ pub struct Effects<P> {
     pub left: Option<P>,
     /// The number of claims that have ended.
     pub ended: usize,
+    /// What the peer of a port has counted, which is to be compared.
+    pub counted: Option<(PortId, Identity, Counted)>,
 }
 
 /// What frames go by besides the table.
@@ -381,6 +384,7 @@ impl<M: Memory> State<M> {
             work: false,
             left: None,
             ended: 0,
+            counted: None,
         };
         let mut cause = None;
         // The ports to look at, and whether there is a decision even if none of them has changed.
@@ -399,8 +403,12 @@ impl<M: Memory> State<M> {
                 match read {
                     Some(read) => {
                         self.health.unknown(id, read.unknown);
-                        let reply = self.health.receive(id, &read.probe, now, &self.view);
+                        let probe = &read.probe;
+                        let reply = self.health.receive(id, probe, now, &self.view);
                         effects.send = reply.map(|reply| (id, reply));
+                        let said = self.health.is_last_word(id, probe);
+                        let counted = probe.counted.filter(|_| said);
+                        effects.counted = counted.map(|counted| (id, probe.from, counted));
                     }
                     None => self.health.refused(id),
                 }

@@ -425,6 +425,7 @@ impl Network {
             heard: random("heard"),
             address: is("address").then_some([9; 6]),
             path: None,
+            counted: None,
         };
         let (bytes, used) = match random("tag") % 3 {
             0 => probe.write(None::<fn(&[u8]) -> u64>),

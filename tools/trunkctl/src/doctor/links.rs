@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use trunk_nl::uapi::{EventKind, FarEnd, FarEndReason, Peers, ProbeMode, Reason, State};
-use trunk_nl::{exact, Counters, Port, System};
+use trunk_nl::{exact, Compared, Counters, Port, System};
 
 use super::{Findings, Patient};
 use crate::time;
@@ -22,6 +22,10 @@ const LATELY: Duration = Duration::from_secs(600);
 /// Late replies are found if there are so many, and this part of all in percent.
 const LATE: u64 = 3;
 const LATE_PERCENT: u64 = 1;
+
+/// Losses are found if so many frames were sent, and this part of them in percent was lost.
+const COUNTED: u64 = 500;
+const LOST_PERCENT: u64 = 2;
 
 /// Intervals of both ends that differ by this factor are found.
 const FACTOR: u32 = 4;
@@ -49,6 +53,7 @@ pub fn examine(patient: &Patient, findings: &mut Findings<'_>) {
     }
     far_end(patient, findings);
     late(patient, findings);
+    compared(group, findings);
     intervals(group, findings);
 }
 
@@ -374,6 +379,40 @@ fn lossy(group: &Group, port: &Port, findings: &mut Findings<'_>) {
             format!("frames of VLAN {}", vlans.join(", ")),
             "let what lies between carry the VLAN on this link as on the others".to_string(),
         );
+    }
+}
+
+/// Finds links on which less arrives than was sent, by the counters of both ends, while another link is
+/// sound: drivers may count differently, but not on one link alone.
+fn compared(group: &Group, findings: &mut Findings<'_>) {
+    type Way = fn(&Compared) -> [u64; 2];
+    let ways: [(&str, Way); 2] = [
+        ("frames to its peer", |it| [it.sent, it.arrived]),
+        ("frames from its peer", |it| [it.peer_sent, it.peer_arrived]),
+    ];
+    let lost = |[sent, arrived]: [u64; 2]| sent.saturating_sub(arrived);
+    for (what, way) in ways {
+        let counted = |port: &Port| port.compared.as_ref().map(way);
+        let sound = |counted: [u64; 2]| {
+            counted[0] >= COUNTED && lost(counted).saturating_mul(100) < counted[0]
+        };
+        if !group.ports.iter().filter_map(counted).any(sound) {
+            continue;
+        }
+        for port in &group.ports {
+            let Some([sent, arrived]) = counted(port).filter(|[sent, _]| *sent >= COUNTED) else {
+                continue;
+            };
+            let lost = lost([sent, arrived]);
+            if lost.saturating_mul(100) >= LOST_PERCENT.saturating_mul(sent) {
+                findings.warn(
+                    "losses",
+                    Some(&port.ifname),
+                    format!("of {sent} {what} {arrived} have arrived lately, by the counters of both ends"),
+                    format!("check what lies between the ends: {PATH}"),
+                );
+            }
+        }
     }
 }
 
@@ -806,6 +845,47 @@ trunk0: the peer died: all ports fell silent at once, though their carrier staye
              carries them, so it is not used; let what lies between carry the VLAN on this link as on \
              the others\n"
         );
+    }
+
+    #[test]
+    fn links_on_which_less_arrives_than_was_sent() {
+        let mut patient = healthy();
+        let mut said_of = |counted: [Option<[u64; 4]>; 3]| {
+            for (port, counted) in patient.group.ports.iter_mut().zip(counted) {
+                port.compared = counted.map(|[sent, arrived, peer_sent, peer_arrived]| Compared {
+                    time: 90_000_000_000,
+                    sent,
+                    arrived,
+                    peer_sent,
+                    peer_arrived,
+                });
+            }
+            said(&patient)
+        };
+        let sound = Some([1_000, 1_000, 1_000, 1_001]);
+        let advice = "check what lies between the ends: fibre, media converter, switch, filters";
+        assert_eq!(
+            said_of([sound, Some([1_000, 980, 500, 490]), None]),
+            format!(
+                "trunk0: eth2: of 1000 frames to its peer 980 have arrived lately, by the counters of \
+                 both ends; {advice}\n\
+                 trunk0: eth2: of 500 frames from its peer 490 have arrived lately, by the counters of \
+                 both ends; {advice}\n"
+            )
+        );
+        for counted in [
+            // Few are lost, or few were sent.
+            [sound, Some([1_000, 981, 499, 0]), sound],
+            // Nothing says that both ends count the same.
+            [
+                None,
+                Some([1_000, 0, 1_000, 0]),
+                Some([1_000, 990, 1_000, 990]),
+            ],
+            [None; 3],
+        ] {
+            assert_eq!(said_of(counted), "");
+        }
     }
 
     #[test]
