@@ -33,8 +33,12 @@ pub(crate) fn read_counters(dev: &Device<Trunk>) -> Option<u32> {
     let rcu = read_lock();
     let mut peers = false;
     for port in trunk.ports(&rcu) {
-        let known = |id| Some(trunk.state.lock().port(id)?.link.peer.is_some());
-        if known(port.id) != Some(true) {
+        let state = trunk.state.lock();
+        let has_peer = state
+            .port(port.id)
+            .is_some_and(|known| known.link.peer.is_some());
+        drop(state);
+        if !has_peer {
             trunk.tallies.lock().forget(port.id);
             continue;
         }

@@ -684,13 +684,13 @@ pub mod port {
 pub mod compared {
     /// How long that is, in ns.
     pub const TIME: u16 = 1;
-    /// Frames that this end has sent.
+    /// Frames that this end has sent, but for the last ones, which may be under way.
     pub const SENT: u16 = 2;
     /// Frames that the peer has received.
     pub const ARRIVED: u16 = 3;
     /// Frames that the peer has sent.
     pub const PEER_SENT: u16 = 4;
-    /// Frames that this end has received.
+    /// Frames that this end has received, perhaps some of shortly before.
     pub const PEER_ARRIVED: u16 = 5;
 
     /// Names of these, by number; 0 has none.

@@ -32,9 +32,8 @@
 //! says which devices become ports by themselves.
 //!
 //! Carrier alone does not make a link `act`. The two ends send probes to each other ([`wire`]).
-//! [`health`] gives a verdict on each link from the replies and their times. [`tally`] compares what
-//! both ends have counted. Both take the time,
-//! random numbers and frames as values.
+//! [`health`] gives a verdict on each link from the replies and their times. Both take the time,
+//! random numbers and frames as values. [`tally`] compares what both ends have counted.
 //!
 //! The code needs nothing but the `core` crate: no allocation, no clock, no lock, no unsafe code
 //! and no path to a panic. It runs in the driver, under KUnit and in the tests on the host. It may

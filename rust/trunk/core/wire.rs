@@ -101,6 +101,16 @@ impl Counted {
         self.sent <= later.sent && self.received <= later.received
     }
 
+    /// Returns the value of its TLV.
+    fn octets(self) -> [u8; COUNTED_LEN] {
+        let mut octets = [0; COUNTED_LEN];
+        let mut rest = Writer(&mut octets);
+        rest.put(self.sent.to_be_bytes());
+        rest.put(self.received.to_be_bytes());
+        octets
+    }
+
+    /// Returns the counters of that value of its TLV.
     fn from_octets(octets: &[u8]) -> Option<Self> {
         let mut rest = Reader(octets);
         let (sent, received) = (rest.take().ok()?, rest.take().ok()?);
@@ -218,11 +228,12 @@ impl Probe {
     /// Returns the probe as bytes, and how many of them are used. `tag` makes the tag of what comes
     /// before it, if there is a key.
     pub fn write(&self, tag: Option<impl FnOnce(&[u8]) -> u64>) -> ([u8; LEN], usize) {
-        let address = self.address.map_or(0, |_| TLV.saturating_add(ADDRESS_LEN));
-        let path = self.path.map_or(0, |_| TLV.saturating_add(PATH_LEN));
-        let counted = self.counted.map_or(0, |_| TLV.saturating_add(COUNTED_LEN));
-        let tlvs = address.saturating_add(path).saturating_add(counted);
-        let body = BODY.saturating_add(tlvs);
+        let path = self.path.map(Path::octets);
+        let counted = self.counted.map(Counted::octets);
+        let body = BODY
+            .saturating_add(tlv_len(&self.address))
+            .saturating_add(tlv_len(&path))
+            .saturating_add(tlv_len(&counted));
         let length = body.saturating_add(if tag.is_some() { TAG } else { 0 });
         let flag = |set, flag| if set { flag } else { 0 };
         let flags = flag(self.usable, USABLE)
@@ -245,22 +256,9 @@ impl Probe {
         rest.put(self.nonce.to_be_bytes());
         rest.put(self.echo.to_be_bytes());
         rest.put(self.heard.to_be_bytes());
-        if let Some(address) = self.address {
-            rest.put(ADDRESS.to_be_bytes());
-            rest.put((ADDRESS_LEN as u16).to_be_bytes());
-            rest.put(address);
-        }
-        if let Some(path) = self.path {
-            rest.put(PATH.to_be_bytes());
-            rest.put((PATH_LEN as u16).to_be_bytes());
-            rest.put(path.octets());
-        }
-        if let Some(counted) = self.counted {
-            rest.put(COUNTED.to_be_bytes());
-            rest.put((COUNTED_LEN as u16).to_be_bytes());
-            rest.put(counted.sent.to_be_bytes());
-            rest.put(counted.received.to_be_bytes());
-        }
+        rest.put_tlv(ADDRESS, self.address);
+        rest.put_tlv(PATH, path);
+        rest.put_tlv(COUNTED, counted);
         if let (Some(tag), Some((body, rest))) = (tag, bytes.split_at_mut_checked(body)) {
             Writer(rest).put(tag(body).to_be_bytes());
         }
@@ -381,10 +379,24 @@ impl Reader<'_> {
     }
 }
 
+/// Returns the length of a TLV, 0 if there is no value.
+fn tlv_len<const N: usize>(value: &Option<[u8; N]>) -> usize {
+    value.map_or(0, |_| TLV.saturating_add(N))
+}
+
 /// Bytes yet to be written.
 struct Writer<'a>(&'a mut [u8]);
 
 impl Writer<'_> {
+    /// Writes a TLV, if there is a value.
+    fn put_tlv<const N: usize>(&mut self, kind: u16, value: Option<[u8; N]>) {
+        if let Some(value) = value {
+            self.put(kind.to_be_bytes());
+            self.put((N as u16).to_be_bytes());
+            self.put(value);
+        }
+    }
+
     /// Writes these bytes. There is room for all that are written.
     fn put<const N: usize>(&mut self, bytes: [u8; N]) {
         if let Some((room, rest)) = ::core::mem::take(&mut self.0).split_first_chunk_mut() {

@@ -317,13 +317,13 @@ pub struct Port {
 pub struct Compared {
     /// How long that is, in ns.
     pub time: u64,
-    /// Frames that this end has sent.
+    /// Frames that this end has sent, but for the last ones, which may be under way.
     pub sent: u64,
     /// Frames that the peer has received.
     pub arrived: u64,
     /// Frames that the peer has sent.
     pub peer_sent: u64,
-    /// Frames that this end has received.
+    /// Frames that this end has received, perhaps some of shortly before.
     pub peer_arrived: u64,
 }
 

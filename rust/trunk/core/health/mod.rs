@@ -13,6 +13,7 @@
 //!
 //! A link is **dead** if nothing shows for some rounds that tests get through, and **late** if
 //! something does, but answers take too long. Only the former takes it out of use.
+//! A link that works may still lose some kind of data, see `paths`.
 
 mod damping;
 mod link;

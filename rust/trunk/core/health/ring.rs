@@ -113,13 +113,17 @@ impl Tests {
 
     /// Returns whether one of the tests sent at `start` or later was answered.
     pub(super) fn answered_since(&self, start: u64) -> bool {
-        let mut since = self.iter().filter(|(_, test)| test.sent >= start);
-        since.any(|(bit, _)| self.answered & bit != 0)
+        self.answered & self.since(start) != 0
     }
 
     /// Returns whether one of the tests of rounds sent at `start` or later was answered.
     pub(super) fn round_answered_since(&self, start: u64) -> bool {
-        let mut since = self.iter().filter(|(_, test)| test.sent >= start);
-        since.any(|(bit, _)| self.answered & !self.paths & bit != 0)
+        self.answered & !self.paths & self.since(start) != 0
+    }
+
+    /// Returns the tests sent at `start` or later, one bit for each place.
+    fn since(&self, start: u64) -> u32 {
+        let since = self.iter().filter(|(_, test)| test.sent >= start);
+        since.fold(0, |bits, (bit, _)| bits | bit)
     }
 }

@@ -39,6 +39,7 @@
 //!          │            │ [held-down]     fails often  ├──────────────────────▶│
 //!          │            │ [peer-sby]      peer refuses │                       │
 //!          │            │ [peer-mismatch] other trunk  │                       │
+//!          │            │ [path-…]        loses data   │                       │
 //!          │            └──────┬───────────────────────┘                       │
 //!          │                   │ none of these any more                        │
 //!          ▼                   ▼                                               │
@@ -389,6 +390,10 @@ impl<M: Memory> State<M> {
         let mut cause = None;
         // The ports to look at, and whether there is a decision even if none of them has changed.
         let mut look = self.follow(links, now);
+        if self.health.any_loss() {
+            // Whether a port is of use depends on others.
+            look = !PortSet::EMPTY;
+        }
         let mut change = false;
         let mut old = None;
         match input {
@@ -406,8 +411,8 @@ impl<M: Memory> State<M> {
                         let probe = &read.probe;
                         let reply = self.health.receive(id, probe, now, &self.view);
                         effects.send = reply.map(|reply| (id, reply));
-                        let said = self.health.is_last_word(id, probe);
-                        let counted = probe.counted.filter(|_| said);
+                        let last = |_: &Counted| self.health.is_last_word(id, probe);
+                        let counted = probe.counted.filter(last);
                         effects.counted = counted.map(|counted| (id, probe.from, counted));
                     }
                     None => self.health.refused(id),
@@ -434,18 +439,11 @@ impl<M: Memory> State<M> {
             Input::Address(address) => {
                 self.view.address = Some(address);
                 self.health.forget_path(Path::Source);
-                look = !PortSet::EMPTY;
                 // Perhaps other frames than before are the trunk's own.
                 change = self.settings.selector == Selector::Smac;
             }
-            Input::Mtu => {
-                self.health.forget_path(Path::Mtu);
-                look = !PortSet::EMPTY;
-            }
-            Input::Vlan(vlan, used) => {
-                self.health.set_vlan(vlan, used);
-                look = !PortSet::EMPTY;
-            }
+            Input::Mtu => self.health.forget_path(Path::Mtu),
+            Input::Vlan(vlan, used) => self.health.set_vlan(vlan, used),
             Input::Moved(id) => {
                 if self.view.in_use.contains(id) {
                     self.to_announce = true;
@@ -515,10 +513,6 @@ impl<M: Memory> State<M> {
                 error,
                 ..Event::new(EventKind::JoinRefused, ifindex, now)
             }),
-        }
-        if self.health.any_loss() {
-            // Whether a port is of use depends on others.
-            look = !PortSet::EMPTY;
         }
         for id in look.iter() {
             change |= self.look(id);

@@ -74,6 +74,8 @@ pub struct Ends {
     cables: Vec<Cable>,
     frames: VecDeque<(u64, usize, PortId, Vec<u8>)>,
     nonces: u64,
+    /// There is no memory for frames of that kind.
+    pub unmade: Option<Path>,
 }
 
 fn ifindex(id: PortId) -> u32 {
@@ -104,6 +106,7 @@ impl Ends {
             cables: Vec::new(),
             frames: VecDeque::new(),
             nonces: 0,
+            unmade: None,
         };
         for (number, priority) in priorities.iter().enumerate() {
             ends.join(number, *priority);
@@ -160,7 +163,11 @@ impl Ends {
         assert!(effects.next.is_none_or(|next| next > now));
         assert!(effects.decided.is_none_or(|it| it == state.decision()));
         if let Some((id, probe)) = &effects.send {
-            self.send(end, *id, probe);
+            if probe.path.is_some() && probe.path == self.unmade {
+                self.step_once(end, Input::NotMade(*id));
+            } else {
+                self.send(end, *id, probe);
+            }
         }
         effects
     }

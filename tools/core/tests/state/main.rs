@@ -392,3 +392,26 @@ fn the_source_is_tested_where_no_switch_learns_it() {
         assert_eq!(reasons(&ends, 0), [Reason::None, reason]);
     }
 }
+
+#[test]
+fn what_cannot_be_made_a_frame_is_not_lost() {
+    let mut ends = Ends::new(&[1, 1]);
+    ends.unmade = Some(Path::Mtu);
+    ends.run(8_000 * MS);
+    for number in 0..2 {
+        assert_eq!(ends.state(0).health().losses(port(number)).count(), 0);
+    }
+}
+
+/// As where a full queue loses large frames before small ones.
+#[test]
+fn a_link_that_carries_some_of_a_kind_does_not_lose_it() {
+    let mut ends = lossy(Path::Mtu);
+    for _ in 0..10 {
+        ends.cable(1, |cable| cable.loses[0] = Some(Path::Mtu));
+        ends.run(2_500 * MS);
+        ends.cable(1, |cable| cable.loses[0] = None);
+        ends.run(300 * MS);
+        assert_eq!(reasons(&ends, 0), [Reason::None; 2]);
+    }
+}
