@@ -129,9 +129,12 @@ class Failure:
         return event()
 
     def since_the_last_reply(self, pair, port):
-        """Returns the ns from the last reply until the failure was noticed, or None if the carrier was lost.
+        """Returns the ns from the last reply until the failure was noticed, or None if the server saw that the
+        carrier was lost: then the switch may have missed replies, but nobody waited for it.
         Both ends test a link that fails one way, and both miss replies. Either of them may notice it
         first. If the switch does, it informs the server; then its own last reply counts."""
+        if self.failover["reason"] == "no-carrier":
+            return None
         if "detection-ns" in self.failover:
             return self.failover["detection-ns"]
         first = next((e for e in self.told(pair.switch, pair.far[port]) if "detection-ns" in e), None)
