@@ -308,7 +308,10 @@ impl Driver for Trunk {
     fn work(dev: &Device<Self>) {
         let joined = auto_join::admit(dev);
         // A port that has waited long enough gets its buckets back.
-        probe::step_and_send(dev, Input::Links, &read_lock_bh());
+        let effects = probe::step_and_send(dev, Input::Links, &read_lock_bh());
+        if effects.paths {
+            probe::send_path_tests(dev);
+        }
         let wait = dev.data().state.lock().failback_in(time::monotonic_ns());
         let wait = wait.map(|ns| {
             let ms = ns.div_ceil(NSEC_PER_MSEC);
@@ -331,7 +334,11 @@ impl Driver for Trunk {
     }
 
     fn timer(dev: &Device<Self>, context: &RcuBh) -> Option<u64> {
-        probe::step_and_send(dev, Input::Time, context).next
+        let effects = probe::step_and_send(dev, Input::Time, context);
+        if effects.paths {
+            dev.schedule_work(0);
+        }
+        effects.next
     }
 
     fn statistics(dev: &Device<Self>, figures: &mut [u64]) {

@@ -88,6 +88,12 @@ pub(crate) fn step_and_send(dev: &Device<Trunk>, input: In<'_>, context: &RcuBh)
     effects
 }
 
+/// Sends the tests that are due and resemble data. There may be one of the largest size for each port, so
+/// that bottom halves are disabled for one at a time.
+pub(crate) fn send_path_tests(dev: &Device<Trunk>) {
+    while step_once(dev, Input::Test(random_u64()), &read_lock_bh()).paths {}
+}
+
 /// Takes in what happens, and sends the probe that follows from it.
 fn step_once(dev: &Device<Trunk>, input: In<'_>, context: &RcuBh) -> Effects {
     let effects = step(dev, input, context);

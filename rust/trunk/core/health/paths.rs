@@ -96,9 +96,11 @@ struct Loss {
 pub(super) struct Paths {
     /// The kind that is tested.
     path: Path,
-    /// When the last test of it was due, and until when answers to it are awaited, in ns.
-    sent: u64,
-    until: u64,
+    /// When a test of it was last due, when the last one was made, and how long answers to that are awaited,
+    /// in ns.
+    due: u64,
+    made: u64,
+    wait: u64,
     /// The links that it was sent on, and those that it was answered on.
     asked: PortSet,
     answered: PortSet,
@@ -117,8 +119,9 @@ pub(super) struct Paths {
 impl Paths {
     pub(super) const NONE: Self = Self {
         path: Path::Source,
-        sent: 0,
-        until: 0,
+        due: 0,
+        made: 0,
+        wait: 0,
         asked: PortSet::EMPTY,
         answered: PortSet::EMPTY,
         against: [0; 64],
@@ -215,9 +218,10 @@ impl Paths {
 impl<B: DerefMut<Target: BorrowMut<Link>>> Health<B> {
     /// Ends the last test that resembles data, and begins the next, if it is time for it. To be called
     /// after [`tick`](Self::tick) when tests are due. Frames with the trunk's source may leave by the
-    /// ports of `sources`. Returns the ports on which [`path_test`](Self::path_test) is due.
+    /// ports of `sources`. Returns the ports on which [`path_test`](Self::path_test) is due, at once or
+    /// later.
     pub fn test_paths(&mut self, now: u64, sources: PortSet) -> PortSet {
-        if !self.is_testing() || now < self.paths.until {
+        if !self.is_testing() || now < self.paths.made.saturating_add(self.paths.wait) {
             return PortSet::EMPTY;
         }
         self.judge_paths(now);
@@ -231,7 +235,8 @@ impl<B: DerefMut<Target: BorrowMut<Link>>> Health<B> {
         if !undecided || paths.times >= LONGEST {
             paths.next();
         }
-        (paths.sent, paths.asked, paths.answered) = (now, PortSet::EMPTY, PortSet::EMPTY);
+        (paths.due, paths.made) = (now, now);
+        (paths.asked, paths.answered) = (PortSet::EMPTY, PortSet::EMPTY);
         let sources = sources | paths.lost(Path::Source);
         let path = paths.path;
         let tested = |id: &PortId| {
@@ -243,7 +248,7 @@ impl<B: DerefMut<Target: BorrowMut<Link>>> Health<B> {
         let tested: PortSet = PortId::all().filter(tested).collect();
         let round_trips = tested.iter().filter_map(|id| self.link(id)?.round_trip);
         let longest = round_trips.map(|it| it.expected()).max().unwrap_or(0);
-        self.paths.until = now.saturating_add(EVERY.max(longest.saturating_mul(2)));
+        self.paths.wait = EVERY.max(longest.saturating_mul(2));
         tested
     }
 
@@ -261,6 +266,7 @@ impl<B: DerefMut<Target: BorrowMut<Link>>> Health<B> {
         let path = self.paths.path;
         let test = self.make_test(id, nonce, now, view, true)?;
         self.paths.asked.insert(id);
+        self.paths.made = now;
         Some(Probe {
             path: Some(path),
             ..test
@@ -274,7 +280,7 @@ impl<B: DerefMut<Target: BorrowMut<Link>>> Health<B> {
 
     /// Notes that a test that resembles data, sent at that time, was answered.
     pub(super) fn note_path(&mut self, id: PortId, sent: u64) {
-        if sent >= self.paths.sent && self.paths.asked.contains(id) {
+        if sent >= self.paths.due && self.paths.asked.contains(id) {
             self.paths.answered.insert(id);
         }
     }
@@ -283,7 +289,7 @@ impl<B: DerefMut<Target: BorrowMut<Link>>> Health<B> {
     fn judge_paths(&mut self, now: u64) {
         let Paths {
             path,
-            sent,
+            due,
             asked,
             answered,
             ..
@@ -293,7 +299,7 @@ impl<B: DerefMut<Target: BorrowMut<Link>>> Health<B> {
             let Some(link) = self.link(id) else {
                 continue;
             };
-            let others = link.alive && link.tests.round_answered_since(sent);
+            let others = link.alive && link.tests.round_answered_since(due);
             let elsewhere = answered.iter().any(|other| self.same_peer(id, other));
             let carries = answered.contains(id);
             let known = carries || others && (elsewhere || !matches!(path, Path::Vlan(_)));

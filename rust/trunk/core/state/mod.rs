@@ -236,6 +236,8 @@ pub struct Effects<P> {
     pub send: Option<(PortId, Probe)>,
     /// Tests are due. [`Input::Test`] makes them, one each time.
     pub tests: bool,
+    /// The same of tests that resemble data, which need not be made at once.
+    pub paths: bool,
     /// There was a decision: what frames go by besides the table.
     pub decided: Option<Decision>,
     /// When [`Input::Time`] is to come next, in ns, if nothing else happens before. Only an
@@ -380,6 +382,7 @@ impl<M: Memory> State<M> {
         let mut effects = Effects {
             send: None,
             tests: false,
+            paths: false,
             decided: None,
             next: None,
             work: false,
@@ -525,7 +528,8 @@ impl<M: Memory> State<M> {
             effects.decided = Some(self.decision);
         }
         self.announce(now);
-        effects.tests = !(self.due | self.due_paths).is_empty();
+        effects.tests = !self.due.is_empty();
+        effects.paths = !self.due_paths.is_empty();
         effects.work = self.has_work();
         effects.next = effects.next.map(|next| next.min(self.inquiries_end()));
         effects
@@ -552,7 +556,7 @@ impl<M: Memory> State<M> {
         }
         let due = self.health.tick(now, self.links.operational);
         self.due = self.due | due.test;
-        if !due.test.is_empty() {
+        if !due.test.is_empty() && self.due_paths.is_empty() {
             // Where a switch may forward probes, it would take the trunk for behind another port.
             let sources = match self.settings.probes_stay_on_link() {
                 true => !PortSet::EMPTY,
@@ -566,7 +570,7 @@ impl<M: Memory> State<M> {
         Some(due.next.min(now.saturating_add(interval)))
     }
 
-    /// Returns the next test that is due.
+    /// Returns the next test that is due. Those that resemble data come last.
     fn test(&mut self, nonce: u64, now: u64) -> Option<(PortId, Probe)> {
         loop {
             let due = self.due.pop_first();

@@ -61,6 +61,8 @@ struct End {
     ports: PortSet,
     /// When time is to come next, in ns.
     timer: Option<u64>,
+    /// When the work is to make the tests that resemble data, in ns.
+    work: Option<u64>,
     /// What claims were answered.
     answers: BTreeMap<u32, Option<PortId>>,
     events: Vec<Event>,
@@ -74,6 +76,8 @@ pub struct Ends {
     cables: Vec<Cable>,
     frames: VecDeque<(u64, usize, PortId, Vec<u8>)>,
     nonces: u64,
+    /// The work runs so long after it is scheduled, in ns.
+    pub work_after: u64,
     /// There is no memory for frames of that kind.
     pub unmade: Option<Path>,
 }
@@ -96,6 +100,7 @@ impl Ends {
             table: (0..32).map(|_| Bucket::empty()).collect(),
             ports: PortSet::EMPTY,
             timer: None,
+            work: None,
             answers: BTreeMap::new(),
             events: Vec::new(),
             states: BTreeMap::new(),
@@ -106,6 +111,7 @@ impl Ends {
             cables: Vec::new(),
             frames: VecDeque::new(),
             nonces: 0,
+            work_after: 0,
             unmade: None,
         };
         for (number, priority) in priorities.iter().enumerate() {
@@ -147,12 +153,25 @@ impl Ends {
         let effects = self.step_once(end, input);
         let mut tests = effects.tests;
         while tests {
-            self.nonces += 1;
-            let nonce = self.nonces.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-            tests = self.step_once(end, Input::Test(nonce)).tests;
+            tests = self.test(end).tests;
+        }
+        if effects.paths && self.ends[end].work.is_none() {
+            self.ends[end].work = Some(self.now + self.work_after);
         }
         self.tell(end);
         effects
+    }
+
+    fn test(&mut self, end: usize) -> Effects<Box<Port>> {
+        self.nonces += 1;
+        let nonce = self.nonces.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        self.step_once(end, Input::Test(nonce))
+    }
+
+    /// Makes the tests that resemble data, as the driver's work does.
+    fn work(&mut self, end: usize) {
+        self.ends[end].work = None;
+        while self.test(end).paths {}
     }
 
     fn step_once(&mut self, end: usize, input: Input<'_, Box<Port>>) -> Effects<Box<Port>> {
@@ -235,7 +254,18 @@ impl Ends {
             let timer = (0..2)
                 .filter_map(|end| Some((self.ends[end].timer?, end)))
                 .min();
+            let work = (0..2)
+                .filter_map(|end| Some((self.ends[end].work?, end)))
+                .min();
             let frame = self.frames.front().map(|(time, ..)| *time);
+            if let Some((time, end)) = work.filter(|(time, _)| {
+                let frame = frame.is_none_or(|frame| *time < frame);
+                *time <= until && frame && timer.is_none_or(|(timer, _)| *time < timer)
+            }) {
+                self.now = self.now.max(time);
+                self.work(end);
+                continue;
+            }
             match (timer, frame) {
                 (_, Some(time)) if time <= until && timer.is_none_or(|(t, _)| time <= t) => {
                     self.now = self.now.max(time);

@@ -403,6 +403,23 @@ fn what_cannot_be_made_a_frame_is_not_lost() {
     }
 }
 
+/// The work may have to wait.
+#[test]
+fn what_is_tested_late_is_not_lost() {
+    for wait in [MS, 50 * MS, 99 * MS + 900_000, 150 * MS, 350 * MS] {
+        let mut ends = Ends::new(&[1, 1]);
+        ends.work_after = wait;
+        ends.run(60_000 * MS);
+        for number in 0..2 {
+            assert_eq!(ends.state(0).health().losses(port(number)).count(), 0);
+        }
+        // And what is lost is found, if later.
+        ends.cable(1, |cable| cable.loses[0] = Some(Path::Mtu));
+        ends.run(30_000 * MS);
+        assert_eq!(reasons(&ends, 0), [Reason::None, Reason::PathMtu]);
+    }
+}
+
 /// As where a full queue loses large frames before small ones.
 #[test]
 fn a_link_that_carries_some_of_a_kind_does_not_lose_it() {
