@@ -4,16 +4,19 @@
 
 use crate::{
     probe,
+    pure::state::Input,
     stats::Count,
     switch,
     trunk::{
         Port,
-        Trunk, //
+        Trunk,
+        Watch, //
     }, //
 };
 use netdev::{
     addr::MacAddr,
     device::Device,
+    lower::Lower,
     rcu::RcuBh,
     rx_handler::{
         RxHandler,
@@ -67,6 +70,9 @@ impl RxHandler<Trunk> for Port {
             count(Count::RxUnicastFiltered);
             return RxResult::Exact(skb);
         }
+        let is_copy = skb.header().dst.is_broadcast()
+            && trunk.live.watch() != Watch::Off
+            && look_for_copies(upper, self, &skb, own, context);
         let of_link = is_of_link(&skb);
         if of_link && (own || !trunk.live.in_use().contains(self.id)) {
             RxResult::Pass(skb)
@@ -74,7 +80,7 @@ impl RxHandler<Trunk> for Port {
             count(Count::RxOwnSource);
             skb.into_frame().drop_for(DropReason::LOCAL_MAC);
             RxResult::Consumed
-        } else if of_link || switch::accepts_groups_from(upper, self, context) {
+        } else if of_link || !is_copy && switch::accepts_groups_from(upper, self, context) {
             if !skb.header().dst.is_broadcast() {
                 count(Count::RxMulticast);
             }
@@ -98,6 +104,31 @@ impl Port {
     fn is_addressed(&self, skb: &Received) -> bool {
         !skb.is_for_other() || skb.header().dst.to_u64() == self.trunk.data().mac()
     }
+}
+
+/// Has the state know what the broadcast shows of the far end. Returns whether the trunk has had a copy
+/// of it, from another port, just because it did not expect any.
+#[cold]
+fn look_for_copies(
+    dev: &Device<Trunk>,
+    port: &Port,
+    skb: &Received,
+    own: bool,
+    context: &RcuBh,
+) -> bool {
+    let trunk = dev.data();
+    let linked = |port: &&Lower<Trunk>| port.dev.has_link(context);
+    // Nothing comes twice by a single link.
+    if trunk.ports(context).filter(linked).nth(1).is_none() {
+        return false;
+    }
+    let shown = trunk.broadcasts.came(skb, port.id, own);
+    let known = trunk.live.watch() == Watch::OneCopy;
+    let Some(one) = shown.filter(|one| *one != known) else {
+        return false;
+    };
+    switch::step_later(dev, Input::OneCopy(one));
+    known
 }
 
 /// Returns whether the trunk itself has sent the frame.

@@ -17,7 +17,10 @@ use crate::{
         Counters,
         Table, //
     },
-    trunk::Trunk, //
+    trunk::{
+        Trunk,
+        Watch, //
+    }, //
 };
 use netdev::{
     device::{
@@ -112,6 +115,13 @@ fn otherwise(mut skb: SkBuff, dev: &Device<Trunk>, flow: Option<u32>, context: &
     let Some(port) = port(dev, trunk, address, context) else {
         return drop(dev, skb, DropReason::DEV_READY, context);
     };
+    let is_broadcast = || {
+        skb.tx_header()
+            .is_some_and(|header| header.dst.is_broadcast())
+    };
+    if trunk.live.watch() != Watch::Off && is_broadcast() {
+        trunk.broadcasts.left(&skb);
+    }
     let counters = table.counters(table.bucket(address.index), context);
     send(dev, Some(counters), &port.dev, skb, context)
 }

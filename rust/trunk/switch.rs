@@ -19,7 +19,8 @@ use crate::{
         Heap,
         Port,
         Takes,
-        Trunk, //
+        Trunk,
+        Watch, //
     },
 };
 use core::sync::atomic::Ordering;
@@ -113,6 +114,9 @@ fn carry_out(dev: &Device<Trunk>, state: &State<Heap>, table: &Table, rcu: &Rcu)
     let trunk = dev.data();
     let decision = state.decision();
     trunk.live.set(&decision, state.claims());
+    if trunk.live.watch() == Watch::Off {
+        trunk.broadcasts.forget();
+    }
     let ways = &decision.ways;
     for port in trunk.ports(rcu) {
         port.set_takes(match port.id {

@@ -6,6 +6,7 @@
 //! `state`, and [`switch`](crate::switch) is what changes it.
 
 use crate::{
+    broadcasts::Broadcasts,
     missing::Missing,
     pure::{
         claims::{
@@ -13,6 +14,7 @@ use crate::{
             Holder,
             MAX_CLAIMS, //
         },
+        far_end::Ways,
         flow,
         history::{
             Event,
@@ -35,6 +37,7 @@ use crate::{
             Settings,
             State, //
         },
+        uapi::FarEndReason,
         MAX_PORTS, //
     },
     stations::Stations,
@@ -124,6 +127,7 @@ pub(crate) struct Trunk {
     pub(crate) missing: Missing,
     #[pin]
     pub(crate) tallies: SpinLockBh<Tallies>,
+    pub(crate) broadcasts: Broadcasts,
     pub(crate) statistics: Statistics,
     /// The key of the hash of flows.
     pub(crate) flow_key: flow::Key,
@@ -170,6 +174,7 @@ impl Trunk {
             stations <- new_mutex!(Stations::new()),
             missing <- Missing::new(),
             tallies <- new_spinlock_bh!(Tallies::new(), "trunk_tallies"),
+            broadcasts: Broadcasts::new(),
             statistics: Statistics::new()?,
             flow_key: flow::Key::new([random_u64(), random_u64()]),
             program <- new_mutex!(None),
@@ -313,11 +318,34 @@ pub(crate) struct Live {
     act: AtomicU64,
     /// The ports that serve buckets or claims.
     in_use: AtomicU64,
+    /// What is known of the copies of broadcasts, see [`Watch`].
+    watch: AtomicU8,
     /// The links as the state knows them.
     operational: AtomicU64,
     started: AtomicU64,
     /// The mark of each claim and the port that serves it, in one word; 0 for no claim.
     claims: [AtomicU64; MAX_CLAIMS],
+}
+
+/// Whether the copies of broadcasts matter, since they show what the far end is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Watch {
+    /// No: the user or tests say what it is.
+    Off,
+    /// It is taken for a switch.
+    Unknown,
+    /// It is taken for an aggregate, as it sends one copy.
+    OneCopy,
+}
+
+impl Watch {
+    fn of(ways: &Ways) -> Self {
+        match ways.reason {
+            FarEndReason::NoAnswer => Self::Unknown,
+            FarEndReason::OneCopy => Self::OneCopy,
+            _ => Self::Off,
+        }
+    }
 }
 
 impl Live {
@@ -327,6 +355,7 @@ impl Live {
             groups: AtomicI8::new(NO_PORT),
             act: AtomicU64::new(0),
             in_use: AtomicU64::new(0),
+            watch: AtomicU8::new(Watch::Off as u8),
             operational: AtomicU64::new(0),
             started: AtomicU64::new(0),
             claims: [const { AtomicU64::new(0) }; MAX_CLAIMS],
@@ -355,6 +384,16 @@ impl Live {
         PortSet::from_bits(self.in_use.load(Ordering::Relaxed))
     }
 
+    /// Returns what is known of the copies of broadcasts.
+    #[inline(always)]
+    pub(crate) fn watch(&self) -> Watch {
+        match self.watch.load(Ordering::Relaxed) {
+            it if it == Watch::OneCopy as u8 => Watch::OneCopy,
+            it if it == Watch::Unknown as u8 => Watch::Unknown,
+            _ => Watch::Off,
+        }
+    }
+
     /// Returns the links as the state knows them.
     pub(crate) fn links(&self) -> Links {
         Links {
@@ -377,6 +416,7 @@ impl Live {
         self.groups.store(to_slot(ways.sends), Ordering::Relaxed);
         self.act.store(decision.act.bits(), Ordering::Relaxed);
         self.in_use.store(decision.in_use.bits(), Ordering::Relaxed);
+        self.watch.store(Watch::of(ways) as u8, Ordering::Relaxed);
         let mut words = claims.iter().map(|claim| {
             let link = to_slot(claim.link) as u8;
             u64::from(claim.holder.mark) << u8::BITS | u64::from(link)

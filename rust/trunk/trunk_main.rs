@@ -41,6 +41,7 @@ mod pure;
 
 mod announce;
 mod auto_join;
+mod broadcasts;
 mod compare;
 mod control;
 mod device;

@@ -152,16 +152,19 @@ pub enum FarEndReason {
     NoAnswer = 3,
     /// Probes of one link reach several ports.
     Shared = 4,
+    /// Of each broadcast one copy comes.
+    OneCopy = 5,
 }
 
 impl FarEndReason {
     /// All values, by number.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::Set,
         Self::Answers,
         Self::Several,
         Self::NoAnswer,
         Self::Shared,
+        Self::OneCopy,
     ];
 
     /// The value of that number.
@@ -177,6 +180,7 @@ impl FarEndReason {
             Self::Several => "several",
             Self::NoAnswer => "no-answer",
             Self::Shared => "shared",
+            Self::OneCopy => "one-copy",
         }
     }
 }

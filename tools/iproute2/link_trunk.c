@@ -83,7 +83,8 @@ static const struct setting {
 	{ "far-end-is", WORD, TRUNK_A_FAR_END_IS, .state = true,
 	  .words = { "auto", "trunk", "switch", "aggregate" } },
 	{ "far-end-reason", WORD, TRUNK_A_FAR_END_REASON, .state = true,
-	  .words = { "set", "answers", "several", "no-answer", "shared" } },
+	  .words = { "set", "answers", "several", "no-answer", "shared",
+		     "one-copy" } },
 };
 
 /* Of ports. */

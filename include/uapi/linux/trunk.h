@@ -71,6 +71,7 @@ enum trunk_far_end {
  *   elsewhere
  * @TRUNK_FAR_END_REASON_NO_ANSWER: no trunk answers
  * @TRUNK_FAR_END_REASON_SHARED: probes of one link reach several ports
+ * @TRUNK_FAR_END_REASON_ONE_COPY: of each broadcast one copy comes
  */
 enum trunk_far_end_reason {
 	TRUNK_FAR_END_REASON_SET,
@@ -78,6 +79,7 @@ enum trunk_far_end_reason {
 	TRUNK_FAR_END_REASON_SEVERAL,
 	TRUNK_FAR_END_REASON_NO_ANSWER,
 	TRUNK_FAR_END_REASON_SHARED,
+	TRUNK_FAR_END_REASON_ONE_COPY,
 };
 
 /**

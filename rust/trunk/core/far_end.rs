@@ -12,6 +12,8 @@
 //!   comes by any link.        and is taken from it. The   So does unicast, also by idle spares.
 //!   So does unicast.          other ports bring copies.
 //! ```
+//!
+//! Tests find a trunk. [`copies`](super::copies) tells an aggregate from a switch.
 
 use super::port::{
     PortId,
@@ -77,6 +79,9 @@ impl Ways {
 ///   ports in use, by which the switch has heard of the trunk. It comes by others only if the switch
 ///   floods it. From a link on which a trunk has answered it is accepted, too, since that trunk may
 ///   use it.
+/// - There is `one_copy` of each broadcast: that is an aggregate, or a switch at each port, and there
+///   are no copies to be dropped. So frames are accepted from all ports. Groups leave by the elected
+///   port all the same, since a port by which nothing has come may lead nowhere.
 pub fn ways<P: PartialEq>(
     set: FarEnd,
     ports: &Ports,
@@ -84,6 +89,7 @@ pub fn ways<P: PartialEq>(
     own: Option<PortId>,
     sight: impl Fn(PortId) -> Sight<P>,
     previously: PortSet,
+    one_copy: bool,
 ) -> Ways {
     let all = !PortSet::EMPTY;
     let open = Ways {
@@ -127,6 +133,14 @@ pub fn ways<P: PartialEq>(
         sight.found && !sight.shared
     };
     let shared = elected.is_some_and(|id| sight(id).shared);
+    if set == FarEnd::Auto && one_copy && !shared && elected.is_some() {
+        return Ways {
+            far_end: FarEnd::Aggregate,
+            reason: FarEndReason::OneCopy,
+            sends: elected,
+            ..open
+        };
+    }
     Ways {
         far_end: FarEnd::Switch,
         reason: match set {
@@ -163,7 +177,8 @@ mod tests {
         };
         let set_of = PortSet::from_bits;
         let previously = set_of(previously);
-        ways(set, &ports(line), set_of(in_use), None, sight, previously)
+        let in_use = set_of(in_use);
+        ways(set, &ports(line), in_use, None, sight, previously, false)
     }
 
     fn only(id: Option<PortId>) -> u64 {
@@ -206,7 +221,8 @@ mod tests {
         let in_use = PortSet::from_bits(0b0110);
         for (own, elected) in [(1, 0b010), (2, 0b100), (0, 0b010), (-1, 0b010)] {
             let ports = ports("1s 1a 1a");
-            let got = ways(FarEnd::Auto, &ports, in_use, id(own), none, PortSet::EMPTY);
+            let before = PortSet::EMPTY;
+            let got = ways(FarEnd::Auto, &ports, in_use, id(own), none, before, false);
             assert_eq!((only(got.sends), got.accepts.bits()), (elected, elected));
         }
     }
@@ -243,6 +259,36 @@ mod tests {
             (FarEnd::Trunk, FarEndReason::Several)
         );
         assert_eq!((only(got.sends), got.accepts.bits()), (0b100, 0b100));
+    }
+
+    #[test]
+    fn one_copy_of_each_broadcast_shows_an_aggregate() {
+        let seen = |set, shared, peer: Option<u8>, in_use| {
+            let sight = |_| Sight {
+                peer,
+                found: peer.is_some(),
+                shared,
+            };
+            let in_use = PortSet::from_bits(in_use);
+            let before = PortSet::EMPTY;
+            ways(set, &ports("1a 1a 2a"), in_use, None, sight, before, true)
+        };
+        let got = seen(FarEnd::Auto, false, None, 0b010);
+        assert_eq!(
+            (got.far_end, got.reason),
+            (FarEnd::Aggregate, FarEndReason::OneCopy)
+        );
+        assert_eq!((got.accepts, got.takes), (!PortSet::EMPTY, !PortSet::EMPTY));
+        assert_eq!(only(got.sends), 0b010);
+        // What is known counts more.
+        for (set, shared, peer, in_use, reason) in [
+            (FarEnd::Switch, false, None, 0b010, FarEndReason::Set),
+            (FarEnd::Auto, true, None, 0b010, FarEndReason::Shared),
+            (FarEnd::Auto, false, Some(1), 0b010, FarEndReason::Answers),
+            (FarEnd::Auto, false, None, 0, FarEndReason::NoAnswer),
+        ] {
+            assert_eq!(seen(set, shared, peer, in_use).reason, reason);
+        }
     }
 
     #[test]

@@ -289,6 +289,67 @@ def test_a_switch_that_snoops(what):
     eventually(all_come, "50 datagrams of the group")
 
 
+@repeats
+@cases("a switch then", "a switch then, with a machine above", "a trunk then")
+def test_an_aggregate_is_found(what):
+    """
+    agg0 ─┬─ eth1 ────────── sw1 ─┬─ agg0 ── br0 ── client    a bond sends one copy of a broadcast, by any
+          ├─ eth2 ────────── sw2 ─┤                           link. The trunk finds that out, and takes all
+          └─ eth3 (spare) ── sw3 ─┘                           of them. What was a bond may be a switch later
+    """
+    net = Plain(ports=3)
+    with net.switch:
+        for far in net.far:
+            ip(f"link set {far} nomaster")
+        aggregate(XOR, net.far, spare=False)
+        ip("link set agg0 master br0")
+        eventually(lambda: forwards("agg0"), "br0 forwards by agg0")
+    if "machine" in what:
+        net.machine()
+    equal(net.far_end(), ("switch", "no-answer"), "the far end, before anything has come")
+    with net.server:
+        tap = Tap("agg0")
+    with net.client:
+        sender = Sender("c0")
+
+    def counted():
+        """Returns how many broadcasts of 32 stations come, and how often."""
+        tap.take()
+        for n in range(32):
+            sender.send(frame(BROADCAST, mac(0x100 + n), n))
+        time.sleep(0.5)
+        return copies(tap.take(), range(32))
+
+    expect(set(counted()) == {0, 1}, "at first, some come")
+    eventually(lambda: counted() == {1: 32}, "all broadcasts come")
+    equal(net.far_end(), ("aggregate", "one-copy"), "the far end")
+    with net.server:
+        expect("taken for an aggregate" in attempt("trunkctl doctor").stdout, "doctor says so")
+        back = Tap("agg0")
+    if what == "a trunk then":
+        with net.switch:
+            ip("link del agg0")
+            aggregate("trunk", net.far, spare=True)
+        eventually(lambda: net.far_end() == ("trunk", "answers"), "the far end is a trunk")
+        return
+    with net.switch:
+        ip("link del agg0")
+        for far in net.far:
+            ip(f"link set {far} master br0 up")
+            eventually(lambda: forwards(far), f"br0 forwards by {far}")
+    with net.server:
+        eventually(lambda: all(carrier(port) for port in net.ports), "all ports have carrier")
+    if "machine" in what:
+        back.take()
+        for n in range(32):
+            net.from_vm.send(frame(BROADCAST, net.vm_mac, 100 + n))
+        time.sleep(0.5)
+        equal(copies(back.take(), range(100, 132)), {0: 32}, "copies that come back")
+        equal(fdb(net.server, "br1", net.vm_mac), ["v0"], "where br1 has the machine")
+    eventually(lambda: counted() == {1: 32}, "all broadcasts come, once")
+    equal(net.far_end(), ("switch", "no-answer"), "the far end")
+
+
 def cells_of(far_end):
     """Returns what the table of trunk.rst says of a port in use that is elected, another in use, an idle spare and one
     that has failed: whether groups leave by it, and what is accepted from it."""

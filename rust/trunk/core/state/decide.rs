@@ -29,6 +29,7 @@ use super::{
             assign_homes,
             Bucket, //
         },
+        uapi::FarEndReason, //
     },
     events::Outcome,
     Decision,
@@ -216,7 +217,9 @@ impl<M: Memory> State<M> {
             self.own(table),
             sight,
             previously,
+            self.one_copy,
         );
+        self.one_copy &= ways.reason == FarEndReason::OneCopy;
         ways.takes = ways.takes | in_use;
         let there = ports.select(|_| true);
         let left = self.decision.ways.takes & there & !ways.takes;

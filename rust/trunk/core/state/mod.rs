@@ -199,6 +199,8 @@ pub enum Input<'a, P> {
     Table(&'a [Bucket], Replacement<'a>),
     /// Ports that are held back are to get their buckets back.
     Release(PortSet),
+    /// The far end sends one copy of a broadcast, or several, see [`copies`](super::copies).
+    OneCopy(bool),
     /// A process claims a link: that of this port, or that of a spare.
     Claim(PortId, Holder),
     /// Claims end.
@@ -287,6 +289,8 @@ pub struct State<M: Memory> {
     /// Since when they are in doubt, in ns.
     doubted: u64,
     decision: Decision,
+    /// Broadcasts have shown that the far end sends one copy.
+    one_copy: bool,
     /// Until when ports linger, in ns, once the ports in use have been announced.
     lingering_until: Option<u64>,
     /// The ports in use are to be announced once more.
@@ -349,6 +353,7 @@ impl<M: Memory> State<M> {
                 carrier: false,
                 marks: false,
             },
+            one_copy: false,
             lingering_until: None,
             again: false,
             to_announce: false,
@@ -506,6 +511,10 @@ impl<M: Memory> State<M> {
                         port.held_back = false;
                     }
                 }
+            }
+            Input::OneCopy(one) => {
+                change |= self.one_copy != one;
+                self.one_copy = one;
             }
             Input::Claim(wanted, holder) => self.ask(wanted, holder, now),
             Input::EndClaims(which) => {

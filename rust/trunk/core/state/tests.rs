@@ -211,6 +211,51 @@ mod rules {
     }
 
     #[test]
+    fn an_aggregate_is_what_sends_one_copy_until_something_else_is_known() {
+        bench!(bench, [1, 2]);
+        let (all, switch) = (u64::MAX, (FarEnd::Switch, [0b01; 3]));
+        let found = (FarEnd::Aggregate, [0b01, all, all]);
+        let set = |bench: &mut Bench<'_>, far_end| {
+            let settings = Settings {
+                far_end,
+                ..*bench.state.settings()
+            };
+            bench.step(Input::Settings(&settings));
+        };
+        let changes: [fn(&mut Bench<'_>); 3] = [
+            |bench| {
+                bench.step(Input::OneCopy(false));
+            },
+            |bench| {
+                // All links were lost. What comes then may be something else.
+                for on in [false, true] {
+                    bench.carrier(0, on);
+                    bench.carrier(1, on);
+                }
+            },
+            |bench| {
+                bench.begin(0b11);
+                assert_eq!(ways(bench).0, FarEnd::Trunk);
+                bench.step(Input::Stop);
+            },
+        ];
+        for change in changes {
+            assert!(bench.step(Input::OneCopy(true)).decided.is_some());
+            assert_eq!(ways(&bench), found);
+            assert!(bench.step(Input::OneCopy(true)).decided.is_none());
+            change(&mut bench);
+            assert_eq!(ways(&bench).0, FarEnd::Switch);
+        }
+        bench.step(Input::OneCopy(true));
+        set(&mut bench, FarEnd::Switch);
+        assert_eq!(ways(&bench).0, FarEnd::Switch);
+        set(&mut bench, FarEnd::Auto);
+        bench.now += 60_000 * MS;
+        bench.step(Input::Time);
+        assert_eq!(ways(&bench), switch);
+    }
+
+    #[test]
     fn a_port_that_was_in_use_is_heard_until_a_switch_has_learned_of_another() {
         bench!(bench, [1, 2]);
         bench.begin(0);

@@ -539,6 +539,7 @@ proptest! {
         sights in prop::collection::vec((0..4u8, any::<bool>(), 0..8u8), 64),
         set in prop::sample::select(FarEnd::ALL.to_vec()),
         own in prop::option::of(0..64usize),
+        one_copy in any::<bool>(),
     ) {
         let own = own.and_then(PortId::new);
         let sight = |id: PortId| {
@@ -552,7 +553,7 @@ proptest! {
             let rank = |id: &PortId| (after.ports.get(*id).map(|port| port.priority), *id);
             let best = in_use.iter().min_by_key(rank);
             let previous = accepts;
-            let got = ways(set, &after.ports, in_use, own, sight, previous);
+            let got = ways(set, &after.ports, in_use, own, sight, previous, one_copy);
             accepts = got.accepts;
             if matches!(set, FarEnd::Trunk | FarEnd::Aggregate) {
                 prop_assert_eq!((got.far_end, got.sends), (set, None));
@@ -567,6 +568,13 @@ proptest! {
             if !answers {
                 let elected = own.filter(|id| in_use.contains(*id)).or(best);
                 prop_assert_eq!(got.sends, elected);
+                let unshared = elected.is_some_and(|id| !sight(id).shared);
+                let opens = set == FarEnd::Auto && one_copy && unshared;
+                prop_assert_eq!(got.far_end == FarEnd::Aggregate, opens);
+                if opens {
+                    prop_assert_eq!((accepts, got.takes), (!PortSet::EMPTY, !PortSet::EMPTY));
+                    return Ok(());
+                }
                 prop_assert_eq!(accepts, PortSet::from_iter(elected));
                 let found = |id: &PortId| sight(*id).found && !sight(*id).shared;
                 let found = after.ports.iter().map(|(id, _)| id).filter(found);

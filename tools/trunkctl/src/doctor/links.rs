@@ -144,6 +144,19 @@ fn far_end(patient: &Patient, findings: &mut Findings<'_>) {
     let trunk = &group.trunk;
     let name = &trunk.ifname;
     let cabled = |port: &&Port| port.state == State::Act;
+    if trunk.far_end_reason == FarEndReason::OneCopy {
+        findings.note(
+            "far-end",
+            None,
+            "no trunk answers, and of each broadcast one copy comes, so its far end is taken for an \
+             aggregate"
+                .to_string(),
+            format!(
+                "trunkctl set {name} far-end aggregate if it is one: then broadcast and multicast \
+                 leave by all links"
+            ),
+        );
+    }
     if trunk.far_end_is != FarEnd::Switch || group.ports.iter().filter(cabled).count() < 2 {
         return;
     }
@@ -747,6 +760,12 @@ trunk0: the peer died: all ports fell silent at once, though their carrier staye
         for is in [FarEnd::Trunk, FarEnd::Aggregate] {
             assert_eq!(said_of(is, FarEndReason::Set, 0, 9, two), none);
         }
+        assert_eq!(
+            said_of(FarEnd::Aggregate, FarEndReason::OneCopy, 0, 0, two),
+            "note: trunk0: no trunk answers, and of each broadcast one copy comes, so its far end is \
+             taken for an aggregate; trunkctl set trunk0 far-end aggregate if it is one: then \
+             broadcast and multicast leave by all links\n"
+        );
     }
 
     #[test]
