@@ -194,7 +194,7 @@ proptest! {
         macs: [u8; 12],
         step in 1..8u16,
         sources: bool,
-        ethertype in prop_oneof![0..0x0800u16, 0x0801..0x8100u16, 0x8892..0xffffu16],
+        ethertype in prop_oneof![0..0x0800u16, 0x0801..0x8100u16, 0x8892..0x88a8u16, 0x88a9..0xffffu16],
         hash: u32,
     ) {
         let key = Key::new(random);
