@@ -175,9 +175,7 @@ def main():
     with server.netns:
         source = lab.address("trunk0")
     with switch.netns:
-        listener = subprocess.Popen(["iperf3", "-s"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        sockets = [f"/proc/thread-self/net/{kind}" for kind in ("tcp", "tcp6")]
-        lab.eventually(lambda: any(":1451 " in lab.read(path) for path in sockets), "iperf3 listens")
+        listener = lab.iperf3_server()
         victim = table[lab.low(lab.address("trunk0")) % BUCKETS]  # the port that ping and iperf3 use
         receivers = [Receiver(far) for far in switch.ports]
     flows = range(2 * BUCKETS)

@@ -644,6 +644,16 @@ class Star:
             eventually(lambda: carrier(self.ports[index]), f"{self.ports[index]} has carrier")
 
 
+def iperf3_server(port=5201):
+    """Starts a server of iperf3 in this namespace and waits until it listens. Returns the process. It serves one
+    client after the other, and the next one may lose its connection when the last one's test ends."""
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    server = subprocess.Popen(["iperf3", "-s", "-p", str(port)], **quiet)
+    sockets = [f"/proc/thread-self/net/{kind}" for kind in ("tcp", "tcp6")]
+    eventually(lambda: any(f":{port:04X} " in read(path) for path in sockets), "iperf3 listens")
+    return server
+
+
 def bring_up(dev):
     """Brings a device up and waits until it can send. Once it has carrier, a work item opens its queue
     under RTNL; the last request takes RTNL, so it waits for that."""

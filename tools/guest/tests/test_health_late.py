@@ -17,9 +17,8 @@ class Busy:
 
     def __enter__(self):
         with self.switch.netns:
-            self.listener = subprocess.Popen(["iperf3", "-s"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            self.listener = iperf3_server()
         with self.server.netns:
-            eventually(lambda: not attempt("iperf3 -c 192.0.2.2 -n 1K").returncode, "iperf3 listens")
             command = f"iperf3 -c 192.0.2.2 -P 8 -t 1000 {self.words}"
             self.sender = subprocess.Popen(command.split(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 

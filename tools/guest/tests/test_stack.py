@@ -53,7 +53,7 @@ def test_iperf3_both_ways():
     star.taps = None  # they would keep all frames, and are not read here
     addressed(star)
     with star.client:
-        listener = subprocess.Popen(["iperf3", "-s"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        listeners = [iperf3_server(), iperf3_server(5202)]
     try:
         with star.server:
             for options in ("-n 4M", "-n 4M -R", "-6 -n 2M -P 4", "-u -b 2M -n 500K"):
@@ -75,7 +75,7 @@ def test_iperf3_both_ways():
                 note(f"iperf3 {options}: {total['bits_per_second'] / 1e6:.0f} Mbit/s")
         with star.server:
             running = subprocess.Popen(
-                ["iperf3", "-J", "-c", "192.0.2.2", "-t", "4", "-b", "20M"], stdout=subprocess.PIPE, text=True
+                ["iperf3", "-J", "-c", "192.0.2.2", "-p", "5202", "-t", "4", "-b", "20M"], stdout=subprocess.PIPE, text=True
             )
         for port in (0, 1, 2):
             time.sleep(0.5)
@@ -84,7 +84,8 @@ def test_iperf3_both_ways():
         expect("error" not in report, f"iperf3 while three cables are pulled: {report.get('error')}")
         note(f"iperf3, three cables pulled: {report['end']['sum_sent']['retransmits']} retransmits")
     finally:
-        listener.kill()
+        for listener in listeners:
+            listener.kill()
 
 
 def test_below_a_bridge():
