@@ -242,6 +242,9 @@ impl Driver for Trunk {
         all_multicast: Option<bool>,
         rtnl: &Rtnl,
     ) {
+        if let Some(on) = promiscuous {
+            switch::step_later(dev, Input::Promiscuous(on));
+        }
         dev.for_each_port(rtnl, |port, _| {
             // A port that refuses receives less than it should. The other ports are not affected.
             let heard = promiscuous

@@ -26,6 +26,7 @@ use netdev::{
         DropReason,
         Received, //
     },
+    time, //
 };
 
 impl RxHandler<Trunk> for Port {
@@ -58,7 +59,7 @@ impl RxHandler<Trunk> for Port {
         }
         // The port may have kept an address of its own, and take the trunk's for that of another
         // host.
-        let own = !skb.is_for_host() && is_own(upper, &skb);
+        let own = !skb.is_for_host() && (is_own(upper, &skb) || comes_back(trunk, &skb));
         if skb.is_for_other() && !own && skb.header().dst.to_u64() == trunk.mac() {
             skb.set_for_host();
         }
@@ -134,6 +135,12 @@ fn look_for_copies(
 /// Returns whether the trunk itself has sent the frame.
 fn is_own(dev: &Device<Trunk>, skb: &Received) -> bool {
     !skb.header().src_differs(dev.data().mac(), MacAddr::BITS)
+}
+
+/// Returns whether the frame is of a machine behind the trunk.
+fn comes_back(trunk: &Trunk, skb: &Received) -> bool {
+    let source = || skb.header().src.to_u64();
+    trunk.live.echoes() && trunk.echoes.comes_back(source(), time::monotonic_ns())
 }
 
 /// Returns whether the frame is about the cable that it has come by: LLDP, LACP, 802.1X. Sockets on the

@@ -39,7 +39,8 @@ use netdev::{
         SkBuff,
         Xmit, //
     },
-    xdp::Frames,
+    time,
+    xdp::Frames, //
 };
 
 /// Sends a frame by the port that carries its bucket, or by the link of the claim that it belongs
@@ -104,6 +105,12 @@ fn hashed(mut skb: SkBuff, dev: &Device<Trunk>, context: &RcuBh) -> Xmit {
 fn otherwise(mut skb: SkBuff, dev: &Device<Trunk>, flow: Option<u32>, context: &RcuBh) -> Xmit {
     let trunk = dev.data();
     let table = trunk.table.get(context);
+    if trunk.live.echoes() {
+        let source = skb.tx_header().map(|header| header.src.to_u64());
+        if let Some(source) = source.filter(|source| *source != trunk.mac()) {
+            trunk.echoes.left(source, time::monotonic_ns());
+        }
+    }
     if table.has_marks() {
         if let Some(port) = claimed(dev, skb.mark(), context) {
             return send(dev, None, &port.dev, skb, context);

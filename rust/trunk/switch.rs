@@ -126,7 +126,8 @@ fn carry_out(dev: &Device<Trunk>, state: &State<Heap>, table: &Table, rcu: &Rcu)
         });
     }
     let stacked = trunk.ports(rcu).any(|port| port.dev.is_stacked());
-    table.set_way(decision.marks || stacked, ways.sends.is_some());
+    let special = decision.marks || decision.echoes || stacked;
+    table.set_way(special, ways.sends.is_some());
     dev.set_carrier(decision.carrier);
     #[cfg(CONFIG_TRUNK_DEBUG)]
     kernel::warn_on!(!state.is_sound(table.buckets()));

@@ -14,6 +14,7 @@ use crate::{
             Holder,
             MAX_CLAIMS, //
         },
+        echoes::Echoes,
         far_end::Ways,
         flow,
         history::{
@@ -128,6 +129,7 @@ pub(crate) struct Trunk {
     #[pin]
     pub(crate) tallies: SpinLockBh<Tallies>,
     pub(crate) broadcasts: Broadcasts,
+    pub(crate) echoes: Echoes,
     pub(crate) statistics: Statistics,
     /// The key of the hash of flows.
     pub(crate) flow_key: flow::Key,
@@ -175,6 +177,7 @@ impl Trunk {
             missing <- Missing::new(),
             tallies <- new_spinlock_bh!(Tallies::new(), "trunk_tallies"),
             broadcasts: Broadcasts::new(),
+            echoes: Echoes::new(),
             statistics: Statistics::new()?,
             flow_key: flow::Key::new([random_u64(), random_u64()]),
             program <- new_mutex!(None),
@@ -320,6 +323,8 @@ pub(crate) struct Live {
     in_use: AtomicU64,
     /// What is known of the copies of broadcasts, see [`Watch`].
     watch: AtomicU8,
+    /// A switch may send frames of machines behind the trunk back to it.
+    echoes: AtomicBool,
     /// The links as the state knows them.
     operational: AtomicU64,
     started: AtomicU64,
@@ -356,6 +361,7 @@ impl Live {
             act: AtomicU64::new(0),
             in_use: AtomicU64::new(0),
             watch: AtomicU8::new(Watch::Off as u8),
+            echoes: AtomicBool::new(false),
             operational: AtomicU64::new(0),
             started: AtomicU64::new(0),
             claims: [const { AtomicU64::new(0) }; MAX_CLAIMS],
@@ -394,6 +400,11 @@ impl Live {
         }
     }
 
+    /// Returns whether a switch may send frames of machines behind the trunk back to it.
+    pub(crate) fn echoes(&self) -> bool {
+        self.echoes.load(Ordering::Relaxed)
+    }
+
     /// Returns the links as the state knows them.
     pub(crate) fn links(&self) -> Links {
         Links {
@@ -417,6 +428,7 @@ impl Live {
         self.act.store(decision.act.bits(), Ordering::Relaxed);
         self.in_use.store(decision.in_use.bits(), Ordering::Relaxed);
         self.watch.store(Watch::of(ways) as u8, Ordering::Relaxed);
+        self.echoes.store(decision.echoes, Ordering::Relaxed);
         let mut words = claims.iter().map(|claim| {
             let link = to_slot(claim.link) as u8;
             u64::from(claim.holder.mark) << u8::BITS | u64::from(link)
@@ -598,10 +610,10 @@ impl Port {
     }
 
     /// Derives [`Port::own_bits`]. Under the state's lock. A port with a second address takes frames
-    /// to the trunk for another's.
+    /// to the trunk for another's. Frames of machines behind the trunk are known by no bits.
     fn renew_own_bits(&self) {
         let bits = match self.second_mac() {
-            None if self.takes(false) => MacAddr::BITS,
+            None if self.takes(false) && !self.trunk.data().live.echoes() => MacAddr::BITS,
             _ => 0,
         };
         self.own_bits.store(bits, Ordering::Relaxed);

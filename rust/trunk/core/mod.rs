@@ -26,7 +26,8 @@
 //! After a change of the configuration all three are called, in this order. After a change of a
 //! link state the last two are called. Each is a function of its arguments alone, so both ends of a
 //! trunk come to the same result from the same ports. [`far_end`] says what the ports lead to, and
-//! by which of them broadcast and multicast goes because of that. [`copies`] finds an aggregate. [`rarp`] makes
+//! by which of them broadcast and multicast goes because of that. [`copies`] finds an aggregate, and
+//! [`echoes`] knows what a switch sends back. [`rarp`] makes
 //! the frames that announce silent stations. [`history`] keeps the last events.
 //! [`uapi`] has the numbers and names that the user knows, generated from the netlink spec. [`join`]
 //! says which devices become ports by themselves.
@@ -42,6 +43,7 @@
 
 pub mod claims;
 pub mod copies;
+pub mod echoes;
 pub mod far_end;
 pub mod flow;
 pub mod health;

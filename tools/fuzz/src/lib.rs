@@ -459,6 +459,8 @@ fn happens(input: &mut Input<'_>) -> Happens {
             1 => Happens::MinLinks(end, c % 8),
             2 if c % 4 == 0 => Happens::Mtu(end),
             2 => Happens::Vlan(end, u16::from(c / 8), c % 2 == 0),
+            3 if c % 4 == 0 => Happens::Promiscuous(end, c % 8 == 0),
+            3 if c % 4 == 1 => Happens::OneCopy(end, c % 8 == 1),
             _ => Happens::Refusal(end),
         },
     }

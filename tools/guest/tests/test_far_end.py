@@ -152,13 +152,14 @@ def test_flooded_unicast_is_taken_once(what):
 
 
 @trodden
-@cases("trunk", BOND, TEAM, alike=True)
-def test_a_machine_above_stays_where_it_is(kind):
+@cases("trunk", "trunk, both work", "trunk, both work, smac", BOND, TEAM, alike=True)
+def test_a_machine_above_stays_where_it_is(what):
     """
     v1 ── br1 ── agg0 ─┬─ eth1 ── sw1 ─┬─ br0 ── client    the machine sends to somebody whom nobody has
                        └─ eth2 ── sw2 ─┘                   heard of: br0 floods that, br1 does not hear it
     """
-    net = Plain(kind)
+    kind, *rest = what.split(", ")
+    net = Plain(kind, spare="both work" not in rest, settings="selector smac" if "smac" in rest else "")
     net.machine()
     nobody = mac(0x99)
     with net.client:

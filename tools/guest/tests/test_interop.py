@@ -348,10 +348,10 @@ def test_a_switch_learns_a_failover_from_what_the_trunk_announces():
 
 
 @repeats
-def test_selector_smac_is_not_for_a_trunk_below_a_bridge():
+def test_machines_at_a_plain_switch_by_selector_smac():
     """
-    v1 ─ br1 ─ trunk0 (smac) ═ four cables ═ agg0    to a plain switch: broadcasts of virtual machines do
-    not come back to them, but unicast does that the switch floods
+    v1 ─ br1 ─ trunk0 (smac) ═ four cables ═ agg0    to a plain switch: what virtual machines send does not
+    come back to them, be it broadcast or unicast that the switch floods
     """
     net, machines = Far("plain switch", failover.bridge, selector="smac"), Netns()
     with net.server.netns:
@@ -367,12 +367,12 @@ def test_selector_smac_is_not_for_a_trunk_below_a_bridge():
         sender, taps = Sender("v1"), Taps(["v1"])
         eventually(lambda: running("v1"), "the machines can send")
     net.at_station.take(0)
-    for dst, comes_back in (BROADCAST, False), (mac(0x99), True):
+    for dst in BROADCAST, mac(0x99):
         for n, src in enumerate(net.stations):
             sender.send(frame(dst, src, n))
         equal(len(net.at_station.take(FLOWS)), FLOWS, "frames that went out")
-        back = {number_of(data) for _, data in taps.take(0)}
-        equal(back, set(range(FLOWS)) if comes_back else set(), f"frames to {show(dst)} that came back")
+        back = [number_of(data) for _, data in taps.take(0)]
+        equal(back, [], f"frames to {show(dst)} that came back")
 
 
 @trodden

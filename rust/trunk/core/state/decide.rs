@@ -29,7 +29,10 @@ use super::{
             assign_homes,
             Bucket, //
         },
-        uapi::FarEndReason, //
+        uapi::{
+            FarEnd,
+            FarEndReason, //
+        }, //
     },
     events::Outcome,
     Decision,
@@ -235,6 +238,7 @@ impl<M: Memory> State<M> {
             lingering,
             act,
             in_use,
+            echoes: self.promiscuous && ways.far_end == FarEnd::Switch && in_use.len() > 1,
             carrier: !ports.usable().is_empty() && act.len() >= least,
             marks: self.claims.all().iter().any(Claim::is_served),
         };

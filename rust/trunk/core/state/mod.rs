@@ -199,6 +199,8 @@ pub enum Input<'a, P> {
     Table(&'a [Bucket], Replacement<'a>),
     /// Ports that are held back are to get their buckets back.
     Release(PortSet),
+    /// The trunk receives frames to all stations, as below a bridge, or does not any more.
+    Promiscuous(bool),
     /// The far end sends one copy of a broadcast, or several, see [`copies`](super::copies).
     OneCopy(bool),
     /// A process claims a link: that of this port, or that of a spare.
@@ -267,6 +269,9 @@ pub struct Decision {
     pub act: PortSet,
     /// The ports that serve buckets or claims.
     pub in_use: PortSet,
+    /// A switch may send frames of machines behind the trunk back to it, see
+    /// [`echoes`](super::echoes).
+    pub echoes: bool,
     /// The trunk has carrier.
     pub carrier: bool,
     /// There are claims, so the marks of frames matter.
@@ -289,6 +294,7 @@ pub struct State<M: Memory> {
     /// Since when they are in doubt, in ns.
     doubted: u64,
     decision: Decision,
+    promiscuous: bool,
     /// Broadcasts have shown that the far end sends one copy.
     one_copy: bool,
     /// Until when ports linger, in ns, once the ports in use have been announced.
@@ -350,9 +356,11 @@ impl<M: Memory> State<M> {
                 lingering: PortSet::EMPTY,
                 act: PortSet::EMPTY,
                 in_use: PortSet::EMPTY,
+                echoes: false,
                 carrier: false,
                 marks: false,
             },
+            promiscuous: false,
             one_copy: false,
             lingering_until: None,
             again: false,
@@ -511,6 +519,10 @@ impl<M: Memory> State<M> {
                         port.held_back = false;
                     }
                 }
+            }
+            Input::Promiscuous(on) => {
+                change |= self.promiscuous != on;
+                self.promiscuous = on;
             }
             Input::OneCopy(one) => {
                 change |= self.one_copy != one;

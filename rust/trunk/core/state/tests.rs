@@ -211,6 +211,33 @@ mod rules {
     }
 
     #[test]
+    fn frames_of_machines_come_back_by_other_ports_of_a_switch() {
+        bench!(bench, [1, 1, 2]);
+        let set = |bench: &mut Bench<'_>, far_end| {
+            let settings = Settings {
+                far_end,
+                ..*bench.state.settings()
+            };
+            bench.step(Input::Settings(&settings));
+            bench.state.decision().echoes
+        };
+        assert!(!bench.state.decision().echoes);
+        assert!(bench.step(Input::Promiscuous(true)).decided.is_some());
+        assert!(bench.state.decision().echoes);
+        assert!(bench.step(Input::Promiscuous(true)).decided.is_none());
+        assert!(!set(&mut bench, FarEnd::Aggregate));
+        assert!(set(&mut bench, FarEnd::Switch));
+        // By a single port nothing comes back.
+        for (on, echoes) in [(false, false), (true, true)] {
+            bench.carrier(1, on);
+            bench.carrier(2, on);
+            assert_eq!(bench.state.decision().echoes, echoes);
+        }
+        bench.step(Input::Promiscuous(false));
+        assert!(!bench.state.decision().echoes);
+    }
+
+    #[test]
     fn an_aggregate_is_what_sends_one_copy_until_something_else_is_known() {
         bench!(bench, [1, 2]);
         let (all, switch) = (u64::MAX, (FarEnd::Switch, [0b01; 3]));

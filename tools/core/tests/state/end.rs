@@ -427,6 +427,14 @@ impl Ends {
         self.step(end, Input::Vlan(vlan, used));
     }
 
+    pub fn promiscuous(&mut self, end: usize, on: bool) {
+        self.step(end, Input::Promiscuous(on));
+    }
+
+    pub fn one_copy(&mut self, end: usize, one: bool) {
+        self.step(end, Input::OneCopy(one));
+    }
+
     pub fn refusal(&mut self, end: usize) {
         self.step(end, Input::Refusal(77, 16));
     }

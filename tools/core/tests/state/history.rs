@@ -20,6 +20,8 @@ pub enum Happens {
     Loses(usize, usize, Option<Path>),
     Mtu(usize),
     Vlan(usize, u16, bool),
+    Promiscuous(usize, bool),
+    OneCopy(usize, bool),
     /// So many ms go by.
     Time(u64),
     Join(usize, u16),
@@ -53,6 +55,8 @@ pub fn live(ends: &mut Ends, what: &Happens) {
         Happens::Loses(n, end, path) => ends.cable(n, |cable| cable.loses[end] = path),
         Happens::Mtu(end) => ends.mtu(end),
         Happens::Vlan(end, vlan, used) => ends.vlan(end, vlan, used),
+        Happens::Promiscuous(end, on) => ends.promiscuous(end, on),
+        Happens::OneCopy(end, one) => ends.one_copy(end, one),
         Happens::Time(ms) => ends.run(ms * MS),
         Happens::Join(n, priority) => ends.join(n, priority),
         Happens::Leave(n) => ends.leave(n),

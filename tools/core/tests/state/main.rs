@@ -48,6 +48,8 @@ fn happens() -> impl Strategy<Value = Happens> {
             .prop_map(|(n, end, path)| Happens::Loses(n, end, path)),
         1 => end().prop_map(Happens::Mtu),
         2 => (end(), 0..40u16, any::<bool>()).prop_map(|(e, vlan, used)| Happens::Vlan(e, vlan, used)),
+        1 => (end(), any::<bool>()).prop_map(|(end, on)| Happens::Promiscuous(end, on)),
+        1 => (end(), any::<bool>()).prop_map(|(end, one)| Happens::OneCopy(end, one)),
         1 => (1_000..4_000u64).prop_map(Happens::Time),
         8 => (1..400u64).prop_map(Happens::Time),
         2 => (number(), 1..4u16).prop_map(|(n, priority)| Happens::Join(n, priority)),

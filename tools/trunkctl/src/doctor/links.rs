@@ -177,9 +177,8 @@ fn far_end(patient: &Patient, findings: &mut Findings<'_>) {
             "plain-switch",
             None,
             format!(
-                "{in_use} ports in use lead to a switch that does not know of the trunk: what it \
-                 floods comes in by each, and what it floods of machines behind the trunk comes \
-                 back"
+                "{in_use} ports in use lead to a switch that does not know of the trunk: it sees \
+                 addresses move between them, and what it floods comes in by each"
             ),
             format!(
                 "make one port a working port and the others spares, or the switch's ports a \
@@ -739,8 +738,7 @@ trunk0: the peer died: all ports fell silent at once, though their carrier staye
                 0,
                 two,
                 "note: trunk0: 2 ports in use lead to a switch that does not know of the trunk: \
-                 what it floods comes in by each, and what it floods of machines behind the trunk \
-                 comes back; make one port a working port and the others spares, or the switch's \
+                 it sees addresses move between them, and what it floods comes in by each; make one port a working port and the others spares, or the switch's \
                  ports a static aggregate and trunkctl set trunk0 far-end aggregate\n"
                     .to_string(),
             ),
