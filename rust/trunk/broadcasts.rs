@@ -44,7 +44,8 @@ impl Broadcasts {
     #[cold]
     pub(crate) fn came(&self, skb: &Received, by: PortId, own: bool) -> Option<bool> {
         if own {
-            return Some(self.copies.came_back());
+            self.copies.forget();
+            return Some(false);
         }
         let mut room = [0; PAYLOAD];
         let payload = skb.copy_payload(&mut room);

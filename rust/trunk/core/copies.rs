@@ -6,7 +6,7 @@
 //! a copy by each port, and one that it has sent comes back by all others. A static aggregate sends
 //! one copy, by any link, and sends none back.
 //!
-//! Broadcasts are recognized by a fingerprint. It is the same for all copies of a frame, however they
+//! Broadcasts are recognised by a fingerprint. It is the same for all copies of a frame, however they
 //! have come.
 
 use super::port::PortId;
@@ -65,7 +65,10 @@ impl Copies {
         let port = (by.index() as u64).wrapping_add(1);
         match self.exchange(fingerprint, port, now) {
             Some(before) if before == port => None,
-            Some(_) => Some(self.came_back()),
+            Some(_) => {
+                self.forget();
+                Some(false)
+            }
             None => self.came_alone(now),
         }
     }
@@ -75,15 +78,9 @@ impl Copies {
         self.exchange(fingerprint, LEFT, now / 1_000_000);
     }
 
-    /// Forgets what the broadcasts of before have shown.
+    /// Forgets what the broadcasts of before have shown, as when one of the trunk itself comes back.
     pub fn forget(&self) {
         self.seconds.store(0, Ordering::Relaxed);
-    }
-
-    /// Notes a broadcast of the trunk that comes back. Returns whether the far end sends one copy.
-    pub fn came_back(&self) -> bool {
-        self.forget();
-        false
     }
 
     /// Notes a frame. Returns by which port the same one came just before, or [`LEFT`].
@@ -206,7 +203,7 @@ mod tests {
         copies.left(5 << 32, 20 * S);
         assert_eq!(came(&copies, 5 << 32, 1, 20 * S + MS), Some(false));
         assert_eq!(after(&copies, 100, 33, &[0], 0), Some(true));
-        assert!(!copies.came_back());
+        copies.forget();
         assert_eq!(after(&copies, 200, 32, &[0], 0), None);
     }
 

@@ -738,8 +738,9 @@ trunk0: the peer died: all ports fell silent at once, though their carrier staye
                 0,
                 two,
                 "note: trunk0: 2 ports in use lead to a switch that does not know of the trunk: \
-                 it sees addresses move between them, and what it floods comes in by each; make one port a working port and the others spares, or the switch's \
-                 ports a static aggregate and trunkctl set trunk0 far-end aggregate\n"
+                 it sees addresses move between them, and what it floods comes in by each; make \
+                 one port a working port and the others spares, or the switch's ports a static \
+                 aggregate and trunkctl set trunk0 far-end aggregate\n"
                     .to_string(),
             ),
             (
