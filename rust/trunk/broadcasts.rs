@@ -6,7 +6,9 @@
 use crate::pure::{
     copies::{
         fingerprint,
+        fingerprint_of,
         Copies,
+        FRAME,
         PAYLOAD, //
     },
     port::PortId, //
@@ -14,15 +16,11 @@ use crate::pure::{
 use netdev::{
     siphash::Key,
     skb::{
-        EthHeader,
         Received,
         SkBuff, //
     },
     time, //
 };
-
-/// The EtherType of a tag that is part of the frame.
-const TAG: u16 = 0x8100;
 
 /// The broadcasts of late.
 pub(crate) struct Broadcasts {
@@ -50,8 +48,10 @@ impl Broadcasts {
         let mut room = [0; PAYLOAD];
         let payload = skb.copy_payload(&mut room);
         let vlan = skb.vlan().unwrap_or(0);
-        let fingerprint = self.fingerprint(skb.header(), skb.protocol(), vlan, payload);
-        self.copies.came(fingerprint, by, time::monotonic_ns())
+        let src = skb.header().src.octets();
+        let bytes = fingerprint(src, skb.protocol(), vlan, payload);
+        self.copies
+            .came(self.key.hash(&bytes), by, time::monotonic_ns())
     }
 
     /// Forgets what the broadcasts of before have shown.
@@ -62,25 +62,11 @@ impl Broadcasts {
     /// Notes a broadcast that leaves.
     #[cold]
     pub(crate) fn left(&self, skb: &SkBuff) {
-        let mut room = [0; EthHeader::LEN + 4 + PAYLOAD];
+        let mut room = [0; FRAME];
         let frame = skb.copy_payload(&mut room);
-        let two = |at: usize| match frame.get(at..) {
-            Some([high, low, ..]) => u16::from_be_bytes([*high, *low]),
-            _ => 0,
-        };
-        // Its tag is in the frame, or beside it.
-        let (ethertype, vlan, payload) = match two(12) {
-            TAG => (two(16), two(14) & 0xfff, frame.get(18..)),
-            other => (other, skb.vlan().unwrap_or(0), frame.get(14..)),
-        };
-        if let (Some(header), Some(payload)) = (skb.tx_header(), payload) {
-            let fingerprint = self.fingerprint(header, ethertype, vlan, payload);
+        if let Some(bytes) = fingerprint_of(frame, skb.vlan().unwrap_or(0)) {
+            let fingerprint = self.key.hash(&bytes);
             self.copies.left(fingerprint, time::monotonic_ns());
         }
-    }
-
-    fn fingerprint(&self, header: &EthHeader, ethertype: u16, vlan: u16, payload: &[u8]) -> u64 {
-        let bytes = fingerprint(header.src.octets(), ethertype, vlan, payload);
-        self.key.hash(&bytes)
     }
 }

@@ -9,6 +9,10 @@
 //! Broadcasts are recognised by a fingerprint. It is the same for all copies of a frame, however they
 //! have come.
 
+use super::flow::{
+    CUSTOMER_TAG,
+    IPV4, //
+};
 use super::port::PortId;
 use ::core::sync::atomic::{
     AtomicU32,
@@ -34,6 +38,9 @@ const LEFT: u64 = 0xff;
 
 /// The longest payload that a [`fingerprint`] depends on, in bytes.
 pub const PAYLOAD: usize = 28;
+
+/// As many bytes of a frame, with a tag, as are enough for [`fingerprint_of`].
+pub const FRAME: usize = 18 + PAYLOAD;
 
 /// The number of bytes that a fingerprint depends on.
 pub const LEN: usize = 10 + PAYLOAD;
@@ -121,8 +128,6 @@ impl Default for Copies {
 /// packet of ARP (RFC 826), or the headers of IPv4 and UDP. The checksum of UDP is left out, for it may
 /// be the network device that computes it.
 pub fn fingerprint(src: &[u8; 6], ethertype: u16, vlan: u16, payload: &[u8]) -> [u8; LEN] {
-    const IPV4: u16 = 0x0800;
-
     let mut bytes = [0; LEN];
     let (ethertype_bytes, vlan) = (ethertype.to_be_bytes(), vlan.to_be_bytes());
     let len = if ethertype == IPV4 {
@@ -135,6 +140,22 @@ pub fn fingerprint(src: &[u8; 6], ethertype: u16, vlan: u16, payload: &[u8]) -> 
         *room = *byte;
     }
     bytes
+}
+
+/// As [`fingerprint`], of a whole frame. Its tag is part of it, or beside it and of this VLAN. `None` if
+/// there is no whole header. The first [`FRAME`] bytes are enough.
+pub fn fingerprint_of(frame: &[u8], vlan: u16) -> Option<[u8; LEN]> {
+    let number = |bytes: &[u8; 2]| u16::from_be_bytes(*bytes);
+    let (_, rest) = frame.split_first_chunk::<6>()?;
+    let (src, rest) = rest.split_first_chunk::<6>()?;
+    let (ethertype, rest) = rest.split_first_chunk::<2>()?;
+    if number(ethertype) != CUSTOMER_TAG {
+        return Some(fingerprint(src, number(ethertype), vlan, rest));
+    }
+    let (tag, rest) = rest.split_first_chunk::<2>()?;
+    let (ethertype, payload) = rest.split_first_chunk::<2>()?;
+    let vlan = number(tag) & 0xfff;
+    Some(fingerprint(src, number(ethertype), vlan, payload))
 }
 
 #[cfg(any(test, CONFIG_TRUNK_KUNIT_TEST))]
@@ -244,5 +265,24 @@ mod tests {
         assert_ne!(of(&payload), fingerprint(&src, 0x0800, 8, &payload));
         assert_ne!(of(&payload), fingerprint(&[2; 6], 0x0800, 7, &payload));
         assert_ne!(of(&payload), of(&[]));
+    }
+
+    #[test]
+    fn a_tag_may_be_in_the_frame_or_beside_it() {
+        let header = [255, 255, 255, 255, 255, 255, 2, 0, 0, 0, 0, 1];
+        let src = [2, 0, 0, 0, 0, 1];
+        let mut frame = [0; FRAME];
+        for (room, byte) in frame.iter_mut().zip(1..) {
+            *room = byte;
+        }
+        frame[..12].copy_from_slice(&header);
+        // Priority 5, VLAN 7, ARP.
+        frame[12..18].copy_from_slice(&[0x81, 0, 0xa0, 7, 8, 6]);
+        let want = Some(fingerprint(&src, 0x0806, 7, &frame[18..]));
+        assert_eq!(fingerprint_of(&frame, 0), want);
+        assert_eq!(fingerprint_of(&frame[..17], 0), None);
+        frame.copy_within(16.., 12);
+        assert_eq!(fingerprint_of(&frame, 7), want);
+        assert_eq!(fingerprint_of(&frame[..13], 7), None);
     }
 }

@@ -17,9 +17,9 @@
 
 const ETHERTYPE: usize = 12;
 /// EtherTypes: IEEE 802.3 and 802.1Q-2018, table 9-1.
-const IPV4: u16 = 0x0800;
+pub(super) const IPV4: u16 = 0x0800;
 const IPV6: u16 = 0x86dd;
-const CUSTOMER_TAG: u16 = 0x8100;
+pub(super) const CUSTOMER_TAG: u16 = 0x8100;
 const SERVICE_TAG: u16 = 0x88a8;
 /// The length of a tag in bytes: EtherType and control information.
 const TAG: usize = 4;
